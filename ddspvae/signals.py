@@ -330,8 +330,8 @@ class Controls:
 
     Args:
         f0_hz: [B, F, 1], Hz, > 0.
-        amplitude: [B, F, 1], linear peak amplitude of the sum's reference sinusoid, >= 0.
-        harmonic_distribution: [B, F, H], >= 0, squares sum to 1 or less (some may be above Nyquist).
+        amplitude: [B, F, 1], linear, >= 0; harmonic k has the peak amplitude amplitude * distribution[k].
+        harmonic_distribution: [B, F, H], >= 0, sums to 1.
         noise_magnitudes: [B, F, K], linear, >= 0; 1 everywhere is white noise of unit power.
     """
 
