@@ -1,0 +1,39 @@
+# make demo   a melody from a MIDI file, played by the learned violin: out/demo.wav
+# make test   the tests
+# make check  lint, types, doctests, README blocks, examples
+# Each does its own set-up in .venv, pinned by constraints.txt (Python 3.11 or newer).
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+# two threads that spin beside one busy core are many times slower than threads that sleep
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: demo test check clean
+
+.venv/.player: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(PIP) --editable .
+	@touch $@
+
+.venv/.developer: .venv/.player
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+demo: .venv/.player
+	@mkdir -p out
+	$(BIN)/ddspvae render examples/melody.mid --preset violin --out out/demo.wav
+	@echo "Listen to out/demo.wav"
+
+test: .venv/.developer
+	$(BIN)/python -m pytest
+
+check: .venv/.developer
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --doctest-modules ddspvae
+	$(BIN)/python -m pytest --run-examples tests/contracts/test_readme.py tests/contracts/test_examples.py
+
+clean:
+	rm -rf .venv out build *.egg-info

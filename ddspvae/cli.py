@@ -1,0 +1,163 @@
+"""The command line: `ddspvae VERB --help` explains itself.
+
+Exit codes: 0 done, 2 the input is at fault (one sentence on stderr), 130 interrupted, 1 our own bug.
+Nothing heavy is imported here; each verb imports what it needs in `verbs`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import NoReturn, TextIO
+
+from ddspvae.checks import InputError
+
+EPILOG = "examples:\n  ddspvae render song.mid --preset violin --out song.wav\n" \
+         "  ddspvae edit take.wav --preset violin --out higher.wav --transpose 7\n" \
+         "  ddspvae train recordings/ --out mine.safetensors --minutes 10"
+
+
+class _Parser(argparse.ArgumentParser):
+    """One sentence for a wrong option, like for any other wrong input."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help.\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The verbs and their options."""
+    parser = _Parser(prog="ddspvae", description="Learn an instrument from minutes of recordings; play it from MIDI; "
+                     "edit pitch, loudness and timbre apart.", epilog=EPILOG,
+                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--version", action="store_true", help="print the version and stop")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=_Parser)
+
+    def verb(name: str, summary: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=summary, description=summary)
+        sub.add_argument("--json", action="store_true", help="print one machine-readable object on stdout")
+        return sub
+
+    verb("presets", "list the instruments there are")
+
+    sub = verb("render", "play a MIDI file, or a saved performance, with an instrument")
+    sub.add_argument("source", metavar="SONG.mid|PERF.npz")
+    _preset(sub)
+    _output(sub, "song.wav")
+    sub.add_argument("--track", action="append", default=[], metavar="N=PRESET",
+                     help="play part N (1 is the first) with another preset; N=off leaves it out")
+    sub.add_argument("--transpose", type=float, default=0.0, metavar="N", help="semitones")
+    _set(sub)
+    sub.add_argument("--expression", type=float, default=1.0, metavar="X",
+                     help="0 deadpan, 1 as recorded, 2 exaggerated")
+    sub.add_argument("--performer", choices=["rules"], default="rules", help="who plays the notes")
+    sub.add_argument("--fold", action="store_true", help="move notes outside the learned range by octaves")
+    sub.add_argument("--stems", metavar="DIR", help="write every part to its own file too")
+    sub.add_argument("--save-performance", metavar="P.npz", help="keep the curves that were played (one part only)")
+
+    sub = verb("analyze", "write down how a recording was played")
+    sub.add_argument("take", metavar="TAKE.wav")
+    _preset(sub)
+    sub.add_argument("--out", required=True, metavar="take.npz")
+    _tracker(sub)
+    sub.add_argument("--plot", metavar="take.png", help="draw waveform, spectrogram with f0, loudness and z")
+    sub.add_argument("--csv", metavar="take.csv", help="write time, Hz, periodicity, to be corrected by hand "
+                     "and given back with --tracker take.csv")
+
+    sub = verb("edit", "change pitch, loudness or timbre of a recording, each alone")
+    sub.add_argument("take", metavar="TAKE.wav|take.npz")
+    _preset(sub)
+    _output(sub, "new.wav")
+    sub.add_argument("--transpose", type=float, default=0.0, metavar="N", help="semitones")
+    sub.add_argument("--loudness", type=float, default=0.0, metavar="DB", help="louder (+) or softer (-)")
+    sub.add_argument("--vibrato", type=float, default=1.0, metavar="X", help="0 none, 1 as played, 2 twice as wide")
+    sub.add_argument("--stretch", type=float, default=1.0, metavar="X", help="2 plays twice as long")
+    _set(sub)
+    _tracker(sub)
+
+    sub = verb("train", "learn an instrument from recordings; the same command again resumes")
+    sub.add_argument("recordings", nargs="+", metavar="RECORDINGS", help="a folder or files")
+    sub.add_argument("--out", required=True, metavar="my.safetensors")
+    budget = sub.add_mutually_exclusive_group()
+    budget.add_argument("--minutes", type=float, metavar="M", help="time to train, over all resumes (default 10)")
+    budget.add_argument("--steps", type=int, metavar="N", help="steps to train instead")
+    sub.add_argument("--bitrate", type=float, default=500.0, metavar="BPS", help="bit/s of timbre (default 500)")
+    sub.add_argument("--from", dest="start_from", metavar="PRESET", help="start from another instrument")
+    sub.add_argument("--tracker", default="swift", metavar="NAME", help="swift, crepe or crepe-full")
+    sub.add_argument("--holdout", action="append", default=[], metavar="FILE", help="leave this recording out entirely")
+    sub.add_argument("--sample-rate", type=int, default=48_000, metavar="HZ")
+    sub.add_argument("--hop", type=int, metavar="N", help="samples per frame (default: 200 frames a second)")
+    sub.add_argument("--axes", type=int, default=8, metavar="N", help="axes of z; 0 trains without z")
+    sub.add_argument("--no-noise", action="store_true", help="harmonics only")
+    sub.add_argument("--no-reverb", action="store_true", help="no room")
+    sub.add_argument("--device", metavar="D", help="cuda, mps or cpu; default: the best there is")
+    sub.add_argument("--seed", type=int, default=0, metavar="N")
+    sub.add_argument("--examine", action="store_true", help="print the doctor's report and stop")
+
+    sub = verb("evaluate", "measure an instrument on recordings it has not heard")
+    sub.add_argument("preset", metavar="PRESET|my.safetensors")
+    sub.add_argument("recordings", nargs="+", metavar="RECORDINGS")
+    sub.add_argument("--out", required=True, metavar="report/")
+    sub.add_argument("--tracker", metavar="NAME", help="default: one that was not used in training")
+    return parser
+
+
+def _preset(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--preset", required=True, metavar="NAME|FILE", help="see `ddspvae presets`")
+
+
+def _output(sub: argparse.ArgumentParser, name: str) -> None:
+    sub.add_argument("--out", required=True, metavar=name, help=".wav, .flac or .ogg")
+    sub.add_argument("--dry", action="store_true", help="without the room")
+    sub.add_argument("--ir", metavar="ROOM.wav", help="an impulse response to play in instead of the learned room")
+    sub.add_argument("--sample-rate", type=int, metavar="HZ", help="of the output; default: the instrument's")
+    sub.add_argument("--bit-depth", choices=["16", "24", "float"], default="16")
+    sub.add_argument("--seed", type=int, metavar="N", help="of noise and timbre; the same seed gives the same bytes")
+
+
+def _set(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--set", action="append", default=[], dest="offsets", metavar="AXIS=VALUE",
+                     help="move an axis of z, in its own unit")
+
+
+def _tracker(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--tracker", metavar="crepe|swift|FILE.csv", help="of f0; default: the instrument's own")
+
+
+def _show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int,
+                  file: TextIO | None = None, line: str | None = None) -> None:
+    if issubclass(category, UserWarning):
+        print(f"warning: {message}", file=sys.stderr)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if args.version:
+        import ddspvae
+
+        print(ddspvae.__version__)
+        return 0
+    if args.verb is None:
+        parser.print_help()
+        return 0
+    warnings.showwarning = _show_warning
+    from ddspvae import verbs
+
+    try:
+        verbs.VERBS[args.verb](args)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

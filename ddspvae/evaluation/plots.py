@@ -1,0 +1,207 @@
+"""Pictures of takes and of training, for reports, cards and the README.
+
+Each function draws one figure with matplotlib's object interface: no window, no global state.
+`target` is a path or an open binary file; the ending of a path (.png, .svg, .pdf) picks the format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from ddspvae.checks import InputError, fail
+from ddspvae.evaluation.metrics import check_audio
+from ddspvae.features.loudness import centred_stft
+from ddspvae.signals import Performance
+from ddspvae.units import amplitude_to_db, samples_to_frames
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Target = str | Path | BinaryIO
+
+GREY = "#7d8590"  # reads on white and on black alike (4:1 and better)
+BLUE, ORANGE, GREEN = "#2f81f7", "#e8590c", "#2da44e"
+LINES = (BLUE, ORANGE, GREEN, "#a475f9", "#d4a72c", "#e85aad", "#39c5cf", "#8c959f")
+F0_LINE = "#54e3ff"  # bright on every colour of the spectrogram
+LOW_HZ, HIGH_HZ = 60.0, 12_000.0
+TICKS_HZ = (100, 200, 500, 1000, 2000, 5000, 10_000)
+N_ROWS, N_COLUMNS = 320, 1000  # of the spectrogram picture
+SPAN_DB = 80.0  # from the loudest point down to the darkest colour
+VOICED = 0.5
+
+
+def plot_performance(audio: ArrayLike, sample_rate: int, performance: Performance, target: Target,
+                     *, title: str = "", background: str | None = "white") -> None:
+    """Draw a take: waveform, spectrogram with the pitch on it, loudness, and the timbre axes.
+
+    Args:
+        audio: [T], the sound that the performance was taken from, or that was rendered from it.
+        sample_rate: Hz.
+        performance: its curves; pitch is drawn where periodicity is at least 0.5.
+        target: path or binary file.
+        background: a colour, or None for see-through.
+    """
+    audio = check_audio("plot_performance", "audio", audio)
+    figure, rows = _figure(11, 8, [1, 4, 1.3, 1.7], background)
+    wave, spectrum, loudness, timbre = rows
+    duration_s = len(audio) / sample_rate
+    if title:
+        figure.suptitle(title, color=GREY, fontsize=13, fontweight="bold", x=0.01, ha="left")
+
+    low, high, times_s = _envelope(audio, duration_s)
+    wave.fill_between(times_s, low, high, color=BLUE, linewidth=0.4)
+    peak = max(1e-6, float(np.abs(audio).max()))
+    wave.set(ylim=(-1.05 * peak, 1.05 * peak), ylabel="waveform")
+    wave.set_yticks([])
+
+    _spectrogram(spectrum, audio, sample_rate)
+    frames_s = np.arange(performance.n_frames) / performance.frame_rate_hz
+    voiced_hz = np.where(performance.periodicity >= VOICED, performance.f0_hz, np.nan)
+    spectrum.plot(frames_s, np.log2(voiced_hz), color=F0_LINE, linewidth=1.4, label="pitch")
+    spectrum.legend(loc="upper right", fontsize=8, labelcolor="white", facecolor="black", framealpha=0.4, edgecolor="none")
+
+    loudest_db = float(performance.loudness_db.max())
+    loudness.plot(frames_s, performance.loudness_db, color=ORANGE, linewidth=1.2)
+    loudness.set(ylim=(max(loudest_db - 65, float(performance.loudness_db.min()) - 2), loudest_db + 4),
+                 ylabel="loudness\ndB(A)")
+
+    rows_s = np.arange(len(performance.z)) * performance.frames_per_z / performance.frame_rate_hz
+    for index, name in enumerate(performance.axis_names):
+        timbre.step(rows_s, performance.z[:, index], where="post", color=LINES[index % len(LINES)],
+                    linewidth=1.1, label=name, linestyle=("-", "--", ":")[index // len(LINES) % 3])
+    timbre.set(ylabel="timbre axes\nstd. dev.", xlabel="seconds")
+    if performance.axis_names:
+        timbre.legend(loc="upper left", bbox_to_anchor=(1.005, 1.02), fontsize=8, frameon=False, labelcolor=GREY,
+                      borderaxespad=0, ncols=1 + (len(performance.axis_names) - 1) // 8)
+    for row in rows:
+        row.set_xlim(0, duration_s)
+    _save(figure, target)
+
+
+def plot_comparison(original: ArrayLike, resynthesis: ArrayLike, sample_rate: int, target: Target,
+                    *, titles: tuple[str, str] = ("recording", "resynthesis"), background: str | None = "white") -> None:
+    """Draw two spectrograms above each other on one colour scale: what was played, what was made of it.
+
+    Args:
+        original, resynthesis: [T], at one sample rate.
+        target: path or binary file.
+    """
+    signals = [check_audio("plot_comparison", "original", original),
+               check_audio("plot_comparison", "resynthesis", resynthesis)]
+    figure, rows = _figure(11, 6, [1, 1], background)
+    loudest = max(_log_spectrogram(audio, sample_rate).max() for audio in signals)
+    for row, audio, title in zip(rows, signals, titles, strict=True):
+        _spectrogram(row, audio, sample_rate, loudest)
+        row.set_title(title, loc="left", color=GREY, fontsize=11, fontweight="bold")
+        row.set_xlim(0, len(signals[0]) / sample_rate)
+    rows[-1].set_xlabel("seconds")
+    _save(figure, target)
+
+
+def plot_training_curve(rows: Sequence[Mapping[str, float]], target: Target, *, background: str | None = "white") -> None:
+    """Draw validation loss and pitch error against minutes of training.
+
+    Args:
+        rows: one mapping per validation with minutes, validation_loss, pitch_median_cents
+            (NaN or None where no pitch was heard).
+        target: path or binary file.
+    Raises:
+        InputError: no rows, or a row without one of the three.
+    """
+    if not rows:
+        raise fail("plot_training_curve", "rows", "hold at least one validation", 0, "train a little longer")
+    names = ("minutes", "validation_loss", "pitch_median_cents")
+    for index, row in enumerate(rows):
+        if missing := [name for name in names if name not in row]:
+            raise fail("plot_training_curve", f"row {index}", f"have {', '.join(names)}", f"no {', '.join(missing)}")
+    minutes, loss, cents = (np.array([row[name] for row in rows], dtype=float) for name in names)
+    figure, (above, below) = _figure(9, 5, [1, 1], background)
+    above.plot(minutes, loss, color=BLUE, marker="o", markersize=3, linewidth=1.4)
+    above.set_ylabel("validation loss")
+    below.plot(minutes, cents, color=ORANGE, marker="o", markersize=3, linewidth=1.4)
+    below.set(ylabel="pitch error\nmedian, cents", xlabel="minutes of training")
+    if np.nanmax(cents, initial=0) > 0:
+        # an untrained model is hundreds of cents off, a trained one a few
+        below.set_yscale("log")
+        below.yaxis.set_major_formatter("{x:g}")
+        below.yaxis.set_minor_formatter("")
+    for row in (above, below):
+        row.grid(color=GREY, alpha=0.25, linewidth=0.6)
+    _save(figure, target)
+
+
+def _figure(width: float, height: float, ratios: Sequence[float], background: str | None) -> tuple[Figure, list[Axes]]:
+    """A figure with one axes per ratio above each other, sharing the time axis."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise InputError("plot: matplotlib is not installed; pip install 'ddspvae[evaluation]'.") from error
+    figure = Figure(figsize=(width, height), dpi=110, layout="constrained",
+                    facecolor="none" if background is None else background)
+    grid = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": list(ratios)})
+    rows = list(grid[:, 0])
+    for row in rows:
+        row.set_facecolor("none")
+        row.tick_params(colors=GREY, labelsize=9, length=3)
+        row.xaxis.label.set_color(GREY)
+        row.yaxis.label.set(color=GREY, fontsize=9)
+        for name, spine in row.spines.items():
+            spine.set(color=GREY, alpha=0.6, visible=name in ("left", "bottom"))
+    return figure, rows
+
+
+def _save(figure: Figure, target: Target) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure)
+    as_file = {} if isinstance(target, (str, Path)) else {"format": "png"}
+    try:
+        # no software and no date: the same picture is the same bytes
+        png: dict[str, Any] = {"metadata": {"Software": None}} if as_file or str(target).endswith(".png") else {}
+        figure.savefig(target, facecolor=figure.get_facecolor(), **as_file, **png)
+    except (OSError, ValueError) as error:
+        raise InputError(f"plot: cannot write {target} ({error}); does the folder exist, is it .png, .svg or .pdf?") from error
+
+
+def _envelope(audio: NDArray, duration_s: float) -> tuple[NDArray, NDArray, NDArray]:
+    """Lowest and highest sample of each picture column, and the columns' times."""
+    edges = np.linspace(0, len(audio), min(len(audio), N_COLUMNS) + 1).astype(int)[:-1]
+    times_s = np.linspace(0, duration_s, len(edges))
+    return np.minimum.reduceat(audio, edges), np.maximum.reduceat(audio, edges), times_s
+
+
+def _log_spectrogram(audio: NDArray, sample_rate: int) -> NDArray:
+    """Levels in dB, [N_ROWS, frames], rows evenly spread in log frequency from LOW_HZ to HIGH_HZ."""
+    n_fft = 2 ** int(np.log2(0.1 * sample_rate))  # 85 ms at 48 kHz: parts the harmonics of a low violin
+    hop_size = max(1, len(audio) // N_COLUMNS, n_fft // 32)
+    magnitude = centred_stft(torch.from_numpy(audio)[None], n_fft, hop_size)[0].abs().numpy() / (n_fft / 4)
+    rows_hz = np.geomspace(LOW_HZ, HIGH_HZ, N_ROWS)
+    position = np.clip(rows_hz / sample_rate * n_fft, 0, n_fft // 2 - 1)
+    below = position.astype(int).clip(max=n_fft // 2 - 1)
+    share = position - below
+    read = magnitude[:, below] * (1 - share) + magnitude[:, below + 1] * share
+    # several bins fall on one row up high: show the loudest, or harmonics flicker
+    width = np.gradient(position)
+    for row in np.flatnonzero(width > 1):
+        first = max(0, int(position[row] - width[row] / 2))
+        read[:, row] = magnitude[:, first : int(position[row] + width[row] / 2) + 1].max(1)
+    read[:, rows_hz >= sample_rate / 2] = 0.0
+    assert magnitude.shape[0] == samples_to_frames(len(audio), hop_size)
+    return amplitude_to_db(read.T)
+
+
+def _spectrogram(row: Axes, audio: NDArray, sample_rate: int, loudest_db: float | None = None) -> None:
+    picture = _log_spectrogram(audio, sample_rate)
+    loudest_db = float(picture.max()) if loudest_db is None else loudest_db
+    row.imshow(picture, origin="lower", aspect="auto", cmap="magma", interpolation="bilinear",
+               extent=(0, len(audio) / sample_rate, np.log2(LOW_HZ), np.log2(HIGH_HZ)),
+               vmin=loudest_db - SPAN_DB, vmax=loudest_db)
+    row.set_yticks(np.log2(TICKS_HZ), [f"{hz // 1000} k" if hz >= 1000 else str(hz) for hz in TICKS_HZ])
+    row.set(ylabel="Hz", ylim=(np.log2(LOW_HZ), np.log2(HIGH_HZ)))

@@ -1,0 +1,97 @@
+"""Pitch by autocorrelation, 30 to 2500 Hz: a voter, and the tracker where the neural ones end."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ddspvae.features.paths import best_choice
+
+RATE_HZ = 16000
+HOP = 160  # 10 ms
+RANGE_HZ = (30.0, 2500.0)
+SPLIT_HZ = 110.0  # the long window answers below, the short one above
+LONG, SHORT = 2048, 576  # samples: 128 ms is 4 periods of 31 Hz; 36 ms is 4 of 110 Hz and blurs no vibrato
+N_CANDIDATES = 6  # per window
+OCTAVE_COST = 0.03  # strength that a lag loses per octave below 2500 Hz, so that a period beats its multiples
+LEAP_COST = 0.25  # per octave and 10 ms
+CHUNK_FRAMES = 1024  # keeps the memory flat: 64 MB
+
+
+class Track(NamedTuple):
+    """What a tracker says: times_s [M], f0_hz [M], periodicity [M]."""
+
+    times_s: NDArray
+    f0_hz: NDArray
+    periodicity: NDArray
+
+
+def autocorrelation(audio_16k: NDArray, prior_hz: float | None = None) -> Track:
+    """Track pitch by the peaks of the normalised autocorrelation and the smoothest path through them.
+
+    Args:
+        audio_16k: [T] at 16 kHz.
+        prior_hz: look within 1.5 semitones of this pitch only.
+    Returns:
+        Track every 10 ms; periodicity 0.5 is as much periodic as other power (0 dB).
+    Source: Boersma, "Accurate short-term analysis of the fundamental frequency", IFA Proceedings 17, 1993.
+    """
+    n_frames = -(-len(audio_16k) // HOP)
+    low_hz, high_hz = RANGE_HZ
+    if prior_hz is not None:
+        ratio = 2.0 ** (1.5 / 12)
+        low_hz, high_hz = prior_hz / ratio, prior_hz * ratio
+    bands = [(LONG, low_hz, min(high_hz, SPLIT_HZ)), (SHORT, max(low_hz, SPLIT_HZ / 2**0.25), high_hz)]
+    found = [_candidates(audio_16k, n_frames, *band) for band in bands if band[1] < band[2]]
+    f0_hz, strength, rise = (np.concatenate(parts, axis=1) for parts in zip(*found))
+    log2_f0 = np.log2(f0_hz)
+    reward = rise - OCTAVE_COST * (math.log2(RANGE_HZ[1]) - log2_f0)
+    leaps = LEAP_COST * np.minimum(np.abs(log2_f0[:-1, :, None] - log2_f0[1:, None, :]), 2.0)
+    path = best_choice(reward, leaps)
+    rows = np.arange(n_frames)
+    return Track(rows * (HOP / RATE_HZ), f0_hz[rows, path], np.clip(strength[rows, path], 0, 1))
+
+
+def _candidates(audio: NDArray, n_frames: int, window_size: int, low_hz: float, high_hz: float
+                ) -> tuple[NDArray, ...]:
+    """The strongest peaks: f0_hz, strength and rise over the lowest point before, [F, K] each; -1 fills up."""
+    padded = np.pad(np.asarray(audio, dtype=np.float32), (window_size // 2, window_size))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, window_size)[: n_frames * HOP : HOP]
+    parts = [_peaks(frames[start : start + CHUNK_FRAMES], low_hz, high_hz)
+             for start in range(0, n_frames, CHUNK_FRAMES)]
+    return tuple(np.concatenate(columns) for columns in zip(*parts))
+
+
+def _peaks(frames: NDArray, low_hz: float, high_hz: float) -> tuple[NDArray, ...]:
+    window_size = frames.shape[1]
+    n_fft = 2 ** math.ceil(math.log2(2 * window_size))
+    finer = 4 if window_size <= SHORT else 2  # reads the autocorrelation between the samples
+    window = np.hanning(window_size + 2)[1:-1].astype(np.float32)
+    centred = frames - frames.mean(axis=1, keepdims=True)
+    power = np.abs(np.fft.rfft(centred * window, n_fft)).astype(np.float32) ** 2
+    own = np.fft.irfft(np.abs(np.fft.rfft(window, n_fft)) ** 2, finer * n_fft)
+    first = max(2, math.floor(RATE_HZ * finer / high_hz) - 1)
+    last = math.ceil(RATE_HZ * finer / low_hz) + 2
+    curve = np.fft.irfft(power, finer * n_fft)[:, :last]
+    curve = curve / (own[:last] / own[0]) / np.maximum(curve[:, :1], 1e-12)
+    # noise on a slow wave peaks high at short lags, but only above a curve that has not come down yet
+    dip = np.maximum(np.minimum.accumulate(curve, axis=1), 0)[:, first + 1 : -1]
+    curve = curve[:, first:]
+    middle, before, after = curve[:, 1:-1], curve[:, :-2], curve[:, 2:]
+    is_peak = (middle > before) & (middle >= after)
+    scale = np.arange(first + 1, last - 1)
+    height = np.where(is_peak, middle - dip - OCTAVE_COST * np.log2(scale / scale[0]), -1.0)
+    n_kept = min(N_CANDIDATES, height.shape[1])
+    kept = np.argpartition(-height, n_kept - 1, axis=1)[:, :n_kept]
+    rows = np.arange(len(frames))[:, None]
+    b, m, a = before[rows, kept], middle[rows, kept], after[rows, kept]
+    curvature = np.minimum(b - 2 * m + a, -1e-9)
+    shift = np.clip((a - b) / (-2 * curvature), -0.5, 0.5)  # vertex of the parabola through three points
+    f0_hz = RATE_HZ * finer / (scale[kept] + shift)
+    strength = np.where(is_peak[rows, kept], m - (a - b) ** 2 / (8 * curvature), -1.0)
+    # a peak above 1 is rounding far down the window; mirrored, so that it does not win
+    strength = np.where(strength > 1, 1 / np.maximum(strength, 1), strength)
+    return f0_hz, strength, np.where(strength > -1, strength - dip[rows, kept], -1.0)

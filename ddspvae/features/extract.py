@@ -1,0 +1,38 @@
+"""Audio to Features: pitch, loudness and timbre frames on one grid, cached by content."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ddspvae.audio import Audio
+from ddspvae.features.f0 import track_f0
+from ddspvae.features.loudness import a_weighted_loudness
+from ddspvae.features.timbre import timbre_frames
+from ddspvae.signals import Features
+
+
+def extract(audio: Audio, sample_rate: int, hop_size: int, tracker: str | Path = "swift",
+            *, prior_hz: float | None = None) -> Features:
+    """Listen to a take.
+
+    Args:
+        audio: [T], full scale +-1.
+        sample_rate: Hz.
+        hop_size: samples per frame.
+        tracker: "swift", "crepe", "crepe-full", or the path of a CSV of time, Hz, periodicity.
+        prior_hz: the pitch of a single note where it is known.
+    Returns:
+        Features with F = ceil(T / hop_size) frames.
+    """
+    f0_hz, periodicity = track_f0(audio, sample_rate, hop_size, str(tracker), prior_hz=prior_hz)
+    batch = torch.from_numpy(np.ascontiguousarray(audio))[None]
+    return Features(
+        f0_hz=f0_hz,
+        periodicity=periodicity,
+        loudness_db=a_weighted_loudness(batch, sample_rate, hop_size)[0].numpy(),
+        timbre=timbre_frames(batch, sample_rate, hop_size)[0].numpy(),
+        frame_rate_hz=sample_rate / hop_size,
+    )

@@ -1,0 +1,107 @@
+"""Pitch: any tracker's answer on our frames, in the right octave, finite everywhere."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
+
+from ddspvae.audio import resample
+from ddspvae.checks import check_choice, check_range, fail
+from ddspvae.features.autocorrelation import RATE_HZ
+from ddspvae.features.cache import cached
+from ddspvae.features.f0_csv import read_f0_csv, write_f0_csv
+from ddspvae.features.paths import read_pitch_at
+from ddspvae.features.trackers import TRACKERS, Tracker
+from ddspvae.features.vote import settle_octave
+from ddspvae.units import samples_to_frames
+
+__all__ = ["TRACKERS", "VOICED", "track_f0", "write_f0_csv"]
+
+VERSION = 1  # part of the cache key: raise it with every change of the result
+VOICED = 0.5  # from this periodicity a frame counts as pitched
+FILL_BELOW = 0.3
+SILENCE_DB = -60.0  # below the loudest frame
+LEVEL_WINDOW_S = 0.03
+SOME_HZ = 440.0  # the pitch of silence
+
+
+def track_f0(
+    audio: NDArray, sample_rate: int, hop_size: int, tracker: str = "swift", *, prior_hz: float | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Track the pitch of a monophonic recording.
+
+    A vote with autocorrelation and a spectral comb settles the octave, and autocorrelation's curve stands in
+    where the tracker is unsure or out of its range. The two neural trackers never see each other's answer, so
+    that one can judge what the other trained. Answers are cached by content.
+
+    Args:
+        audio: [T], full scale +-1.
+        sample_rate: Hz.
+        hop_size: samples per frame.
+        tracker: "swift", "crepe", "crepe-full", "autocorrelation", or the path of a .csv file of time, Hz and
+            periodicity, which is taken as it is.
+        prior_hz: the pitch of a single note where it is known; the result stays within 1.5 semitones of it.
+    Returns:
+        f0_hz: [F], F = ceil(T / hop_size), Hz, finite and positive, filled through unpitched stretches.
+        periodicity: [F], 0 to 1, pitched from 0.5 up; 0 where the level is 60 dB below the loudest.
+    Raises:
+        InputError: empty, not finite or not one channel; no such tracker; a broken CSV file; torchcrepe missing.
+    """
+    audio = np.asarray(audio)
+    _check(audio, sample_rate, hop_size, prior_hz)
+    times_s = np.arange(samples_to_frames(len(audio), hop_size)) * (hop_size / sample_rate)
+    if tracker.lower().endswith(".csv"):
+        track = read_f0_csv(tracker)
+        f0_hz = read_pitch_at(times_s, track.times_s, track.f0_hz)
+        periodicity = np.interp(times_s, track.times_s, track.periodicity)
+        return f0_hz.astype(np.float32), periodicity.astype(np.float32)
+    check_choice("track_f0", "tracker", tracker, TRACKERS)
+    key = ["f0", VERSION, tracker, TRACKERS[tracker].version(), sample_rate, hop_size, prior_hz, audio]
+    kept = cached(key, lambda: _track(audio, sample_rate, times_s, TRACKERS[tracker], prior_hz))
+    return kept["f0_hz"], kept["periodicity"]
+
+
+def _track(
+    audio: NDArray, sample_rate: int, times_s: NDArray, tracker: Tracker, prior_hz: float | None
+) -> dict[str, NDArray]:
+    silent = _silent(audio, sample_rate, times_s)
+    if silent.all():
+        return {"f0_hz": np.full(len(times_s), prior_hz or SOME_HZ, np.float32),
+                "periodicity": np.zeros(len(times_s), np.float32)}
+    peak = np.abs(audio).max()
+    audio_16k = resample(audio / peak, sample_rate, RATE_HZ)  # trackers call quiet recordings silent
+    track = tracker.track(audio_16k)
+    f0_hz = read_pitch_at(times_s, track.times_s, track.f0_hz)
+    periodicity = np.interp(times_s, track.times_s, track.periodicity)
+    f0_hz, periodicity = settle_octave(audio_16k, times_s, f0_hz, periodicity, tracker.range_hz, prior_hz)
+    periodicity = np.where(silent, 0.0, periodicity)
+    f0_hz = _fill(times_s, f0_hz, periodicity, prior_hz)
+    return {"f0_hz": f0_hz.astype(np.float32), "periodicity": periodicity.astype(np.float32)}
+
+
+def _check(audio: NDArray, sample_rate: int, hop_size: int, prior_hz: float | None) -> None:
+    if audio.ndim != 1 or len(audio) == 0:
+        raise fail("track_f0", "audio", "have shape [T], T > 0", list(audio.shape), "average the channels first")
+    if not np.isfinite(audio).all():
+        raise fail("track_f0", "audio", "be finite", "NaN or infinity")
+    check_range("track_f0", "sample_rate", sample_rate, 4000, 768_000)
+    check_range("track_f0", "hop_size", hop_size, 1, sample_rate)
+    if prior_hz is not None:
+        check_range("track_f0", "prior_hz", prior_hz, 20, 5000, "a prior is a pitch in Hz, not a note number")
+
+
+def _silent(audio: NDArray, sample_rate: int, times_s: NDArray) -> NDArray:
+    """[F], where the mean square around the instant is 60 dB below the loudest, or digital silence."""
+    window = max(1, round(LEVEL_WINDOW_S * sample_rate))
+    power = np.maximum(uniform_filter1d(audio.astype(np.float64) ** 2, window, mode="constant"), 0)
+    level = power[np.round(times_s * sample_rate).astype(int)]
+    return level <= max(power.max() * 10 ** (SILENCE_DB / 10), 1e-14)
+
+
+def _fill(times_s: NDArray, f0_hz: NDArray, periodicity: NDArray, prior_hz: float | None) -> NDArray:
+    """Log-linear through frames without pitch, held at the ends."""
+    sure = periodicity >= FILL_BELOW
+    if not sure.any():
+        return np.full(len(f0_hz), prior_hz or float(np.median(f0_hz)))
+    return 2.0 ** np.interp(times_s, times_s[sure], np.log2(f0_hz[sure]))

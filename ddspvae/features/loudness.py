@@ -1,0 +1,67 @@
+"""A-weighted loudness in torch: one function for training, editing, rendering and measuring."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ddspvae.checks import check_shape
+from ddspvae.units import power_to_db, samples_to_frames
+
+WINDOW_S = 0.042  # longer than one period of 33 Hz, the lowest note there is to train on
+
+
+def a_weighting(frequency_hz: Tensor) -> Tensor:
+    """A-weighting as a linear power gain, 1 at 1 kHz.
+
+    Args:
+        frequency_hz: any shape, Hz, >= 0.
+    Source: IEC 61672-1:2013, annex E, with its pole frequencies.
+    """
+    f2 = frequency_hz.double() ** 2
+    numerator = 12194.217**2 * f2**2
+    denominator = (f2 + 20.598997**2) * ((f2 + 107.65265**2) * (f2 + 737.86223**2)).sqrt() * (f2 + 12194.217**2)
+    at_1_khz = 10 ** (-1.9997 / 20)
+    return ((numerator / denominator / at_1_khz) ** 2).to(frequency_hz.dtype)
+
+
+def window_size(sample_rate: int) -> int:
+    """Samples in the loudness window: the power of two nearest to 42 ms."""
+    return 2 ** round(math.log2(WINDOW_S * sample_rate))
+
+
+def centred_stft(audio: Tensor, n_fft: int, hop_size: int) -> Tensor:
+    """Hann STFT whose frame n is centred on sample n * hop_size; zeros outside the signal.
+
+    Args:
+        audio: [B, T].
+    Returns:
+        complex [B, F, n_fft // 2 + 1], F = ceil(T / hop_size).
+    """
+    window = torch.hann_window(n_fft, device=audio.device, dtype=audio.dtype)
+    spectrum = torch.stft(audio, n_fft, hop_size, window=window, center=True, pad_mode="constant", return_complex=True)
+    return spectrum.transpose(1, 2)[:, : samples_to_frames(audio.shape[-1], hop_size)]
+
+
+def a_weighted_loudness(audio: Tensor, sample_rate: int, hop_size: int) -> Tensor:
+    """A-weighted power around each frame's instant, in dB; a full-scale 1 kHz sine is -3.01 dB.
+
+    Args:
+        audio: [B, T], full scale +-1.
+        sample_rate: Hz.
+        hop_size: samples per frame.
+    Returns:
+        [B, F] dB, not below -120; differentiable.
+    """
+    check_shape("a_weighted_loudness", "audio", audio.shape, None, None)
+    n_fft = window_size(sample_rate)
+    power = centred_stft(audio, n_fft, hop_size).abs().square()
+    frequency_hz = torch.linspace(0, sample_rate / 2, n_fft // 2 + 1, device=audio.device, dtype=audio.dtype)
+    # Parseval: mean square = sum over all n_fft bins / (n_fft * sum of the squared window); inner bins count twice
+    twice = torch.full_like(frequency_hz, 2.0)
+    twice[0] = twice[-1] = 1.0
+    window_energy = torch.hann_window(n_fft).square().sum().item()
+    weights = a_weighting(frequency_hz) * twice / (n_fft * window_energy)
+    return power_to_db(power @ weights)

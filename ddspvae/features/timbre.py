@@ -1,0 +1,57 @@
+"""What the encoder hears: log-mel frames with their level taken out."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ddspvae.features.loudness import centred_stft
+
+N_MELS = 64
+FLOOR_DB = -80.0  # below the frame's own level; quieter bands are recording noise
+
+
+def hz_to_mel(frequency_hz: Tensor) -> Tensor:
+    """Hz to mel. Source: O'Shaughnessy 1987 (the HTK formula)."""
+    return 2595 * torch.log10(1 + frequency_hz / 700)
+
+
+def mel_filterbank(n_fft: int, sample_rate: int, n_mels: int = N_MELS, low_hz: float = 30.0,
+                   high_hz: float | None = None) -> Tensor:
+    """Triangular filters, peak 1, equally spaced in mel.
+
+    Returns:
+        [n_fft // 2 + 1, n_mels].
+    """
+    high_hz = min(sample_rate / 2, 16_000.0) if high_hz is None else high_hz
+    low_mel, high_mel = hz_to_mel(torch.tensor([low_hz, high_hz], dtype=torch.float64))
+    edges_mel = torch.linspace(low_mel.item(), high_mel.item(), n_mels + 2, dtype=torch.float64)
+    edges_hz = 700 * (10 ** (edges_mel / 2595) - 1)
+    bins_hz = torch.linspace(0, sample_rate / 2, n_fft // 2 + 1, dtype=torch.float64)[:, None]
+    rising = (bins_hz - edges_hz[:-2]) / (edges_hz[1:-1] - edges_hz[:-2])
+    falling = (edges_hz[2:] - bins_hz) / (edges_hz[2:] - edges_hz[1:-1])
+    return torch.minimum(rising, falling).clamp(min=0).float()
+
+
+def mel_power(audio: Tensor, sample_rate: int, hop_size: int, n_mels: int = N_MELS) -> Tensor:
+    """Mel power frames [B, F, n_mels] of audio [B, T]; frame n is centred on sample n * hop_size."""
+    n_fft = 2 ** round(math.log2(0.042 * sample_rate))
+    power = centred_stft(audio, n_fft, hop_size).abs().square()
+    return power @ mel_filterbank(n_fft, sample_rate, n_mels).to(power)
+
+
+def timbre_frames(audio: Tensor, sample_rate: int, hop_size: int) -> Tensor:
+    """Log-mel frames relative to the frame's own power: a gain on the audio changes nothing.
+
+    Args:
+        audio: [B, T].
+    Returns:
+        [B, F, 64], about -1 to 1; silence gives -1 everywhere.
+    """
+    power = mel_power(audio, sample_rate, hop_size)
+    # 1e-10 of a full-scale frame: digital silence must not be divided by itself
+    share = power / power.sum(-1, keepdim=True).clamp(min=1e-6)
+    level_db = 10 * torch.log10(share.clamp(min=10 ** (FLOOR_DB / 10)))
+    return level_db / (-FLOOR_DB / 2) + 1

@@ -1,0 +1,193 @@
+"""What a user holds: an instrument that listens, plays a score, and plays back what it heard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ddspvae.audio import Audio, resample
+from ddspvae.checks import InputError, check_range
+from ddspvae.curves import resample_curve
+from ddspvae.features.extract import extract
+from ddspvae.features.statistics import Statistics
+from ddspvae.midi.rules import perform
+from ddspvae.midi.voices import to_one_voice
+from ddspvae.model.autoencoder import Autoencoder, ModelConfig
+from ddspvae.model.bottleneck import bits_per_second, kl_nats
+from ddspvae.presets import find_preset, read_card, read_weights
+from ddspvae.signals import Features, Latents, Notes, Performance
+from ddspvae.synth.render import render
+from ddspvae.synth.convolve import fft_convolve
+from ddspvae.synth.reverb import impulse_response
+
+AXIS_IN_USE_BITS = 1.0  # bit/s above which an axis of z counts as used
+
+
+class Instrument:
+    """A learned instrument.
+
+    Args:
+        model: the network.
+        card: what the file says: config, statistics, tracker, metrics, credits, licence, training.
+        name: for messages and reports.
+    """
+
+    def __init__(self, model: Autoencoder, card: Mapping[str, Any], name: str) -> None:
+        self.model = model.eval()
+        self.card = dict(card)
+        self.name = name
+        self.config = model.config
+        self.statistics = Statistics.from_dict(card["statistics"])
+        self.tracker = str(card["tracker"])
+        self.axis_names = tuple(f"z{i}" for i in range(model.config.n_z))
+
+    @torch.inference_mode()
+    def encode(self, features: Features) -> Latents:
+        """The posterior of z for a take; [1, M, Z]."""
+        return self.model.encode(torch.from_numpy(np.array(features.timbre))[None])
+
+    def analyze(self, audio: Audio, sample_rate: int, tracker: str | Path | None = None) -> Performance:
+        """Write down how a take was played.
+
+        Args:
+            audio: [T], full scale +-1.
+            sample_rate: Hz, of the audio; resampled to the instrument's.
+            tracker: of f0; None takes the one the instrument was trained with.
+        Raises:
+            InputError: silence.
+        """
+        features = self.listen(audio, sample_rate, tracker)
+        latents = self.encode(features)
+        return Performance(features.f0_hz, features.periodicity, features.loudness_db, latents.z_mean[0].numpy(),
+                           self.axis_names, self.config.frame_rate_hz, self.config.frames_per_z)
+
+    def listen(self, audio: Audio, sample_rate: int, tracker: str | Path | None = None) -> Features:
+        """The features of a take at the instrument's own rates."""
+        audio = resample(audio, sample_rate, self.config.sample_rate)
+        if not len(audio) or np.abs(audio).max() < 1e-5:
+            raise InputError("analyze: the take is silent (its peak is below -100 dBFS); is it the right channel?")
+        return extract(audio, self.config.sample_rate, self.config.hop_size, tracker or self.tracker)
+
+    def perform(self, notes: Notes, *, expression: float = 1.0, seed: int | None = None) -> Performance:
+        """Play one part of a score, one note at a time; the newest note wins.
+
+        Args:
+            notes: a part.
+            expression: 0 deadpan, 1 as the recordings, 2 exaggerated.
+            seed: None takes the likeliest z at each pitch and loudness; a number samples around it.
+        """
+        check_range("perform", "expression", expression, 0, 2)
+        curves = perform(to_one_voice(notes).notes, self.statistics, self.config.frame_rate_hz, expression=expression)
+        z = self.likely_z(curves.f0_hz, curves.periodicity, curves.loudness_db, seed)
+        return Performance(curves.f0_hz, curves.periodicity, curves.loudness_db, z, self.axis_names,
+                           self.config.frame_rate_hz, self.config.frames_per_z)
+
+    @torch.inference_mode()
+    def likely_z(self, f0_hz: np.ndarray, periodicity: np.ndarray, loudness_db: np.ndarray,
+                 seed: int | None = None) -> np.ndarray:
+        """The z that goes with these curves, [M, Z]: its mean, or a sample where a seed is given."""
+        step = self.config.frames_per_z
+        rows = [torch.from_numpy(np.array(curve[::step], dtype=np.float32))[:, None]
+                for curve in (f0_hz, periodicity, loudness_db)]
+        mean, logvar = self.model.prior(*rows)
+        z = mean if seed is None else self.model.prior.sample(mean, logvar, seed)
+        return z[:, : self.config.n_z].numpy()
+
+    @torch.inference_mode()
+    def resynthesize(self, performance: Performance, *, dry: bool = False, seed: int = 0, voice: int = 0,
+                     ir: Audio | None = None) -> Audio:
+        """Play a performance.
+
+        Args:
+            performance: from `analyze`, `perform` or a file; one made with another preset keeps its pitch,
+                loudness and timing and takes this instrument's likeliest z.
+            dry: without the room.
+            seed, voice: of the noise.
+            ir: a room of one's own, an impulse response [L] at the instrument's sample rate, instead of the learned one.
+        Returns:
+            audio [F * hop_size] at config.sample_rate.
+        """
+        performance = self.adapt(performance)
+        f0_hz, periodicity, loudness_db = (
+            torch.from_numpy(np.array(curve))[None, :, None]
+            for curve in (performance.f0_hz, performance.periodicity, performance.loudness_db)
+        )
+        z = torch.from_numpy(np.array(performance.z))[None]
+        own_room = None if dry or ir is not None else self.model.room()
+        controls = self.model.decode(f0_hz, periodicity, loudness_db, z, own_room)
+        response = None if own_room is None else impulse_response(own_room, self.config.sample_rate)
+        audio = render(controls, self.config.sample_rate, self.config.hop_size, response=response, seed=seed, voice=voice)
+        if ir is not None:
+            audio = fft_convolve(audio, torch.from_numpy(np.array(ir, dtype=np.float32))[None])
+        return audio[0].numpy()
+
+    def adapt(self, performance: Performance) -> Performance:
+        """Bring a performance to this instrument's rates and axes."""
+        config = self.config
+        same_axes = performance.axis_names == self.axis_names
+        same_rates = (performance.frame_rate_hz, performance.frames_per_z) == (config.frame_rate_hz, config.frames_per_z)
+        if same_axes and same_rates:
+            return performance
+        n_frames = max(1, round(performance.duration_s * config.frame_rate_hz))
+        f0_hz = 2 ** resample_curve(np.log2(performance.f0_hz), n_frames)
+        periodicity = resample_curve(performance.periodicity, n_frames)
+        loudness_db = resample_curve(performance.loudness_db, n_frames)
+        n_rows = -(-n_frames // config.frames_per_z)
+        z = resample_curve(performance.z, n_rows) if same_axes else self.likely_z(f0_hz, periodicity, loudness_db)
+        return replace(performance, f0_hz=f0_hz, periodicity=periodicity, loudness_db=loudness_db, z=z,
+                       axis_names=self.axis_names, frame_rate_hz=config.frame_rate_hz, frames_per_z=config.frames_per_z)
+
+    def render(self, notes: Notes | Sequence[Notes], *, expression: float = 1.0, seed: int | None = None,
+               dry: bool = False, ir: Audio | None = None) -> Audio:
+        """Play a score: every part is one voice, all are mixed.
+
+        Returns:
+            audio [T] at config.sample_rate; may exceed full scale, see ddspvae.audio.limit_peak.
+        """
+        parts = [notes] if isinstance(notes, Notes) else list(notes)
+        if not parts:
+            raise InputError("render: the score has no parts.")
+        sounds = [
+            self.resynthesize(self.perform(part, expression=expression, seed=seed), seed=seed or 0, voice=voice,
+                              dry=dry, ir=ir)
+            for voice, part in enumerate(parts)
+        ]
+        mix = np.zeros(max(map(len, sounds)), dtype=np.float32)
+        for sound in sounds:
+            mix[: len(sound)] += sound
+        return mix
+
+    def rate(self, audio: Audio, sample_rate: int) -> dict[str, Any]:
+        """What z costs on a take: KL to N(0, 1) over its sounding seconds.
+
+        Returns:
+            bits_per_second, per_axis (bit/s each), axes_in_use.
+        """
+        features = self.listen(audio, sample_rate)
+        sounding = torch.from_numpy(features.loudness_db > features.loudness_db.max() - 50).float()
+        rows = torch.nn.functional.max_pool1d(sounding[None, None], self.config.frames_per_z, ceil_mode=True)[0]
+        per_axis = bits_per_second(kl_nats(self.encode(features)), self.config.z_rate_hz, rows).tolist()
+        return {"bits_per_second": sum(per_axis), "per_axis": per_axis,
+                "axes_in_use": sum(bits > AXIS_IN_USE_BITS for bits in per_axis)}
+
+
+def load(name: str | Path) -> Instrument:
+    """Load a shipped instrument by name, or a file of one's own.
+
+    Raises:
+        InputError: unknown name, or a file that is corrupt, no instrument, or from a newer version.
+    """
+    path = find_preset(name)
+    card = read_card(path)
+    model = Autoencoder(ModelConfig.from_dict(card["config"]))
+    weights = read_weights(path)
+    own = model.state_dict()
+    if weights.keys() != own.keys() or any(weights[key].shape != own[key].shape for key in own):
+        raise InputError(f"load: the weights in {path} do not fit their own config; the file is damaged.")
+    model.load_state_dict(weights)
+    return Instrument(model, card, path.stem)

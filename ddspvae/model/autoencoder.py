@@ -1,0 +1,136 @@
+"""Encoder, decoder, rooms and prior: everything an instrument learns."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ddspvae.checks import InputError, check_range
+from ddspvae.features.timbre import N_MELS
+from ddspvae.model.decoder import Decoder
+from ddspvae.model.encoder import Encoder
+from ddspvae.model.prior import Prior
+from ddspvae.signals import Controls, Latents
+from ddspvae.synth.level import solve_level
+from ddspvae.synth.reverb import MAX_DECAY_S, MIN_DECAY_S, N_ROOM_BANDS, Room
+
+MAX_TAIL_ENERGY = 2.0  # a tail 3 dB louder than the direct sound, at the very most
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of a model; saved with the weights.
+
+    Args:
+        sample_rate: Hz.
+        hop_size: samples per frame.
+        frames_per_z: frames that share one row of z.
+        n_z: axes of z; 0 trains an instrument without.
+        n_harmonics, n_noise_bands: of the synthesizer.
+        encoder_channels, decoder_channels: widths of the stacks.
+        rooms: names of the recording environments; the first is the default.
+        with_noise, with_reverb: False leaves that part out (for ablations).
+    """
+
+    sample_rate: int = 48_000
+    hop_size: int = 240
+    frames_per_z: int = 8
+    n_z: int = 8
+    n_harmonics: int = 100
+    n_noise_bands: int = 65
+    encoder_channels: int = 96
+    decoder_channels: int = 128
+    rooms: tuple[str, ...] = ("room",)
+    with_noise: bool = True
+    with_reverb: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rooms", tuple(self.rooms))
+        check_range("ModelConfig", "sample_rate", self.sample_rate, 8_000, 192_000)
+        check_range("ModelConfig", "hop_size", self.hop_size, 16, 4096)
+        check_range("ModelConfig", "n_z", self.n_z, 0, 256)
+        check_range("ModelConfig", "n_harmonics", self.n_harmonics, 1, 2000)
+
+    @property
+    def frame_rate_hz(self) -> float:
+        """Frames per second."""
+        return self.sample_rate / self.hop_size
+
+    @property
+    def z_rate_hz(self) -> float:
+        """Rows of z per second."""
+        return self.frame_rate_hz / self.frames_per_z
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
+        """Read back; unknown names mean a newer version."""
+        unknown = set(values) - {field.name for field in fields(cls)}
+        if unknown:
+            raise InputError(f"ModelConfig: unknown settings {', '.join(sorted(unknown))}; "
+                             "the file is from a newer ddspvae, upgrade with pip install -U ddspvae.")
+        return cls(**values)
+
+
+def harmonics_needed(lowest_f0_hz: float, sample_rate: int) -> int:
+    """Harmonics from the lowest trained note up to 16 kHz or Nyquist; fewer would leave the rest to noise.
+
+    >>> harmonics_needed(196.0, 48_000)
+    82
+    """
+    return max(8, math.ceil(min(sample_rate / 2, 16_000) / lowest_f0_hz))
+
+
+class Autoencoder(nn.Module):
+    """The model. `encode` listens, `decode` gives Controls; audio is made by `synth`, outside."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(N_MELS, config.encoder_channels, (1, 2, 4, 8), max(config.n_z, 1), config.frames_per_z)
+        self.decoder = Decoder(config.decoder_channels, (1, 2, 4, 8, 16, 32), config.n_z, config.frames_per_z,
+                               config.n_harmonics, config.n_noise_bands)
+        self.prior = Prior(max(config.n_z, 1))
+        # a dry start: tails 26 dB down, 0.4 s
+        n_rooms = len(config.rooms)
+        self.room_energy = nn.Parameter(torch.full((n_rooms, N_ROOM_BANDS), _logit(0.0025 / MAX_TAIL_ENERGY)))
+        self.room_decay = nn.Parameter(
+            torch.full((n_rooms, N_ROOM_BANDS), _logit((0.4 - MIN_DECAY_S) / (MAX_DECAY_S - MIN_DECAY_S))))
+
+    def encode(self, timbre: Tensor) -> Latents:
+        """Timbre frames [B, F, C] to Latents [B, M, Z]."""
+        latents = self.encoder(timbre)
+        if self.config.n_z:
+            return latents
+        return Latents(z_mean=latents.z_mean[..., :0], z_logvar=latents.z_logvar[..., :0])
+
+    def room(self, index: Tensor | None = None) -> Room | None:
+        """The rooms at index [B], or the first; None for a model without."""
+        if not self.config.with_reverb:
+            return None
+        rows = slice(0, 1) if index is None else index
+        decay_s = MIN_DECAY_S + (MAX_DECAY_S - MIN_DECAY_S) * torch.sigmoid(self.room_decay[rows])
+        return Room(tail_energy=MAX_TAIL_ENERGY * torch.sigmoid(self.room_energy[rows]), decay_s=decay_s)
+
+    def room_tail_energy(self) -> float:
+        """The wettest room's mean tail energy, relative to the direct sound."""
+        return float((MAX_TAIL_ENERGY * torch.sigmoid(self.room_energy.detach())).mean(-1).max())
+
+    def decode(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, z: Tensor, room: Room | None) -> Controls:
+        """Curves [B, F, 1] and z [B, M, Z] to Controls whose level, in that room, is the one asked for."""
+        distribution, noise_shape, share = self.decoder(f0_hz, periodicity, loudness_db, z)
+        if not self.config.with_noise:
+            share = torch.ones_like(share)
+        return solve_level(f0_hz, loudness_db, distribution, noise_shape, share, self.config.sample_rate,
+                           self.config.hop_size, room)
+
+
+def _logit(p: float) -> float:
+    return math.log(p / (1 - p))

@@ -1,0 +1,93 @@
+"""Instruments as single files: find, load, save."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ddspvae.checks import InputError, check_choice
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FILE_FORMAT = 1
+SUFFIX = ".safetensors"
+
+
+def presets_folder() -> Path:
+    """Where the shipped instruments are: inside the installed package, or beside it in a checkout."""
+    installed = Path(__file__).parent / "shipped"
+    return installed if installed.is_dir() else Path(__file__).parent.parent / "presets"
+
+
+def list_presets() -> list[str]:
+    """Names of the shipped instruments, sorted."""
+    return sorted(path.stem for path in presets_folder().glob(f"*{SUFFIX}"))
+
+
+def find_preset(name: str | Path) -> Path:
+    """The file of a shipped instrument, or of one's own.
+
+    Args:
+        name: "violin", or the path of a .safetensors file.
+    Raises:
+        InputError: neither; suggests the nearest name.
+    """
+    if str(name).endswith(SUFFIX) or len(Path(name).parts) > 1:
+        path = Path(name)
+        if not path.is_file():
+            raise InputError(f"load: no instrument file {path}.")
+        return path
+    check_choice("load", "preset", str(name), list_presets())
+    return presets_folder() / f"{name}{SUFFIX}"
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """What the file says of itself, without reading the weights (or importing torch).
+
+    Raises:
+        InputError: corrupt, not an instrument, or from a newer version.
+    """
+    try:
+        with path.open("rb") as file:
+            # safetensors: 8 bytes of little-endian length, then a JSON header
+            size = int.from_bytes(file.read(8), "little")
+            if not 2 <= size <= 10_000_000:
+                raise ValueError("no safetensors header; a renamed pickle?")
+            header = json.loads(file.read(size))
+        card = json.loads(header["__metadata__"]["ddspvae"])
+    except OSError as error:
+        raise InputError(f"load: cannot read {path} ({error.strerror}).") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"load: {path} is not a ddspvae instrument ({error}).") from error
+    if card.get("format", 0) > FILE_FORMAT:
+        raise InputError(f"load: {path} is from a newer ddspvae (format {card['format']}); "
+                         "upgrade with pip install -U ddspvae.")
+    return card
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The weights, as float32."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return {name: tensor.float() for name, tensor in load_file(path).items()}
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"load: {path} is corrupt ({error}); get it again.") from error
+
+
+def save_instrument(path: Path, weights: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
+    """Write one file, under a temporary name until it is whole; weights in half precision."""
+    from safetensors.torch import save_file
+
+    half = {name: tensor.detach().cpu().half().contiguous() for name, tensor in weights.items()}
+    part = path.with_name(path.name + ".part")
+    try:
+        save_file(half, part, metadata={"ddspvae": json.dumps({"format": FILE_FORMAT, **card})})
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise InputError(f"save: cannot write {path} ({error}).") from error

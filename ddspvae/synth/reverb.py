@@ -1,0 +1,96 @@
+"""Rooms: a direct sound of exactly 1 and a tail of noise bands that decay, each at its own pace.
+
+A free impulse response of a second eats the instrument: the optimizer smears fixed resonances over noise
+and the harmonics disappear. Here a room has two bounded numbers per band, tap 0 belongs to the direct
+sound, and the tail's power over time is known in closed form, which `level` needs.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ddspvae.synth.convolve import fft_convolve
+from ddspvae.synth.noise import white_noise
+
+BAND_EDGES_HZ = (0.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 1e9)
+N_ROOM_BANDS = len(BAND_EDGES_HZ) - 1
+MAX_DECAY_S = 1.5
+MIN_DECAY_S = 0.05
+TAIL_LENGTH_S = 0.8
+PREDELAY_S = 0.002
+_TAIL_SEED = 20200426
+
+
+@dataclass(frozen=True, eq=False)
+class Room:
+    """One recording environment.
+
+    Args:
+        tail_energy: [R, J], power of the tail of a steady sound in the band, relative to the direct sound's.
+        decay_s: [R, J], seconds until the tail has fallen by 60 dB.
+    """
+
+    tail_energy: Tensor
+    decay_s: Tensor
+
+
+def band_masks(n_fft: int, sample_rate: int) -> Tensor:
+    """Octave bands with raised-cosine flanks on a log axis; powers sum to 1 at every bin.
+
+    Returns:
+        [J, n_fft // 2 + 1], amplitude.
+    """
+    log_f = torch.linspace(0, sample_rate / 2, n_fft // 2 + 1).clamp(min=1.0).log2()
+    rise = torch.ones(N_ROOM_BANDS + 1, len(log_f))
+    rise[-1] = 0.0
+    for edge in range(1, N_ROOM_BANDS):
+        x = (log_f - math.log2(BAND_EDGES_HZ[edge])) / 0.5 + 0.5  # half an octave from 0 to 1
+        rise[edge] = torch.sin(x.clamp(0, 1) * math.pi / 2)
+    return rise[:-1] * (1 - rise[1:].square()).clamp(min=0).sqrt()
+
+
+@functools.lru_cache(maxsize=4)
+@torch.inference_mode(False)  # a cached tensor must serve training too
+def _tail_bands(sample_rate: int) -> Tensor:
+    """Steady noise [J, TAIL_LENGTH_S * sample_rate], one octave band each, the carrier of every tail."""
+    n_taps = round(TAIL_LENGTH_S * sample_rate)
+    n_fft = 2 ** n_taps.bit_length()
+    masks = band_masks(n_fft, sample_rate)
+    bands = torch.fft.irfft(torch.fft.rfft(white_noise(_TAIL_SEED, 0, 0, n_fft)) * masks, n=n_fft)[:, :n_taps]
+    # A tail of energy E spread over a share w of the spectrum answers a tone in its band with power E / w.
+    width = masks.square().mean(-1, keepdim=True)
+    return bands / bands.square().mean(-1, keepdim=True).sqrt() * width.sqrt()
+
+
+def impulse_response(room: Room, sample_rate: int) -> Tensor:
+    """Direct sound and tail.
+
+    Args:
+        room: R rooms.
+        sample_rate: Hz.
+    Returns:
+        [R, TAIL_LENGTH_S * sample_rate]; tap 0 is exactly 1; differentiable in the room.
+    """
+    bands = _tail_bands(sample_rate).to(room.decay_s)
+    n_taps = bands.shape[-1]
+    t_s = torch.arange(n_taps, device=bands.device, dtype=bands.dtype) / sample_rate
+    after_predelay = t_s >= PREDELAY_S
+    # power falls by 60 dB in decay_s: exp(-2 rate t) with rate = ln(1000) / decay_s
+    rate = math.log(1000) / room.decay_s[..., None]
+    shape = torch.exp(-rate * (t_s - PREDELAY_S)) * after_predelay
+    # the shape's own energy is divided out, so that tail_energy alone says how wet the room is
+    energy = shape.square().sum(-1, keepdim=True)
+    tail = ((room.tail_energy[..., None] / energy).sqrt() * shape * bands).sum(-2)
+    direct = torch.zeros_like(tail)
+    direct[..., 0] = 1.0
+    return direct + tail
+
+
+def reverb(audio: Tensor, response: Tensor) -> Tensor:
+    """Play dry audio [B, T] in a room given by its impulse response [B, L] or [1, L]; same length, no delay."""
+    return fft_convolve(audio, response)

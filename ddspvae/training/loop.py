@@ -1,0 +1,286 @@
+"""Recordings to an instrument: the only place that knows optimizers and budgets."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ddspvae.checks import InputError, check_range
+from ddspvae.model.autoencoder import Autoencoder, ModelConfig
+from ddspvae.model.bottleneck import bits_per_second, kl_nats, sample
+from ddspvae.synth.render import render
+from ddspvae.synth.reverb import impulse_response
+from ddspvae.training.checkpoint import Checkpoint
+from ddspvae.training.dataset import Batch, Crops
+from ddspvae.training.losses import fft_sizes, spectral_loss
+from ddspvae.training.monitor import Monitor
+from ddspvae.training.prepare import Prepared, prepare
+from ddspvae.training.rate import RateController
+from ddspvae.training.validation import TrainingStopped, Validation, check_health, excerpts, validate
+
+CROP_FRAMES = 320  # 1.6 s at 200 frames/s
+WARMUP_FRAMES = 64  # of each crop, left out of the loss: the stack and the room have heard nothing yet
+TABLE_POINTS = 16  # per harmonic while training: 65 dB is more than a loss can see
+DRY_UNTIL = 0.15  # of the budget; a room learned beside an untrained instrument eats it
+SCALES_PER_STEP = 3  # of the six, drawn anew each step
+ROOM_PACE = 3.0  # of the learning rate: 14 bounded numbers on a logistic scale, with far to go
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How to train.
+
+    Args:
+        minutes, steps: the budget, one of them; minutes count the loop alone, over all resumes.
+        bitrate: bit/s of z to end at.
+        batch_size: crops a step.
+        learning_rate: at the top of the schedule; falls to a twentieth.
+        seed: of everything random.
+    """
+
+    minutes: float | None = None
+    steps: int | None = None
+    bitrate: float = 500.0
+    batch_size: int = 6
+    learning_rate: float = 2e-3
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.minutes is None) == (self.steps is None):
+            raise InputError("train: give either minutes or steps, not both and not neither.")
+        if self.minutes is not None:
+            check_range("train", "minutes", self.minutes, 0.01, 100_000)
+        if self.steps is not None:
+            check_range("train", "steps", self.steps, 1, 100_000_000)
+        check_range("train", "bitrate", self.bitrate, 10, 20_000)
+
+    def progress(self, seconds: float, step: int) -> float:
+        """Share of the budget that is spent, 0 to 1."""
+        spent = seconds / (self.minutes * 60) if self.minutes is not None else step / (self.steps or 1)
+        return min(1.0, spent)
+
+    def rate_at(self, progress: float) -> float:
+        """Learning rate: linear warm-up over 2 %, then a cosine to a twentieth."""
+        cosine = 0.05 + 0.95 * (1 + math.cos(math.pi * progress)) / 2
+        return self.learning_rate * min(1.0, (progress + 0.002) / 0.02) * cosine
+
+
+def training_loss(model: Autoencoder, batch: Batch, sizes: tuple[int, ...], with_room: bool, noise_seed: int
+                  ) -> tuple[torch.Tensor, torch.Tensor]:
+    """Play a batch back with z drawn from its posterior.
+
+    Returns:
+        spectral loss and rate of z in bit/s, both scalar.
+    """
+    config = model.config
+    latents = model.encode(batch.timbre)
+    room = model.room(batch.room) if with_room else None
+    controls = model.decode(batch.f0_hz, batch.periodicity, batch.loudness_db, sample(latents), room)
+    response = None if room is None else impulse_response(room, config.sample_rate)
+    seeds = torch.arange(len(batch.audio), device=batch.audio.device) + noise_seed * len(batch.audio)
+    audio = render(controls, config.sample_rate, config.hop_size, response=response, seed=seeds,
+                   with_noise=config.with_noise, points_per_harmonic=TABLE_POINTS)
+    warm = WARMUP_FRAMES * config.hop_size
+    loss = spectral_loss(batch.audio[:, warm:], audio[:, warm:], sizes)
+    if not config.n_z:
+        return loss, loss.new_zeros(())
+    loudest = batch.loudness_db.amax(1, keepdim=True)
+    sounding = (batch.loudness_db > loudest - 50).float().transpose(1, 2)
+    rows = torch.nn.functional.max_pool1d(sounding, config.frames_per_z, ceil_mode=True)[:, 0]
+    return loss, bits_per_second(kl_nats(latents), config.z_rate_hz, rows).sum()
+
+
+class Run:
+    """One training run: what changes from step to step, and how it is saved."""
+
+    def __init__(self, model: Autoencoder, config: TrainingConfig, device: torch.device) -> None:
+        self.model = model.to(device)
+        self.average = copy.deepcopy(self.model).eval()
+        rooms = [model.room_energy, model.room_decay]
+        others = [p for p in model.parameters() if all(p is not r for r in rooms)]
+        self.optimizer = torch.optim.Adam([{"params": others, "pace": 1.0}, {"params": rooms, "pace": ROOM_PACE}])
+        self.rate = RateController(target_bits=config.bitrate)
+        self.config, self.device = config, device
+        self.step = 0
+        self.seconds = 0.0
+        self.best_loss = float("inf")
+        self.best = copy.deepcopy(self.average.state_dict())
+
+    @property
+    def progress(self) -> float:
+        """Share of the budget that is spent."""
+        return self.config.progress(self.seconds, self.step)
+
+    def advance(self, crops: Crops, sizes: tuple[int, ...]) -> tuple[float, float]:
+        """One optimizer step; loss and bit/s."""
+        began = time.perf_counter()
+        random = np.random.default_rng((self.config.seed, self.step))
+        torch.manual_seed(int(random.integers(2**31)))
+        progress = self.progress
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.rate_at(progress) * group["pace"]
+        batch = crops.draw(self.config.batch_size, random).to(self.device)
+        chosen = tuple(random.choice(sizes, size=min(SCALES_PER_STEP, len(sizes)), replace=False).tolist())
+        self.model.train()
+        loss, bits = training_loss(self.model, batch, chosen, progress >= DRY_UNTIL, self.step)
+        if not torch.isfinite(loss):
+            raise TrainingStopped(f"train: the loss is not finite at step {self.step}; the last checkpoint is kept. "
+                                  "Try another --seed, or look for broken recordings in the doctor's report.")
+        price = self.rate.step(float(bits.detach()), progress) if self.model.config.n_z else 0.0
+        self.optimizer.zero_grad()
+        (loss + price * bits).backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 3.0)
+        self.optimizer.step()
+        self._average()
+        self.step += 1
+        self.seconds += time.perf_counter() - began
+        return float(loss.detach()), float(bits.detach())
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        decay = min(0.995, (1 + self.step) / (10 + self.step))
+        for mean, now in zip(self.average.parameters(), self.model.parameters()):
+            mean.lerp_(now, 1 - decay)
+
+    def state(self) -> dict[str, Any]:
+        """For the checkpoint."""
+        return {"model": self.model.state_dict(), "average": self.average.state_dict(), "best": self.best,
+                "optimizer": self.optimizer.state_dict(), "rate": self.rate.state(), "step": self.step,
+                "seconds": self.seconds, "best_loss": self.best_loss}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.rate = RateController(**state["rate"])
+        self.step, self.seconds, self.best_loss = state["step"], state["seconds"], state["best_loss"]
+        self.best = state["best"]
+
+
+def pick_device(name: str | None) -> torch.device:
+    """The named device, or the fastest there is."""
+    if name is not None:
+        try:
+            device = torch.device(name)
+            torch.zeros(1, device=device)
+            return device
+        except (RuntimeError, AssertionError) as error:
+            raise InputError(f"train: device {name} cannot be used ({str(error).splitlines()[0]}).") from error
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, minutes: float | None = None,
+          steps: int | None = None, bitrate: float = 500.0, holdout: Sequence[str | Path] = (), tracker: str = "swift",
+          start_from: str | Path | None = None, device: str | None = None, seed: int = 0,
+          model: ModelConfig | None = None, progress: Callable[[dict[str, float]], None] | None = None,
+          report: Callable[[Any], None] | None = None) -> Path:
+    """Learn an instrument from recordings; the same call again resumes a run that was cut short.
+
+    Args:
+        recordings: a folder or files, one instrument, one note at a time; 5 to 20 minutes are good.
+        out: the .safetensors file to write; checkpoints and logs go to `<name>.training/` beside it.
+        minutes, steps: the budget, one of them (default 10 minutes).
+        bitrate: bit/s of timbre that z may carry.
+        holdout: recordings to leave out entirely.
+        tracker: of f0: "swift", "crepe", "crepe-full".
+        start_from: a preset or file to start from.
+        device: "cuda", "mps", "cpu"; None takes the best there is.
+        seed: of everything random.
+        model: sizes and rates; n_harmonics and rooms are found from the recordings.
+        progress: called now and then with step, loss, bits_per_second, pitch_median_cents, progress, seconds.
+        report: called once with the doctor's report.
+    Returns:
+        the path of the finished instrument.
+    Raises:
+        InputError: nothing to train on, or the output cannot be written.
+        TrainingStopped: the run failed; the sentence names the reason.
+    """
+    from ddspvae.training.finish import finish
+
+    out = Path(out)
+    if out.suffix != ".safetensors":
+        raise InputError(f"train: out must end in .safetensors, got {out}.")
+    minutes = 10.0 if minutes is None and steps is None else minutes
+    config = TrainingConfig(minutes=minutes, steps=steps, bitrate=bitrate, seed=seed)
+    checkpoint = Checkpoint(out)
+    target = pick_device(device)
+    prepared = prepare(recordings, holdout, tracker, model or ModelConfig())
+    if report is not None:
+        report(prepared.report)
+    settings = {"files": [str(take.path.name) for take in prepared.training + prepared.validation],
+                "model": prepared.model.to_dict(), **asdict(replace(config, minutes=None, steps=1))}
+    settings["model"]["rooms"] = list(settings["model"]["rooms"])
+
+    torch.manual_seed(seed)
+    network = Autoencoder(prepared.model)
+    if start_from is not None:
+        _copy_weights(network, start_from)
+    run = Run(network, config, target)
+    state = checkpoint.load(settings, target)
+    if state is not None:
+        run.restore(state)
+    if run.progress >= 1 and out.is_file():
+        return out  # finished before; the caller says so
+    _loop(run, prepared, checkpoint, settings, progress)
+    finish(run, prepared, checkpoint, out)
+    return out
+
+
+def _loop(run: Run, prepared: Prepared, checkpoint: Checkpoint, settings: dict[str, Any],
+          progress: Callable[[dict[str, float]], None] | None) -> None:
+    """Steps and validations until the budget is spent."""
+    crops = Crops(prepared.training, prepared.model.rooms, CROP_FRAMES, prepared.model.hop_size)
+    sizes = fft_sizes(prepared.model.sample_rate)
+    probes = excerpts(prepared.validation, prepared.model.hop_size) or excerpts(prepared.training,
+                                                                               prepared.model.hop_size)
+    row: dict[str, float] = {}
+    last_validation = run.progress
+    with Monitor(checkpoint.folder / "tensorboard", prepared.model) as monitor:
+        while run.progress < 1:
+            loss, bits = run.advance(crops, sizes)
+            if run.step % 10 == 0 and progress is not None:
+                progress({**row, "step": run.step, "loss": loss, "bits_per_second": run.rate.smooth_bits,
+                          "progress": run.progress, "seconds": run.seconds})
+            if run.step % 20 == 0:
+                monitor.step(run.step, loss, bits, run.rate.price)
+            if run.progress - last_validation < 0.1 and run.progress < 1:
+                continue
+            last_validation = run.progress
+            began = time.perf_counter()
+            measured = validate(run.average, probes, prepared.model.rooms, prepared.tracker, run.device)
+            if measured.loss < run.best_loss:
+                run.best_loss = measured.loss
+                run.best = {key: value.clone() for key, value in run.average.state_dict().items()}
+            run.seconds += time.perf_counter() - began
+            row = _row(run, loss, measured)
+            checkpoint.log(row)
+            monitor.validation(run.step, measured, run.average, probes[0], prepared.model.rooms, run.device)
+            checkpoint.save(settings, run.state())
+            tail = run.average.room_tail_energy() if prepared.model.with_reverb else 0.0
+            check_health(measured, run.progress, run.config.bitrate, prepared.model.n_z, tail)
+
+
+def _row(run: Run, loss: float, measured: Validation) -> dict[str, float]:
+    values = {f"validation_{key}" if key == "loss" else key: value for key, value in asdict(measured).items()}
+    return {"step": run.step, "minutes": round(run.seconds / 60, 3), "training_loss": loss, **values}
+
+
+def _copy_weights(network: Autoencoder, start_from: str | Path) -> None:
+    """Take every weight that fits from another instrument."""
+    from ddspvae.presets import find_preset, read_weights
+
+    own = network.state_dict()
+    given = read_weights(find_preset(start_from))
+    network.load_state_dict({key: given[key] if key in given and given[key].shape == value.shape else value
+                             for key, value in own.items()})

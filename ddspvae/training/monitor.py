@@ -1,0 +1,60 @@
+"""TensorBoard: curves, audio pairs and spectrogram pairs. Without the extra `train` it stays silent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import torch
+
+from ddspvae.features.timbre import mel_power
+from ddspvae.model.autoencoder import Autoencoder, ModelConfig
+from ddspvae.training.dataset import Take
+from ddspvae.training.validation import Validation, reconstruct
+
+
+class Monitor:
+    """Writes what a person wants to see and hear while it trains."""
+
+    def __init__(self, folder: Path, config: ModelConfig) -> None:
+        self.config = config
+        self.writer: Any = None
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            return
+        self.writer = SummaryWriter(str(folder))
+
+    def __enter__(self) -> Monitor:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+                 ) -> None:
+        if self.writer is not None:
+            self.writer.close()
+
+    def step(self, step: int, loss: float, bits: float, price: float) -> None:
+        """Training curves."""
+        if self.writer is not None:
+            for name, value in (("loss", loss), ("bits_per_second", bits), ("price_of_a_bit", price)):
+                self.writer.add_scalar(f"training/{name}", value, step)
+
+    def validation(self, step: int, measured: Validation, model: Autoencoder, take: Take, rooms: Sequence[str],
+                   device: torch.device) -> None:
+        """Validation curves, and one take beside its resynthesis, to hear and to see."""
+        if self.writer is None:
+            return
+        for name, value in asdict(measured).items():
+            self.writer.add_scalar(f"validation/{name}", value, step)
+        estimate, _, _ = reconstruct(model, take, rooms, device)
+        for name, audio in (("original", take.audio), ("resynthesis", estimate)):
+            batch = torch.from_numpy(np.array(audio))[None]
+            self.writer.add_audio(f"{name}", batch.clamp(-1, 1), step, self.config.sample_rate)
+            mel_db = 10 * mel_power(batch, self.config.sample_rate, self.config.hop_size)[0].clamp(min=1e-8).log10()
+            picture = ((mel_db - mel_db.max()) / 80 + 1).clamp(0, 1).T.flip(0)
+            self.writer.add_image(f"spectrogram/{name}", picture[None], step)
+        self.writer.flush()

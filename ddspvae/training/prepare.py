@@ -1,0 +1,89 @@
+"""A folder of recordings to takes: examined by the doctor, tracked once, split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ddspvae.audio import read_audio
+from ddspvae.checks import InputError
+from ddspvae.features.extract import extract
+from ddspvae.model.autoencoder import ModelConfig, harmonics_needed
+from ddspvae.training.dataset import SURE, Take, split
+from ddspvae.training.doctor import Report, examine, find_recordings, read_manifest
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What a run trains on."""
+
+    training: list[Take]
+    validation: list[Take]
+    model: ModelConfig
+    tracker: str
+    report: Report
+    holdout: list[str]
+    licence: list[str]
+    credits: list[dict[str, str]]
+
+
+def prepare(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str | Path], tracker: str,
+            model: ModelConfig) -> Prepared:
+    """Find, examine, analyse and split recordings.
+
+    Args:
+        recordings: a folder or files.
+        holdout: recordings to leave out.
+        tracker: of f0.
+        model: rates and widths; n_harmonics and rooms are replaced by what the recordings need.
+    Raises:
+        InputError: nothing usable.
+    """
+    roots = [Path(recordings)] if isinstance(recordings, (str, Path)) else [Path(path) for path in recordings]
+    left_out = {Path(path).resolve() for path in holdout}
+    missing = sorted(str(path) for path in left_out if not path.exists())
+    if missing:
+        raise InputError(f"train: no recording {missing[0]} to hold out.")
+    paths = [path for path in find_recordings(roots) if path.resolve() not in left_out]
+    report = examine(paths, model.sample_rate, model.hop_size, tracker)
+    rows: dict[Path, Any] = {}
+    for root in roots:
+        if root.is_dir():
+            rows.update(read_manifest(root))
+    takes = []
+    for path in report.usable:
+        row = rows.get(path.resolve())
+        audio, _ = read_audio(path, model.sample_rate)
+        features = extract(audio, model.sample_rate, model.hop_size, tracker,
+                           prior_hz=None if row is None else row.prior_hz)
+        takes.append(Take(path, audio, features, room=path.parent.name))
+    if not takes:
+        raise InputError("train: no usable recording; see the doctor's report above.")
+    takes = [_pad_to_hop(take, model.hop_size) for take in takes]
+    training, validation = split(takes, model.hop_size)
+    minutes: dict[str, int] = {}
+    for take in training:
+        minutes[take.room] = minutes.get(take.room, 0) + take.n_frames
+    rooms = tuple(sorted(minutes, key=lambda room: -minutes[room]))
+    sure = np.concatenate([t.features.f0_hz[t.features.periodicity >= SURE] for t in training] + [np.zeros(0)])
+    if not len(sure):
+        raise InputError("train: no pitch was found in any recording; is it one instrument, one note at a time?")
+    lowest_hz = float(np.quantile(sure, 0.001))
+    used = [rows[take.path.resolve()] for take in takes if take.path.resolve() in rows]
+    return Prepared(
+        training=training, validation=validation, tracker=tracker, report=report,
+        model=replace(model, n_harmonics=harmonics_needed(lowest_hz, model.sample_rate), rooms=rooms),
+        holdout=sorted(path.name for path in left_out),
+        licence=sorted({row.licence for row in used}),
+        credits=[row.credit for row in used],
+    )
+
+
+def _pad_to_hop(take: Take, hop_size: int) -> Take:
+    """Whole frames: the last one is filled up with silence."""
+    missing = take.n_frames * hop_size - len(take.audio)
+    return replace(take, audio=np.pad(take.audio, (0, missing))) if missing else take

@@ -1,0 +1,121 @@
+"""Which files to listen to, and what a manifest beside them knows: pitch, licence, where they come from."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ddspvae.checks import InputError
+from ddspvae.units import pitch_to_hz
+
+ENDINGS = (".aif", ".aiff", ".caf", ".flac", ".mp3", ".ogg", ".w64", ".wav")  # all read by libsndfile
+CREDIT = ("file", "source", "source_repo", "commit", "original_path", "licence", "attribution")
+SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a manifest says about one recording.
+
+    Args:
+        kind: "note" for a single note, "phrase", or empty.
+        prior_hz: the pitch of a single note, Hz; None for a phrase or where it is not known.
+        licence: as the manifest words it, may be empty.
+        credit: file, source, source_repo, commit, original_path, licence, attribution, as far as given.
+    """
+
+    kind: str
+    prior_hz: float | None
+    licence: str
+    credit: dict[str, str]
+
+
+def find_recordings(folder_or_files: str | Path | Sequence[str | Path]) -> list[Path]:
+    """List the sound files in folders, and files named one by one, sorted and each once.
+
+    Hidden files and folders inside a folder are skipped.
+
+    Raises:
+        InputError: a path is missing, or a folder holds no sound files.
+    """
+    roots = [folder_or_files] if isinstance(folder_or_files, (str, Path)) else folder_or_files
+    found: dict[Path, Path] = {}
+    for root in map(Path, roots):
+        if root.is_dir():
+            inside = [
+                path for path in root.rglob("*")
+                if path.suffix.lower() in ENDINGS and path.is_file()
+                and not any(part.startswith(".") for part in path.relative_to(root).parts)
+            ]
+            if not inside:
+                raise InputError(f"find_recordings: {root} holds no sound files ({', '.join(ENDINGS)}).")
+        elif root.is_file():
+            inside = [root]
+        else:
+            raise InputError(f"find_recordings: no file or folder {root}.")
+        for path in inside:
+            found.setdefault(path.resolve(), path)
+    return sorted(found.values())
+
+
+def read_manifest(folder: str | Path) -> dict[Path, Row]:
+    """Read every manifest.csv in a folder, below it, and in the folder around it, if there are any.
+
+    Args:
+        folder: of recordings.
+    Returns:
+        resolved path of a recording in the folder -> its row; empty without a manifest.
+    Raises:
+        InputError: a manifest that cannot be read, without a column `file`, or with an f0_hz that is no pitch.
+    """
+    folder = Path(folder).resolve()
+    manifests = [folder.parent / "manifest.csv", *sorted(folder.rglob("manifest.csv"))]
+    rows: dict[Path, Row] = {}
+    for manifest in manifests:
+        if manifest.is_file():
+            found = _read(manifest)
+            rows.update({path: row for path, row in found.items() if path.is_relative_to(folder)})
+    return rows
+
+
+def _read(manifest: Path) -> dict[Path, Row]:
+    try:
+        text = manifest.read_text(encoding="utf-8-sig")
+        table = csv.DictReader(text.splitlines(), strict=True)
+        if "file" not in (table.fieldnames or ()):
+            raise InputError(f"read_manifest: {manifest} must have a column named file in its first line.")
+        return {(manifest.parent / cells["file"]).resolve(): _row(manifest, table.line_num, cells)
+                for cells in table if cells["file"]}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"read_manifest: cannot read {manifest} ({error}).") from error
+
+
+def _row(manifest: Path, line: int, cells: dict[str, str | None]) -> Row:
+    kind = (cells.get("kind") or "").strip()
+    prior_hz = _prior_hz(manifest, line, cells) if kind == "note" else None
+    credit = {name: value for name in CREDIT if (value := (cells.get(name) or "").strip())}
+    return Row(kind, prior_hz, credit.get("licence", ""), credit)
+
+
+def _prior_hz(manifest: Path, line: int, cells: dict[str, str | None]) -> float | None:
+    where = f"read_manifest: {manifest} line {line}"
+    given, name = (cells.get("f0_hz") or "").strip(), (cells.get("pitch_sounding") or "").strip()
+    if given:
+        try:
+            hz = float(given)
+        except ValueError:
+            hz = 0.0
+        if not 20 <= hz <= 5000:
+            raise InputError(f"{where}: f0_hz must lie between 20 and 5000, got '{given}'; leave it empty if unknown.")
+        return hz
+    if not name:
+        return None
+    match = re.fullmatch(r"([A-G])([#b]?)(-?\d)", name)
+    if match is None:
+        raise InputError(f"{where}: pitch_sounding must be a note such as A4 or F#2, got '{name}'.")
+    letter, accidental, octave = match.groups()
+    pitch = 12 * (int(octave) + 1) + SEMITONES[letter] + {"#": 1, "b": -1, "": 0}[accidental]
+    return float(pitch_to_hz(pitch))

@@ -1,0 +1,147 @@
+"""What a model does on takes it was not trained on, and the reasons to stop a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ddspvae.checks import InputError
+from ddspvae.features.f0 import track_f0
+from ddspvae.model.autoencoder import Autoencoder
+from ddspvae.model.bottleneck import bits_per_second, kl_nats
+from ddspvae.synth.render import render
+from ddspvae.synth.reverb import impulse_response
+from ddspvae.training.dataset import SURE, Take
+from ddspvae.training.losses import fft_sizes, spectral_loss
+from ddspvae.units import hz_to_cents
+
+MAX_SECONDS = 24.0
+MAX_SECONDS_PER_TAKE = 8.0
+
+
+class TrainingStopped(InputError):
+    """The run ended by itself; the sentence says why and what to try."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """One measurement.
+
+    Args:
+        loss: the training loss with every scale, z at its mean.
+        pitch_median_cents: of the output against the take's own f0, by the training tracker.
+        pitch_heard: share of sure frames where the output has a pitch.
+        bits_per_second: rate of z.
+        harmonic_share: mean A-weighted share of the harmonics in sure frames.
+        z_gain: how much the loss rises when z is replaced by its mean over the take, relative.
+    """
+
+    loss: float
+    pitch_median_cents: float
+    pitch_heard: float
+    bits_per_second: float
+    harmonic_share: float
+    z_gain: float
+
+
+def excerpts(takes: Sequence[Take], hop_size: int) -> list[Take]:
+    """At most 24 s in all, at most 8 s of each, from the middle, where it sounds."""
+    parts, left = [], MAX_SECONDS
+    for take in takes:
+        rate = take.features.frame_rate_hz
+        frames = min(take.n_frames, int(min(MAX_SECONDS_PER_TAKE, left) * rate))
+        if frames < 0.2 * rate:
+            continue
+        start = (take.n_frames - frames) // 2
+        parts.append(take.part(start, start + frames, hop_size))
+        left -= frames / rate
+    return parts
+
+
+def curves(take: Take, device: torch.device) -> list[torch.Tensor]:
+    """f0_hz, periodicity, loudness_db as [1, F, 1]."""
+    f = take.features
+    return [torch.from_numpy(np.array(c))[None, :, None].to(device) for c in (f.f0_hz, f.periodicity, f.loudness_db)]
+
+
+@torch.inference_mode()
+def reconstruct(model: Autoencoder, take: Take, rooms: Sequence[str], device: torch.device,
+                flat_z: bool = False) -> tuple[np.ndarray, float, float]:
+    """Resynthesize a take with z at its mean.
+
+    Returns:
+        audio [T], bits per second, harmonic share in sure frames.
+    """
+    config = model.config
+    timbre = torch.from_numpy(np.array(take.features.timbre))[None].to(device)
+    latents = model.encode(timbre)
+    z = latents.z_mean.mean(1, keepdim=True).expand_as(latents.z_mean) if flat_z else latents.z_mean
+    index = torch.tensor([rooms.index(take.room) if take.room in rooms else 0], device=device)
+    room = model.room(index)
+    f0_hz, periodicity, loudness_db = curves(take, device)
+    controls = model.decode(f0_hz, periodicity, loudness_db, z, room)
+    response = None if room is None else impulse_response(room, config.sample_rate)
+    audio = render(controls, config.sample_rate, config.hop_size, response=response)
+    share = model.decoder(f0_hz, periodicity, loudness_db, z)[2][0, :, 0]
+    sure = torch.from_numpy(take.features.periodicity >= SURE).to(device)
+    bits = float(bits_per_second(kl_nats(latents), config.z_rate_hz).sum()) if config.n_z else 0.0
+    return audio[0].cpu().numpy(), bits, float(share[sure].mean()) if sure.any() else 1.0
+
+
+def validate(model: Autoencoder, takes: Sequence[Take], rooms: Sequence[str], tracker: str,
+             device: torch.device) -> Validation:
+    """Measure a model on excerpts."""
+    config = model.config
+    sizes = fft_sizes(config.sample_rate)
+    losses, flat_losses, bits, shares, cents, heard = [], [], [], [], [], []
+    for take in takes:
+        reference = torch.from_numpy(np.array(take.audio))[None]
+        audio, take_bits, share = reconstruct(model, take, rooms, device)
+        length = min(reference.shape[-1], len(audio))
+        losses.append(float(spectral_loss(reference[:, :length], torch.from_numpy(audio)[None, :length], sizes)))
+        if config.n_z:
+            flat, _, _ = reconstruct(model, take, rooms, device, flat_z=True)
+            flat_losses.append(float(spectral_loss(reference[:, :length], torch.from_numpy(flat)[None, :length], sizes)))
+        bits.append(take_bits)
+        shares.append(share)
+        sure = take.features.periodicity >= SURE
+        if tracker.endswith(".csv"):  # the file describes the take, not our output
+            tracker = "swift"
+        f0_hz, periodicity = track_f0(audio, config.sample_rate, config.hop_size, tracker)
+        n = min(len(f0_hz), len(sure))
+        both = sure[:n] & (periodicity[:n] >= SURE)
+        heard.append((both.sum(), sure.sum()))
+        cents.append(np.abs(hz_to_cents(f0_hz[:n][both], take.features.f0_hz[:n][both])))
+    all_cents = np.concatenate(cents) if cents else np.zeros(0)
+    n_sure = sum(s for _, s in heard)
+    loss = float(np.mean(losses))
+    return Validation(
+        loss=loss,
+        pitch_median_cents=float(np.median(all_cents)) if len(all_cents) else float("inf"),
+        pitch_heard=float(sum(b for b, _ in heard) / n_sure) if n_sure else 1.0,
+        bits_per_second=float(np.mean(bits)),
+        harmonic_share=float(np.mean(shares)),
+        z_gain=float(np.mean(flat_losses)) / loss - 1 if flat_losses else 0.0,
+    )
+
+
+def check_health(v: Validation, progress: float, target_bits: float, n_z: int, tail_energy: float) -> None:
+    """Stop a run that has failed in one of the known ways.
+
+    Raises:
+        TrainingStopped: the harmonics are unused, the reverb has eaten the note, or z is ignored.
+    """
+    if progress < 0.3:
+        return
+    if v.harmonic_share < 0.1:
+        raise TrainingStopped(f"train: the harmonics carry {v.harmonic_share:.0%} of the sound and noise the rest; are the "
+                              "recordings pitched and the tracked f0 right? See the doctor's report.")
+    if v.pitch_heard < 0.5 and tail_energy > 0.5:
+        raise TrainingStopped(f"train: the reverb has eaten the note (tail at {tail_energy:.2f} of the direct sound, pitch "
+                              f"heard in {v.pitch_heard:.0%} of the frames); train with --no-reverb.")
+    if n_z and progress > 0.6 and v.bits_per_second < 0.05 * target_bits:
+        raise TrainingStopped(f"train: z is ignored ({v.bits_per_second:.0f} of {target_bits:.0f} bit/s); "
+                              "ask for a higher --bitrate, or train longer.")

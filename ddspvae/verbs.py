@@ -1,0 +1,342 @@
+"""What each verb of the command line does. Imports inside, so that `--help` stays quick."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import warnings
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ddspvae.checks import InputError, check_range, fail
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ddspvae.instrument import Instrument
+    from ddspvae.signals import Notes, Performance
+
+
+def presets(args: Namespace) -> None:
+    """List instruments."""
+    from ddspvae.presets import find_preset, list_presets, read_card
+    from ddspvae.midi.notes import pitch_to_name
+
+    rows = []
+    for name in list_presets():
+        card = read_card(find_preset(name))
+        statistics, metrics = card["statistics"], card["metrics"]
+        rows.append({
+            "name": name,
+            "range": f"{pitch_to_name(statistics['pitch_low'])} to {pitch_to_name(statistics['pitch_high'])}",
+            "sample_rate": card["config"]["sample_rate"],
+            "minutes": round(statistics["minutes"], 1),
+            "bits_per_second": round(metrics["validation"]["bits_per_second"]),
+            "licence": card["licence"],
+        })
+    if args.json:
+        print(json.dumps(rows))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None)
+    for column in ("name", "range", "sample rate", "minutes heard", "bit/s of z", "licence of the sources"):
+        table.add_column(column)
+    for row in rows:
+        table.add_row(row["name"], row["range"], str(row["sample_rate"]), str(row["minutes"]),
+                      str(row["bits_per_second"]), ", ".join(row["licence"]))
+    Console().print(table)
+
+
+def render(args: Namespace) -> None:
+    """MIDI or a performance to a sound file."""
+    import numpy as np
+
+    from ddspvae.instrument import load
+    from ddspvae.signals import Performance
+
+    began = time.perf_counter()
+    _check_output(args.out)
+    check_range("render", "transpose", args.transpose, -60, 60)
+    check_range("render", "expression", args.expression, 0, 2)
+    source = Path(args.source)
+    default = load(args.preset)
+    if source.suffix.lower() == ".npz":
+        players, performances = [default], [Performance.load(source)]
+        names = [source.stem]
+    else:
+        parts = _read_parts(source, args)
+        players = [player for _, player in parts]
+        names = [f"{i}-{part.name or 'part'}" for i, (part, _) in enumerate(parts, start=1)]
+        performances = [player.perform(part, expression=args.expression, seed=args.seed) for part, player in parts]
+    if args.save_performance and len(performances) > 1:
+        raise InputError(f"render: --save-performance keeps one part, {source} has {len(performances)}; "
+                         "leave the others out with --track N=off.")
+    performances = [_edit(p, args) for p in performances]
+    rate = default.config.sample_rate
+    sounds = []
+    for voice, (player, performance) in enumerate(zip(players, performances)):
+        if player.config.sample_rate != rate:
+            raise InputError(f"render: {player.name} runs at {player.config.sample_rate} Hz and {default.name} at {rate} Hz; "
+                             "use presets of one rate.")
+        sounds.append(player.resynthesize(performance, dry=args.dry, seed=args.seed or 0, voice=voice,
+                                          ir=_read_ir(args, rate)))
+    mix = np.zeros(max(map(len, sounds)), dtype=np.float32)
+    for sound in sounds:
+        mix[: len(sound)] += sound
+    if args.stems:
+        _write_stems(args, names, sounds, rate)
+    if args.save_performance:
+        performances[0].save(args.save_performance)
+    _write(args, mix, rate, began, {"parts": len(sounds)})
+
+
+def _read_parts(source: Path, args: Namespace) -> list[tuple[Notes, Instrument]]:
+    """The parts of a MIDI file and who plays each, with warnings for what cannot be played as written."""
+    from dataclasses import replace
+
+    from ddspvae.instrument import load
+    from ddspvae.midi.notes import read_midi
+    from ddspvae.midi.rules import check_range as check_trained_range
+    from ddspvae.midi.rules import fold_octaves
+    from ddspvae.midi.voices import to_one_voice
+
+    parts = read_midi(source)
+    chosen = _track_presets(args.track, len(parts))
+    loaded = {args.preset: load(args.preset)}
+    played = []
+    for number, part in enumerate(parts, start=1):
+        preset = chosen.get(number, args.preset)
+        if preset == "off":
+            continue
+        if preset not in loaded:
+            loaded[preset] = load(preset)
+        player = loaded[preset]
+        one = to_one_voice(part)
+        voice = one.notes
+        if one.warning:
+            warnings.warn(f"render: {one.warning}", stacklevel=2)
+        if args.fold:
+            low, high = player.statistics.pitch_low, player.statistics.pitch_high
+            shifted = replace(player.statistics, pitch_low=low - args.transpose, pitch_high=high - args.transpose)
+            voice = fold_octaves(voice, shifted)
+        else:
+            moved = replace(player.statistics, pitch_low=player.statistics.pitch_low - args.transpose,
+                            pitch_high=player.statistics.pitch_high - args.transpose)
+            sentence = check_trained_range(voice, moved)
+            if sentence:
+                warnings.warn(f"render: part {number}: {sentence}", stacklevel=2)
+        played.append((voice, player))
+    if not played:
+        raise InputError(f"render: every part of {source} is off; there is nothing to play.")
+    return played
+
+
+def _track_presets(options: list[str], n_parts: int) -> dict[int, str]:
+    chosen = {}
+    for option in options:
+        number, sign, preset = option.partition("=")
+        if not sign or not number.isdigit() or not preset:
+            raise fail("render", "--track", "look like 2=flute", f"'{option}'")
+        check_range("render", "--track", int(number), 1, n_parts, f"the file has {n_parts} parts with notes")
+        chosen[int(number)] = preset
+    return chosen
+
+
+def analyze(args: Namespace) -> None:
+    """A recording to a performance."""
+    from ddspvae.audio import read_audio
+    from ddspvae.features.f0 import write_f0_csv
+    from ddspvae.instrument import load
+    from ddspvae.midi.notes import pitch_to_name
+    from ddspvae.units import hz_to_pitch
+
+    _check_output(args.out)
+    instrument = load(args.preset)
+    audio, rate = read_audio(args.take)
+    performance = instrument.analyze(audio, rate, args.tracker)
+    sure = performance.periodicity >= 0.5
+    if args.plot:
+        from ddspvae.evaluation.plots import plot_performance
+
+        _check_output(args.plot)
+        plot_performance(audio, rate, performance, args.plot)
+    if args.csv:
+        _check_output(args.csv)
+        write_f0_csv(args.csv, performance.f0_hz, performance.periodicity, performance.frame_rate_hz)
+    performance.save(args.out)
+    f0_hz = performance.f0_hz[sure]
+    result = {"out": args.out, "seconds": round(performance.duration_s, 3), "pitched_share": round(float(sure.mean()), 3),
+              "lowest": pitch_to_name(float(hz_to_pitch(f0_hz.min()))) if len(f0_hz) else None,
+              "highest": pitch_to_name(float(hz_to_pitch(f0_hz.max()))) if len(f0_hz) else None,
+              "loudest_db": round(float(performance.loudness_db.max()), 1)}
+    _say(args, result, f"{args.out}: {result['seconds']:.1f} s, pitched {result['pitched_share']:.0%}, "
+         f"{result['lowest']} to {result['highest']}, loudest {result['loudest_db']:.1f} dB.")
+
+
+def edit(args: Namespace) -> None:
+    """A recording or a performance to a changed sound."""
+    from ddspvae.audio import read_audio
+    from ddspvae.instrument import load
+    from ddspvae.signals import Performance
+
+    began = time.perf_counter()
+    _check_output(args.out)
+    for name, low, high in (("transpose", -60, 60), ("loudness", -120, 120), ("vibrato", 0, 10), ("stretch", 0.05, 20)):
+        check_range("edit", name, getattr(args, name), low, high)
+    instrument = load(args.preset)
+    if Path(args.take).suffix.lower() == ".npz":
+        performance = instrument.adapt(Performance.load(args.take))
+    else:
+        audio, rate = read_audio(args.take)
+        performance = instrument.analyze(audio, rate, args.tracker)
+    performance = _edit(performance, args)
+    rate = instrument.config.sample_rate
+    sound = instrument.resynthesize(performance, dry=args.dry, seed=args.seed or 0, ir=_read_ir(args, rate))
+    _write(args, sound, rate, began, {})
+
+
+def _edit(performance: Performance, args: Namespace) -> Performance:
+    """The edits that the options name, in the order in which they do not disturb each other."""
+    offsets = {}
+    for option in args.offsets:
+        axis, sign, value = option.partition("=")
+        try:
+            offsets[axis] = float(value)
+        except ValueError as error:
+            raise fail(args.verb, "--set", "look like z0=+1.5", f"'{option}'") from error
+    if getattr(args, "vibrato", 1.0) != 1.0:
+        performance = performance.scale_vibrato(args.vibrato)
+    if args.transpose:
+        performance = performance.transpose(args.transpose)
+    if getattr(args, "loudness", 0.0):
+        performance = performance.change_loudness(args.loudness)
+    if offsets:
+        performance = performance.offset_z(offsets)
+    if getattr(args, "stretch", 1.0) != 1.0:
+        performance = performance.stretch(args.stretch)
+    return performance
+
+
+def train(args: Namespace) -> None:
+    """Recordings to an instrument."""
+    # Two OpenMP threads that spin beside one busy core are many times slower than threads that sleep.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    from ddspvae.model.autoencoder import ModelConfig
+    from ddspvae.training.loop import train as run
+    from ddspvae.training.prepare import prepare
+
+    console = Console(stderr=True)
+    hop_size = args.hop if args.hop is not None else round(args.sample_rate / 200)
+    config = ModelConfig(sample_rate=args.sample_rate, hop_size=hop_size, n_z=args.axes,
+                         with_noise=not args.no_noise, with_reverb=not args.no_reverb)
+    if args.examine:
+        report = prepare(args.recordings, args.holdout, args.tracker, config).report
+        print(json.dumps(report.to_dict())) if args.json else report.print(Console())
+        return
+    _check_output(args.out)
+    finished = _finished_run(args)
+    columns = (TextColumn("step {task.fields[step]}"), BarColumn(), TextColumn(
+        "loss {task.fields[loss]:.3f}  {task.fields[cents]} cents  {task.fields[bits]:.0f} bit/s  {task.fields[left]} left"))
+    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("training", total=1.0, step=0, loss=float("nan"), cents="-", bits=0.0, left="?")
+
+        def progress(row: dict[str, float]) -> None:
+            left_s = row["seconds"] * (1 - row["progress"]) / max(row["progress"], 1e-6)
+            cents = row.get("pitch_median_cents")
+            bar.update(task, completed=row["progress"], step=int(row["step"]), loss=row["loss"],
+                       cents="-" if cents is None else f"{cents:.1f}", bits=row["bits_per_second"],
+                       left=f"{left_s / 60:.1f} min")
+
+        path = run(args.recordings, args.out, minutes=args.minutes, steps=args.steps, bitrate=args.bitrate,
+                   holdout=args.holdout, tracker=args.tracker, start_from=args.start_from, device=args.device,
+                   seed=args.seed, model=config, progress=progress, report=lambda report: report.print(console))
+    from ddspvae.presets import read_card
+
+    card = read_card(path)
+    measured = card["metrics"]["validation"]
+    again = "finished before; " if finished and _finished_run(args) == finished else ""
+    _say(args, {"out": str(path), "finished_before": bool(again), **measured},
+         f"{path}: {again}{card['training']['steps_done']} steps in {card['training']['minutes_done']:.1f} min; on takes left "
+         f"out of the training: loss {measured['loss']:.3f}, pitch off by {measured['pitch_median_cents']:.1f} cents "
+         f"(median), heard in {measured['pitch_heard']:.1%}, z {measured['bits_per_second']:.0f} bit/s.")
+
+
+def _finished_run(args: Namespace) -> float | None:
+    """When the result was last written; None if there is none yet."""
+    path = Path(args.out)
+    return path.stat().st_mtime if path.is_file() else None
+
+
+def evaluate(args: Namespace) -> None:
+    """An instrument and recordings to a report."""
+    from ddspvae.evaluation.report import evaluate as run
+    from ddspvae.instrument import load
+    from ddspvae.training.doctor import find_recordings
+
+    paths = find_recordings([Path(path) for path in args.recordings])
+    metrics = run(load(args.preset), paths, Path(args.out), tracker=args.tracker,
+                  progress=lambda sentence: print(sentence, file=sys.stderr) if sys.stderr.isatty() else None)
+    _say(args, metrics, f"{args.out}/index.html and {args.out}/metrics.json written.")
+
+
+def _check_output(path: str) -> None:
+    folder = Path(path).absolute().parent
+    if not folder.is_dir():
+        raise InputError(f"no folder {folder} to write {Path(path).name} to; make it first.")
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"the folder {folder} cannot be written; choose another --out.")
+
+
+def _read_ir(args: Namespace, sample_rate: int) -> np.ndarray | None:
+    if args.ir is None:
+        return None
+    from ddspvae.audio import read_audio
+
+    return read_audio(args.ir, sample_rate)[0]
+
+
+def _write(args: Namespace, sound: np.ndarray, rate: int, began: float, extra: dict[str, Any]) -> None:
+    """Resample, keep under the peak limit, write, and say what was done."""
+    from ddspvae.audio import limit_peak, resample, write_audio
+
+    out_rate = args.sample_rate or rate
+    check_range(args.verb, "sample-rate", out_rate, 8_000, 192_000)
+    sound, gain_db = limit_peak(resample(sound, rate, out_rate))
+    write_audio(args.out, sound, out_rate, args.bit_depth)
+    seconds, took_s = len(sound) / out_rate, time.perf_counter() - began
+    result = {"out": args.out, "seconds": round(seconds, 3), "sample_rate": out_rate, "gain_db": round(gain_db, 2),
+              "took_s": round(took_s, 2), **extra}
+    turned = f", turned down by {-gain_db:.1f} dB to stay below -1 dBFS" if gain_db else ""
+    _say(args, result, f"{args.out}: {seconds:.1f} s in {took_s:.1f} s{turned}.")
+
+
+def _write_stems(args: Namespace, names: list[str], sounds: list[np.ndarray], rate: int) -> None:
+    from ddspvae.audio import limit_peak, resample, write_audio
+
+    folder = Path(args.stems)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(f"render: cannot make the folder {folder} ({error.strerror}).") from error
+    out_rate = args.sample_rate or rate
+    for name, sound in zip(names, sounds):
+        safe = "".join(c if c.isalnum() or c in "-_ " else "_" for c in name).strip() or "part"
+        write_audio(folder / f"{safe}.wav", limit_peak(resample(sound, rate, out_rate))[0], out_rate, args.bit_depth)
+
+
+def _say(args: Namespace, result: dict[str, Any], sentence: str) -> None:
+    print(json.dumps(result) if args.json else sentence)
+
+
+VERBS: dict[str, Callable[[Namespace], None]] = {
+    "presets": presets, "render": render, "analyze": analyze, "edit": edit, "train": train, "evaluate": evaluate,
+}

@@ -1,0 +1,65 @@
+"""Fixtures: the recordings that are not in the repository, and a tiny instrument trained on the spot."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+ROOT = Path(__file__).parent.parent
+torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository's own folder."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """Real recordings and MIDI files beside the repository; skips where they are not."""
+    folder = Path(os.environ.get("DDSPVAE_SHARED", ROOT.parent / "shared"))
+    if not (folder / "recordings").is_dir():
+        pytest.skip(f"no shared recordings in {folder}; set DDSPVAE_SHARED")
+    return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Never read or write the user's cache."""
+    os.environ["DDSPVAE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+def tone(f0_hz: float | np.ndarray, seconds: float, sample_rate: int = 48_000, n_harmonics: int = 10,
+         level: float = 0.3) -> np.ndarray:
+    """A steady or gliding tone with 1/k harmonics below Nyquist, float32."""
+    n = round(seconds * sample_rate)
+    f0 = np.broadcast_to(np.asarray(f0_hz, dtype=float), (n,))
+    phase = np.cumsum(f0) / sample_rate
+    audio = np.zeros(n)
+    for k in range(1, n_harmonics + 1):
+        audio += np.where(k * f0 < sample_rate / 2, np.sin(2 * np.pi * k * phase) / k, 0)
+    return (level * audio / np.abs(audio).max()).astype(np.float32)
+
+
+def melody_take(seconds: float, sample_rate: int, seed: int = 0) -> np.ndarray:
+    """A small 'instrument': detached notes with attacks, decays, vibrato and some breath."""
+    random = np.random.default_rng(seed)
+    audio = np.zeros(round(seconds * sample_rate), dtype=np.float32)
+    at = 0.1
+    while at < seconds - 0.6:
+        length = float(random.uniform(0.35, 0.6))
+        n = round(length * sample_rate)
+        t = np.arange(n) / sample_rate
+        pitch = float(random.integers(60, 76)) + 0.2 * np.sin(2 * np.pi * 5.5 * t)
+        note = tone(440 * 2 ** ((pitch - 69) / 12), length, sample_rate)
+        note = note[:n] + 0.01 * random.standard_normal(n)
+        envelope = np.minimum(1, t / 0.03) * np.minimum(1, (length - t) / 0.05)
+        start = round(at * sample_rate)
+        audio[start : start + n] += (note * envelope * random.uniform(0.3, 1.0)).astype(np.float32)
+        at += length + float(random.uniform(0.0, 0.15))
+    return audio

@@ -1,0 +1,221 @@
+"""The command line as a stranger meets it: what works, and what each mistake gets told."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import mido
+import numpy as np
+import pytest
+import soundfile
+
+from ddspvae.cli import build_parser, main
+from ddspvae.verbs import VERBS
+
+from ..conftest import ROOT, melody_take, tone
+
+MELODY = ROOT / "examples" / "melody.mid"
+
+
+def run(capsys: pytest.CaptureFixture[str], *argv: object) -> tuple[int, str, str]:
+    try:
+        code = main([str(a) for a in argv])
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.fixture
+def short_song(tmp_path: Path) -> Path:
+    path = tmp_path / "short song é.mid"
+    track = mido.MidiTrack([mido.Message("note_on", note=67, velocity=90, time=0),
+                            mido.Message("note_off", note=67, time=480),
+                            mido.Message("note_on", note=71, velocity=70, time=0),
+                            mido.Message("note_off", note=71, time=480)])
+    mido.MidiFile(tracks=[track]).save(path)
+    return path
+
+
+@pytest.fixture
+def take(tmp_path: Path) -> Path:
+    path = tmp_path / "take one.wav"
+    soundfile.write(path, melody_take(1.5, 44_100), 44_100)
+    return path
+
+
+def test_every_verb_is_there_and_explains_itself(capsys):
+    names = {"presets", "render", "analyze", "edit", "train", "evaluate"}
+    assert set(VERBS) == names
+    for name in names:
+        code, out, _ = run(capsys, name, "--help")
+        assert code == 0 and "usage: ddspvae " + name in out
+
+
+def test_help_does_not_import_torch():
+    code = "import sys; from ddspvae.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n" \
+           "assert 'torch' not in sys.modules and 'numpy' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_import_is_light():
+    code = "import sys, ddspvae; ddspvae.load; ddspvae.read_midi\n" \
+           "heavy = {'torchaudio', 'librosa', 'numba', 'matplotlib', 'torchcrepe'} & set(sys.modules)\nassert not heavy, heavy"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_presets_lists_what_is_shipped(capsys):
+    code, out, _ = run(capsys, "presets", "--json")
+    rows = json.loads(out)
+    assert code == 0 and "violin" in [row["name"] for row in rows]
+    code, out, _ = run(capsys, "presets")
+    assert code == 0 and "violin" in out
+
+
+def test_render_makes_a_sound_with_a_safe_peak(capsys, tmp_path, short_song):
+    out = tmp_path / "out.wav"
+    code, said, err = run(capsys, "render", short_song, "--preset", "violin", "--out", out, "--json")
+    result = json.loads(said)
+    audio, rate = soundfile.read(out)
+    assert code == 0 and rate == 48_000 and result["seconds"] == pytest.approx(len(audio) / rate, abs=1e-3)
+    assert 0.01 < np.abs(audio).max() <= 10 ** (-1 / 20) + 1e-4
+    assert len(audio) / rate > 1.0
+
+
+def test_same_command_same_bytes(capsys, tmp_path, short_song):
+    for name in ("a.wav", "b.wav", "c.wav"):
+        seed = 4 if name == "c.wav" else 3
+        assert run(capsys, "render", short_song, "--preset", "violin", "--out", tmp_path / name, "--seed", seed)[0] == 0
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+    assert (tmp_path / "a.wav").read_bytes() != (tmp_path / "c.wav").read_bytes()
+
+
+def test_render_options_reach_the_sound(capsys, tmp_path, short_song):
+    code, said, _ = run(capsys, "render", short_song, "--preset", "violin", "--out", tmp_path / "o.flac", "--sample-rate",
+                        44_100, "--bit-depth", "24", "--dry", "--expression", 0, "--stems", tmp_path / "stems",
+                        "--save-performance", tmp_path / "p.npz", "--transpose", 2, "--set", "z0=0.5", "--json")
+    info = soundfile.info(tmp_path / "o.flac")
+    assert code == 0 and (info.samplerate, info.subtype) == (44_100, "PCM_24")
+    assert len(list((tmp_path / "stems").glob("*.wav"))) == 1
+    code, _, _ = run(capsys, "render", tmp_path / "p.npz", "--preset", "violin", "--out", tmp_path / "again.wav")
+    assert code == 0 and (tmp_path / "again.wav").is_file()
+
+
+def test_analyze_plot_csv_then_edit(capsys, tmp_path, take):
+    npz, png, csv = tmp_path / "t.npz", tmp_path / "t.png", tmp_path / "t.csv"
+    code, out, _ = run(capsys, "analyze", take, "--preset", "violin", "--out", npz, "--plot", png, "--csv", csv)
+    assert code == 0 and png.read_bytes()[:4] == b"\x89PNG" and "pitched" in out
+    assert len(csv.read_text().splitlines()) > 100
+    for source, extra in ((npz, []), (take, ["--tracker", csv])):
+        code, _, _ = run(capsys, "edit", source, "--preset", "violin", "--out", tmp_path / "e.wav", "--transpose", 3,
+                         "--loudness", -3, "--vibrato", 0.5, "--stretch", 1.2, *extra)
+        assert code == 0
+        assert soundfile.info(tmp_path / "e.wav").duration == pytest.approx(1.8, abs=0.02)
+
+
+def broken_files(folder: Path) -> dict[str, Path]:
+    """One file for each way in which input goes wrong."""
+    files = {name: folder / name for name in (
+        "empty.mid", "text.mid", "no_notes.mid", "cut.mid", "nan.wav", "zero.wav", "silence.wav", "noise.safetensors",
+        "newer.safetensors", "pickle.safetensors", "cut.safetensors")}
+    files["empty.mid"].touch()
+    files["text.mid"].write_text("do re mi")
+    mido.MidiFile(tracks=[mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=500_000)])]).save(files["no_notes.mid"])
+    files["cut.mid"].write_bytes(MELODY.read_bytes()[:120])
+    soundfile.write(files["nan.wav"], np.full(4800, np.nan, np.float32), 48_000, subtype="FLOAT")
+    soundfile.write(files["zero.wav"], np.zeros(0), 48_000)
+    soundfile.write(files["silence.wav"], np.zeros(48_000), 48_000)
+    files["noise.safetensors"].write_bytes(np.random.default_rng(0).bytes(2000))
+    header = json.dumps({"__metadata__": {"ddspvae": json.dumps({"format": 99})}}).encode()
+    files["newer.safetensors"].write_bytes(struct.pack("<Q", len(header)) + header)
+    files["pickle.safetensors"].write_bytes(pickle.dumps({"weights": [1, 2, 3] * 200}))
+    shipped = (ROOT / "presets" / "violin.safetensors").read_bytes()
+    files["cut.safetensors"].write_bytes(shipped[: len(shipped) // 2])
+    (folder / "no audio").mkdir()
+    (folder / "no audio" / "readme.txt").write_text("nothing")
+    (folder / "short").mkdir()
+    soundfile.write(folder / "short" / "a.wav", tone(440.0, 0.5), 48_000)
+    return files
+
+
+MISTAKES = [
+    (["render", "empty.mid"], "empty.mid"),
+    (["render", "text.mid"], "text.mid"),
+    (["render", "no_notes.mid"], "no notes"),
+    (["render", "cut.mid"], "cut.mid"),
+    (["render", "none.mid"], "none.mid"),
+    (["analyze", "nan.wav"], "NaN"),
+    (["analyze", "zero.wav"], "no samples"),
+    (["analyze", "silence.wav"], "silent"),
+    (["edit", "nan.wav"], "NaN"),
+    (["edit", "silence.wav"], "silent"),
+    (["render", MELODY, "--preset", "violon"], "did you mean 'violin'"),
+    (["render", MELODY, "--preset", "noise.safetensors"], "not a ddspvae instrument"),
+    (["render", MELODY, "--preset", "newer.safetensors"], "newer ddspvae"),
+    (["render", MELODY, "--preset", "pickle.safetensors"], "not a ddspvae instrument"),
+    (["render", MELODY, "--preset", "cut.safetensors"], "corrupt"),
+    (["render", MELODY, "--expression", "3"], "expression must lie between 0 and 2, got 3"),
+    (["render", MELODY, "--expression", "nan"], "expression must lie between 0 and 2, got nan"),
+    (["render", MELODY, "--transpose", "100"], "transpose must lie between -60 and 60"),
+    (["render", MELODY, "--bit-depth", "12"], "--bit-depth"),
+    (["render", MELODY, "--sample-rate", "1"], "sample-rate must lie between"),
+    (["render", MELODY, "--set", "z0"], "must look like z0=+1.5"),
+    (["render", MELODY, "--set", "warmth=1"], "axis must be one of z0"),
+    (["render", MELODY, "--track", "9=violin"], "--track must lie between"),
+    (["render", MELODY, "--track", "1"], "must look like 2=flute"),
+    (["render", MELODY, "--track", "1=off"], "nothing to play"),
+    (["render", MELODY, "--ir", "nan.wav"], "NaN"),
+    (["edit", "silence.wav", "--stretch", "0"], "stretch must lie between"),
+    (["train", "no audio"], "no audio"),
+    (["train", "nowhere"], "nowhere"),
+    (["train", "short"], "training window"),
+    (["train", "short", "--minutes", "-1"], "minutes must lie between"),
+    (["train", "short", "--bitrate", "1"], "bitrate must lie between"),
+    (["train", "short", "--holdout", "none.wav"], "none.wav"),
+    (["train", "short", "--tracker", "yin"], "tracker must be one of"),
+    (["train", "short", "--device", "abacus"], "device abacus cannot be used"),
+    (["evaluate", "violin", "no audio"], "no audio"),
+]
+
+
+@pytest.mark.parametrize("argv, words", MISTAKES, ids=lambda x: " ".join(map(str, x)) if isinstance(x, list) else None)
+def test_a_mistake_gets_one_sentence_and_leaves_nothing(capsys, tmp_path, monkeypatch, argv, words):
+    broken_files(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    verb = argv[0]
+    suffix = {"render": "out.wav", "edit": "out.wav", "analyze": "out.npz", "train": "out.safetensors", "evaluate": "out"}
+    options = ["--out", suffix[verb]]
+    if verb in ("render", "edit", "analyze") and "--preset" not in argv:
+        options += ["--preset", "violin"]
+    code, out, err = run(capsys, *argv, *options)
+    assert code == 2
+    assert words in err
+    sentences = [line for line in err.splitlines() if line and not line.startswith("warning")]
+    assert verb == "train" or len(sentences) == 1, err  # train prints the doctor's report before
+    assert "Traceback" not in err and out == ""
+    assert not [p.name for p in tmp_path.iterdir() if p.name.startswith("out") and not p.name.endswith(".training")]
+
+
+@pytest.mark.parametrize("verb", ["render", "analyze", "edit", "train", "evaluate"])
+def test_an_output_folder_that_is_not_there(capsys, tmp_path, take, verb):
+    out = tmp_path / "nowhere" / "file.wav"
+    argv = {"render": [MELODY, "--preset", "violin"], "analyze": [take, "--preset", "violin"],
+            "edit": [take, "--preset", "violin"], "train": [tmp_path], "evaluate": ["violin", take]}[verb]
+    code, _, err = run(capsys, verb, *argv, "--out", out.with_suffix(".safetensors") if verb == "train" else out)
+    assert code == 2 and "nowhere" in err and not (tmp_path / "nowhere").exists()
+
+
+def test_a_wrong_option_is_one_sentence(capsys):
+    code, out, err = run(capsys, "render", "a.mid", "--prset", "violin")
+    assert code == 2 and len(err.splitlines()) == 1 and "--help" in err
+
+
+def test_options_of_the_parser_are_documented():
+    for name, sub in build_parser()._subparsers._group_actions[0].choices.items():  # type: ignore[union-attr]
+        for action in sub._actions:
+            assert action.help or action.metavar or action.choices, f"{name} {action.option_strings}"

@@ -1,0 +1,234 @@
+import csv
+import re
+import warnings
+
+import mido
+import pytest
+
+from ddspvae.checks import InputError
+from ddspvae.midi.notes import pitch_to_name, read_midi
+from ddspvae.signals import Note
+
+
+def chunk(name: str, body: bytes) -> bytes:
+    return name.encode() + len(body).to_bytes(4, "big") + body
+
+
+def write(path, header: str, *tracks: str):
+    """Write hexadecimal text; everything after # in a line is a comment."""
+    def plain(text: str) -> bytes:
+        return bytes.fromhex(" ".join(line.split("#")[0] for line in text.splitlines()))
+
+    body = chunk("MThd", plain(header)) + b"".join(chunk("MTrk", plain(track)) for track in tracks)
+    path.write_bytes(body)
+    return path
+
+
+def spans(notes) -> list[tuple[float, float, float]]:
+    return [(note.pitch, round(note.onset_s, 6), round(note.offset_s, 6)) for note in notes.notes]
+
+
+def test_running_status_and_velocity_0(tmp_path):
+    path = write(tmp_path / "a.mid", "00 00  00 01  00 60", """
+        00  90 3C 40     # C4 on, velocity 64
+        60  3C 00        # 96 ticks later, status repeated: velocity 0 is off
+        00  3E 50        # D4
+        30  3E 00        # 48 ticks
+        00  FF 2F 00
+    """)
+    (part,) = read_midi(path)
+    # 96 ticks per quarter at 120 bpm: a quarter is 0.5 s
+    assert part.notes == (Note(60, 64, 0.0, 0.5), Note(62, 80, 0.5, 0.75))
+
+
+def test_tempo_of_one_track_moves_the_notes_of_another(tmp_path):
+    path = write(tmp_path / "a.mid", "00 01  00 02  00 60", """
+        00  FF 03 04 6C 65 61 64     # track name "lead"
+        00  FF 51 03 07 A1 20        # 500000 us per quarter
+        81 40  FF 51 03 0F 42 40     # at tick 192: 1000000 us
+        00  FF 2F 00
+    """, """
+        00  FF 03 02 76 6E           # "vn"
+        00  C1 28                    # program 40 on channel 2
+        60  91 43 64                 # tick 96: G4 on
+        81 40  81 43 40              # tick 288: off
+        00  FF 2F 00
+    """)
+    (part,) = read_midi(path)
+    # tick 96 = 0.5 s; tick 192 = 1.0 s; then 96 ticks at 1 s per quarter = 2.0 s
+    assert spans(part) == [(67, 0.5, 2.0)]
+    assert (part.name, part.channel, part.program) == ("vn", 1, 40)
+
+
+def test_type_0_is_split_by_channel(tmp_path):
+    path = write(tmp_path / "a.mid", "00 00  00 01  01 E0", """
+        00     92 40 40
+        00     90 3C 40
+        83 60  82 40 00    # 480 ticks
+        00     80 3C 00
+        00     FF 2F 00
+    """)
+    parts = read_midi(path)
+    assert [part.channel for part in parts] == [2, 0]  # as they appear
+    assert [spans(part) for part in parts] == [[(64, 0.0, 0.5)], [(60, 0.0, 0.5)]]
+
+
+def test_smpte_division_ignores_tempo(tmp_path):
+    path = write(tmp_path / "a.mid", "00 00  00 01  E7 28", """
+        00  FF 51 03 0F 42 40   # one quarter per second: means nothing here
+        00  90 3C 40
+        87 68  80 3C 00         # 1000 ticks at 25 frames * 40 ticks = 1 s
+        00  FF 2F 00
+    """)
+    assert spans(read_midi(path)[0]) == [(60, 0.0, 1.0)]
+
+
+def test_smpte_29_is_drop_frame(tmp_path):
+    path = write(tmp_path / "a.mid", "00 00  00 01  E3 64", """
+        00  90 3C 40
+        97 38  80 3C 00         # 3000 ticks = 30 frames of 1001 / 30000 s
+        00  FF 2F 00
+    """)
+    assert spans(read_midi(path)[0]) == [(60, 0.0, 1.001)]
+
+
+def test_type_2_tracks_have_their_own_time(tmp_path):
+    path = write(tmp_path / "a.mid", "00 02  00 02  00 60",
+                 "00 FF 51 03 0F 42 40  00 90 3C 40  60 80 3C 00  00 FF 2F 00",
+                 "00 91 3E 40  60 81 3E 00  00 FF 2F 00")
+    assert [spans(part) for part in read_midi(path)] == [[(60, 0.0, 1.0)], [(62, 0.0, 0.5)]]
+
+
+def test_overlaps_pair_first_in_first_out_and_unclosed_notes_end_with_their_track(tmp_path):
+    path = write(tmp_path / "a.mid", "00 00  00 01  00 60", """
+        00  90 3C 40
+        60  90 3C 50     # 0.5 s, the same pitch again
+        60  80 3C 00     # 1.0 s ends the first
+        00  90 40 40
+        00  80 40 00     # no length
+        60  FF 2F 00     # 1.5 s, the end of the track
+    """)
+    assert spans(read_midi(path)[0]) == [(60, 0.0, 1.0), (60, 0.5, 1.5), (64, 1.0, 1.01)]
+
+
+def save(path, *messages, ticks_per_beat=100):
+    file = mido.MidiFile(type=0, ticks_per_beat=ticks_per_beat)
+    file.tracks.append(mido.MidiTrack(messages))
+    file.save(path)
+    return path
+
+
+def on(note, time=0, channel=0):
+    return mido.Message("note_on", note=note, time=time, channel=channel)
+
+
+def off(note, time=0, channel=0):
+    return mido.Message("note_off", note=note, time=time, channel=channel)
+
+
+def control(number, value, time=0):
+    return mido.Message("control_change", control=number, value=value, time=time)
+
+
+def bend(value, time=0):
+    return mido.Message("pitchwheel", pitch=value, time=time)
+
+
+def test_bends_follow_the_range_of_rpn_0(tmp_path):
+    path = save(tmp_path / "a.mid", on(60), bend(4096, 100), control(101, 0, 100), control(100, 0), control(6, 12),
+                control(38, 50), bend(-8192, 100), bend(-8192, 100), bend(0, 100), off(60))
+    (part,) = read_midi(path)
+    # half of +-2; then half of +-12 and of +-12.5 in one instant; then all of -12.5, once; then back
+    assert part.bend_semitones == ((0.5, 1.0), (1.0, 6.0), (1.0, 6.25), (1.5, -12.5), (2.5, 0.0))
+
+
+def test_a_parameter_that_is_not_rpn_0_leaves_the_range(tmp_path):
+    path = save(tmp_path / "a.mid", control(101, 0), control(100, 0), control(99, 1), control(6, 12), on(60),
+                bend(4096, 100), off(60, 100))
+    assert read_midi(path)[0].bend_semitones == ((0.5, 1.0),)
+
+
+def test_pedal_holds_until_it_lifts_or_the_note_is_struck_again(tmp_path):
+    path = save(tmp_path / "a.mid", control(64, 127), on(60), on(64), off(60, 100), off(64), on(60, 100), off(60, 100),
+                control(64, 0, 100))
+    assert spans(read_midi(path)[0]) == [(60, 0.0, 1.0), (64, 0.0, 2.0), (60, 1.0, 2.0)]
+
+
+def test_all_notes_off_ends_what_sounds(tmp_path):
+    path = save(tmp_path / "a.mid", on(60), control(123, 0, 100), on(62, 100), off(62, 100), off(60, 100))
+    assert spans(read_midi(path)[0]) == [(60, 0.0, 0.5), (62, 1.0, 1.5)]
+
+
+def test_program_in_the_same_instant_counts(tmp_path):
+    path = save(tmp_path / "a.mid", on(60), mido.Message("program_change", program=73), off(60, 100))
+    assert read_midi(path)[0].program == 73
+
+
+def test_drums_are_left_out_with_one_warning(tmp_path):
+    path = save(tmp_path / "a.mid", on(36, channel=9), on(60), off(36, 100, 9), on(38, 0, 9), off(38, 100, 9), off(60))
+    with pytest.warns(UserWarning, match=r"2 drum notes \(channel 10\), which are left out") as seen:
+        parts = read_midi(path)
+    assert len(seen) == 1
+    assert [part.channel for part in parts] == [0]
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(InputError, match=r"read_midi: no file .*none\.mid\.$"):
+        read_midi(tmp_path / "none.mid")
+
+
+def test_folder(tmp_path):
+    with pytest.raises(InputError, match=f"read_midi: {tmp_path} is a folder"):
+        read_midi(tmp_path)
+
+
+@pytest.mark.parametrize(("content", "match"), [
+    (b"", r"a\.mid is empty \(0 bytes\)"),
+    (b"do re mi fa so la", r"a\.mid is not a MIDI file \(it does not begin with MThd\)"),
+    (b"MThd\0\0\0\6\0\0\0\1\0\0MTrk\0\0\0\4\0\xff\x2f\0", "header says 0 ticks per beat"),
+    (b"MThd\0\0\0\6\0\0\0\1\0\x60Junk\0\0\0\4\0\xff\x2f\0", r"a\.mid is not a readable MIDI file \(no MTrk"),
+    (b"MThd\0\0\0\6\0\0\0\1\0\x60MTrk\0\0\0\4\0\xff\x2f\0", r"a\.mid holds no notes"),
+])
+def test_bad_content(tmp_path, content, match):
+    path = tmp_path / "a.mid"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=match):
+        read_midi(path)
+
+
+def test_truncated_file(tmp_path):
+    path = save(tmp_path / "a.mid", on(60), off(60, 100))
+    for size in range(5, len(path.read_bytes())):
+        cut = tmp_path / "cut.mid"
+        cut.write_bytes(path.read_bytes()[:size])
+        with pytest.raises(InputError, match=r"cut\.mid ends too early, it is truncated"):
+            read_midi(cut)
+
+
+def test_only_drums(tmp_path):
+    path = save(tmp_path / "a.mid", on(36, channel=9), off(36, 100, 9))
+    with pytest.raises(InputError, match="holds only drums"):
+        read_midi(path)
+
+
+@pytest.mark.parametrize(("pitch", "name"), [(0, "C-1"), (60, "C4"), (69.4, "A4"), (127, "G9")])
+def test_pitch_to_name(pitch, name):
+    assert pitch_to_name(pitch) == name
+
+
+def test_real_files_hold_as_many_notes_as_their_provenance_says(shared_dir):
+    with (shared_dir / "midi" / "provenance.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 20
+    for row in rows:
+        path = shared_dir / "midi" / row["file"]
+        n_notes = int(re.search(r"notes(\d+)", row["mido"]).group(1))
+        n_drums = sum(message.type == "note_on" and message.velocity > 0 and message.channel == 9
+                      for track in mido.MidiFile(path).tracks for message in track)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            parts = read_midi(path)
+        assert sum(len(part.notes) for part in parts) == n_notes - n_drums, row["file"]
+        # the last sound ends where mido's own clock says the file does, give or take a rest at the end
+        assert max(part.duration_s for part in parts) <= mido.MidiFile(path).length + 0.011, row["file"]
+        assert max(part.duration_s for part in parts) > 0.9 * mido.MidiFile(path).length, row["file"]
