@@ -234,7 +234,8 @@ def train(args: Namespace) -> None:
     from ddspvae.training.loop import train as run
     from ddspvae.training.prepare import prepare
 
-    console = Console(stderr=True)
+    # a pipe has no width of its own; tables need some
+    console = Console(stderr=True, width=None if sys.stderr.isatty() else 140)
     hop_size = args.hop if args.hop is not None else round(args.sample_rate / 200)
     config = ModelConfig(sample_rate=args.sample_rate, hop_size=hop_size, n_z=args.axes,
                          with_noise=not args.no_noise, with_reverb=not args.no_reverb)
@@ -280,7 +281,7 @@ def evaluate(args: Namespace) -> None:
     """An instrument and recordings to a report."""
     from ddspvae.evaluation.report import evaluate as run
     from ddspvae.instrument import load
-    from ddspvae.training.doctor import find_recordings
+    from ddspvae.training.recordings import find_recordings
 
     paths = find_recordings([Path(path) for path in args.recordings])
     metrics = run(load(args.preset), paths, Path(args.out), tracker=args.tracker,

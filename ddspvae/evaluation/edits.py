@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ddspvae.audio import Audio
+from ddspvae.checks import fail
 from ddspvae.evaluation.metrics import (
     LoudnessError,
     PitchTrack,
@@ -111,8 +112,8 @@ class Recording:
         return len(self.audio) / self.sample_rate
 
 
-def try_recording(instrument: Evaluable, file: str, audio: Audio, tracker: str, *,
-                  step: Callable[[str], None] = lambda what: None) -> Recording:
+def try_recording(instrument: Evaluable, file: str, audio: Audio, tracker: str,
+                  step: Callable[[str], None]) -> Recording:
     """Analyze, play back, edit in every way, and measure each.
 
     Args:
@@ -121,7 +122,7 @@ def try_recording(instrument: Evaluable, file: str, audio: Audio, tracker: str, 
         tracker: the one to measure with.
         step: called with a few words before each piece of work.
     Raises:
-        InputError: the recording is silent or cannot be analyzed.
+        InputError: the recording or the resynthesis is silent, or the recording cannot be analyzed.
     """
     sample_rate = instrument.config.sample_rate
     step("listening")
@@ -136,6 +137,8 @@ def try_recording(instrument: Evaluable, file: str, audio: Audio, tracker: str, 
                      loudness_error(reference, played, sample_rate), spectral_distance(reference, played, sample_rate))
 
     plain = attempt(Edit("resynthesis"), performance, audio, original)
+    if not plain.audio.any():
+        raise fail("try_recording", "the resynthesis", "sound", "silence", "is there more than noise in the recording?")
     trials = [plain]
     trials += [attempt(Edit("transpose", by), performance, plain.audio, original) for by in TRANSPOSITIONS]
     trials += [attempt(Edit("loudness", by), performance, plain.audio, plain.pitch) for by in LOUDNESS_CHANGES_DB]

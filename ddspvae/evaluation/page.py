@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from ddspvae.evaluation.edits import Edit, Recording
 from ddspvae.evaluation.plots import plot_comparison, plot_performance
+from ddspvae.units import amplitude_to_db
 
 PEAK = 0.9  # of full scale, for the loudest player of a recording
+MP3_RATES = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 BLOCK_SAMPLES = 8192  # the encoders of libsndfile overrun their stack on minutes at once
 
 STYLE = """
@@ -81,7 +83,8 @@ def write_page(path: Path, metrics: dict[str, Any], recordings: Sequence[Recordi
     for recording, figures in zip(recordings, metrics["recordings"], strict=True):
         body.append(_recording(recording, figures))
     body.append(_notes(metrics))
-    path.write_text(PAGE.substitute(title=escape(metrics["preset"]), style=STYLE, body="\n".join(body)), encoding="utf-8")
+    text = PAGE.substitute(title=escape(metrics["preset"]), style=STYLE, body="\n".join(body))
+    path.write_text(text, encoding="utf-8")
 
 
 def _head(metrics: dict[str, Any]) -> str:
@@ -97,20 +100,23 @@ def _head(metrics: dict[str, Any]) -> str:
         (_number(rate["bits_per_second"], 0, " bit/s"),
          f"carry the timbre, on {rate['axes_in_use']} of {len(metrics['axis_names'])} axes"),
     ]
+    boxes = "".join(f'<div class="card"><b>{value}</b><span>{text}</span></div>' for value, text in cards)
     return f"""<h1>{escape(metrics["preset"])}</h1>
-<p>What comes back when this instrument plays {n_recordings} recording{_s(n_recordings)}
+<p>What comes back when this instrument plays {n_recordings} recording{'s' if n_recordings > 1 else ''}
 ({total["duration_s"]:.0f} seconds) again, and how well it does what it is asked. The recordings were named for this
 report; the figures mean what they say only if none of them was used in training.</p>
-<div class="cards">{"".join(f'<div class="card"><b>{value}</b><span>{text}</span></div>' for value, text in cards)}</div>"""
+<div class="cards">{boxes}</div>"""
 
 
 def _resynthesis(metrics: dict[str, Any]) -> str:
     plain = metrics["total"]["resynthesis"]
     pitch, floor, loudness = plain["pitch"], plain["floor"], plain["loudness"]
     rows = [
-        ["pitch error, median", _number(pitch["median_cents"], 1, " cents"), _number(floor["median_cents"], 1, " cents"),
+        ["pitch error, median",
+         _number(pitch["median_cents"], 1, " cents"), _number(floor["median_cents"], 1, " cents"),
          *_goal(pitch["median_cents"], _plus(floor["median_cents"], 2), "floor + 2 cents")],
-        ["pitch error, 95th percentile", _number(pitch["p95_cents"], 1, " cents"), _number(floor["p95_cents"], 1, " cents"),
+        ["pitch error, 95th percentile",
+         _number(pitch["p95_cents"], 1, " cents"), _number(floor["p95_cents"], 1, " cents"),
          *_goal(pitch["p95_cents"], _plus(floor["p95_cents"], 10), "floor + 10 cents")],
         ["pitched frames heard", _share(pitch["heard"]), _share(floor["heard"]),
          *_goal(_plus(pitch["heard"], 0, -1), -0.99, "99 % or more")],
@@ -123,8 +129,9 @@ def _resynthesis(metrics: dict[str, Any]) -> str:
     return f"""<h2>Played back as it was</h2>
 {_table(["", "measured", "floor", "goal", ""], rows)}
 <p class="soft">The floor is how far two pitch trackers, {escape(metrics["measured_with"])} (which measured here) and
-{escape(metrics["floor_with"])}, differ on the recordings themselves. An error near the floor cannot be
-told from none. Ghost pitch is the share of all frames where a pitch is heard and the recording surely has none.</p>"""
+{escape(metrics["floor_with"])}, differ on the recordings themselves. An error near the floor cannot
+be told from none. Ghost pitch is the share of all frames where a pitch is heard and the recording surely has
+none.</p>"""
 
 
 def _edits(metrics: dict[str, Any]) -> str:
@@ -138,7 +145,8 @@ def _edits(metrics: dict[str, Any]) -> str:
                           _number(pitch["median_cents"], 1, " cents"), _share(pitch["heard"]),
                           _number(change_db, 2, " dB", signed=True)])
         elif row["kind"] == "loudness":
-            levels.append([name, _number(change_db, 2, " dB", signed=True), _number(row["loudness"]["mean_abs_db"], 2, " dB"),
+            levels.append([name, _number(change_db, 2, " dB", signed=True),
+                           _number(row["loudness"]["mean_abs_db"], 2, " dB"),
                            _number(pitch["median_cents"], 1, " cents")])
         else:
             axes.append([name, _number(row["spectral_distance"], 2), _number(pitch["median_cents"], 1, " cents"),
@@ -154,8 +162,8 @@ def _edits(metrics: dict[str, Any]) -> str:
         text += f"""
 <h3>Timbre axes</h3>
 {_table(["asked", "change of the sound", "pitch change", "loudness change"], axes)}
-<p class="soft">One axis moved at a time, against the plain resynthesis. The change of the sound is a spectral distance: an axis
-near 0 does nothing. Pitch and loudness should not change.</p>"""
+<p class="soft">One axis moved at a time, against the plain resynthesis. The change of the sound is a spectral distance:
+an axis near 0 does nothing. Pitch and loudness should not change.</p>"""
     return text
 
 
@@ -167,7 +175,8 @@ def _recording(recording: Recording, figures: dict[str, Any]) -> str:
     rate = recording.sample_rate
 
     def player(title: str, audio: NDArray) -> str:
-        return f"<label>{escape(title)}<audio controls preload=\"none\" src=\"{_audio_url(audio * gain, rate)}\"></audio></label>"
+        url = _audio_url(audio * gain, rate)
+        return f'<label>{escape(title)}<audio controls preload="none" src="{url}"></audio></label>'
 
     first = [player("recording", recording.audio), player("resynthesis", plain.audio)]
     first += [player(describe(trial.edit), trial.audio) for trial in edited if trial.edit.kind != "axis"]
@@ -176,10 +185,11 @@ def _recording(recording: Recording, figures: dict[str, Any]) -> str:
     plot_comparison(recording.audio, plain.audio, rate, pictures[0], background=None)
     plot_performance(recording.audio, rate, recording.performance, pictures[1], background=None)
     numbers, sizes = figures["resynthesis"], figures["sizes"]
+    loudness_db, distance = numbers["loudness"]["mean_abs_db"], numbers["spectral_distance"]
     text = f"""<h2>{escape(recording.file)}</h2>
 <p>{recording.duration_s:.1f} seconds. Pitch error {_number(numbers["pitch"]["median_cents"], 1)} cents (floor
-{_number(numbers["floor"]["median_cents"], 1)}), loudness error {_number(numbers["loudness"]["mean_abs_db"], 2)} dB, spectral distance
-{_number(numbers["spectral_distance"], 2)}, {_number(figures["rate"]["bits_per_second"], 0)} bit/s of timbre. The saved performance has
+{_number(numbers["floor"]["median_cents"], 1)}), loudness error {_number(loudness_db, 2)} dB, spectral distance
+{_number(distance, 2)}, {_number(figures["rate"]["bits_per_second"], 0)} bit/s of timbre. The saved performance has
 {sizes["performance_bytes"] / 1000:.0f} kB, the recording as 16-bit WAV {sizes["wav_bytes"] / 1000:.0f} kB.</p>
 <div class="players">{"".join(first)}</div>
 {_picture(pictures[0], f"Spectrograms of {recording.file}: recording above, resynthesis below")}
@@ -187,23 +197,25 @@ def _recording(recording: Recording, figures: dict[str, Any]) -> str:
 {_picture(pictures[1], f"Waveform, spectrogram with pitch, loudness and timbre axes of {recording.file}")}</details>"""
     if axes:
         text += f"""
-<details><summary>Each timbre axis moved, {len(axes)} sounds</summary><div class="players">{"".join(axes)}</div></details>"""
+<details><summary>Each timbre axis moved, {len(axes)} sounds</summary>
+<div class="players">{"".join(axes)}</div></details>"""
     if gain < 1:
-        text += f"\n<p class=\"soft\">All players of this recording are turned down by {-20 * np.log10(gain):.1f} dB alike.</p>"
+        text += f"""
+<p class="soft">All players of this recording are turned down by {-float(amplitude_to_db(gain)):.1f} dB alike.</p>"""
     return text
 
 
 def _notes(metrics: dict[str, Any]) -> str:
+    used, trained = escape(metrics["measured_with"]), escape(metrics["trained_with"])
     items = [
-        f"Pitch is tracked by {escape(metrics['measured_with'])} in the recording and in the sound alike; the instrument was trained "
-        f"with {escape(metrics['trained_with'])}. Cents are absolute differences over the frames where the tracker is sure of the "
-        "recording's pitch.",
-        "Loudness is A-weighted and compared over the frames within 50 dB of the loudest. The mean difference is taken out of the "
-        "loudness error and reported on its own.",
-        "The spectral distance adds linear and logarithmic magnitude differences of six spectrograms at 16 kHz. It has no upper end "
-        "and is useful for comparing instruments on the same recordings.",
-        "Bits per second is the information in the timbre code beyond its prior (Kullback-Leibler divergence), not a file size. Pitch "
-        "and loudness curves come on top.",
+        f"Pitch is tracked by {used} in the recording and in the sound alike; the instrument was trained with "
+        f"{trained}. Cents are absolute differences over the frames where the tracker is sure of the recording's pitch.",
+        "Loudness is A-weighted and compared over the frames within 50 dB of the loudest. The mean difference is taken "
+        "out of the loudness error and reported on its own.",
+        "The spectral distance adds linear and logarithmic magnitude differences of six spectrograms at 16 kHz. It "
+        "has no upper end and is useful for comparing instruments on the same recordings.",
+        "Bits per second is the information in the timbre code beyond its prior (Kullback-Leibler divergence), not a "
+        "file size. Pitch and loudness curves come on top.",
         "A dash stands where nothing could be compared.",
     ]
     text = f"<h2>How it was measured</h2>\n<ul>{''.join(f'<li>{item}</li>' for item in items)}</ul>"
@@ -229,7 +241,7 @@ def describe(edit: Edit) -> str:
 
 def _audio_url(audio: NDArray, sample_rate: int) -> str:
     # MP3 plays in every browser and gives the same bytes each time; Ogg does neither, but is always there
-    is_mp3 = "MP3" in soundfile.available_formats() and sample_rate in (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+    is_mp3 = "MP3" in soundfile.available_formats() and sample_rate in MP3_RATES
     file = io.BytesIO()
     kind = {"format": "MP3", "subtype": "MPEG_LAYER_III"} if is_mp3 else {"format": "OGG", "subtype": "VORBIS"}
     with soundfile.SoundFile(file, "w", sample_rate, 1, **kind) as out:
@@ -239,8 +251,8 @@ def _audio_url(audio: NDArray, sample_rate: int) -> str:
 
 
 def _picture(file: io.BytesIO, alt: str) -> str:
-    return (f'<figure><img alt="{escape(alt)}" src="data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}">'
-            "</figure>")
+    data = base64.b64encode(file.getvalue()).decode()
+    return f'<figure><img alt="{escape(alt)}" src="data:image/png;base64,{data}"></figure>'
 
 
 def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

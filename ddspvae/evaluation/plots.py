@@ -65,7 +65,8 @@ def plot_performance(audio: ArrayLike, sample_rate: int, performance: Performanc
     frames_s = np.arange(performance.n_frames) / performance.frame_rate_hz
     voiced_hz = np.where(performance.periodicity >= VOICED, performance.f0_hz, np.nan)
     spectrum.plot(frames_s, np.log2(voiced_hz), color=F0_LINE, linewidth=1.4, label="pitch")
-    spectrum.legend(loc="upper right", fontsize=8, labelcolor="white", facecolor="black", framealpha=0.4, edgecolor="none")
+    spectrum.legend(loc="upper right", fontsize=8, labelcolor="white", facecolor="black", framealpha=0.4,
+                    edgecolor="none")
 
     loudest_db = float(performance.loudness_db.max())
     loudness.plot(frames_s, performance.loudness_db, color=ORANGE, linewidth=1.2)
@@ -86,7 +87,8 @@ def plot_performance(audio: ArrayLike, sample_rate: int, performance: Performanc
 
 
 def plot_comparison(original: ArrayLike, resynthesis: ArrayLike, sample_rate: int, target: Target,
-                    *, titles: tuple[str, str] = ("recording", "resynthesis"), background: str | None = "white") -> None:
+                    *, titles: tuple[str, str] = ("recording", "resynthesis"),
+                    background: str | None = "white") -> None:
     """Draw two spectrograms above each other on one colour scale: what was played, what was made of it.
 
     Args:
@@ -105,7 +107,8 @@ def plot_comparison(original: ArrayLike, resynthesis: ArrayLike, sample_rate: in
     _save(figure, target)
 
 
-def plot_training_curve(rows: Sequence[Mapping[str, float]], target: Target, *, background: str | None = "white") -> None:
+def plot_training_curve(rows: Sequence[Mapping[str, float]], target: Target,
+                        *, background: str | None = "white") -> None:
     """Draw validation loss and pitch error against minutes of training.
 
     Args:
@@ -132,8 +135,8 @@ def plot_training_curve(rows: Sequence[Mapping[str, float]], target: Target, *, 
         below.set_yscale("log")
         below.yaxis.set_major_formatter("{x:g}")
         below.yaxis.set_minor_formatter("")
-    for row in (above, below):
-        row.grid(color=GREY, alpha=0.25, linewidth=0.6)
+    for axes in (above, below):
+        axes.grid(color=GREY, alpha=0.25, linewidth=0.6)
     _save(figure, target)
 
 
@@ -161,13 +164,16 @@ def _save(figure: Figure, target: Target) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     FigureCanvasAgg(figure)
-    as_file = {} if isinstance(target, (str, Path)) else {"format": "png"}
+    options: dict[str, Any] = {"facecolor": figure.get_facecolor()}
+    if not isinstance(target, (str, Path)):
+        options["format"] = "png"
+    if not isinstance(target, (str, Path)) or str(target).lower().endswith(".png"):
+        options["metadata"] = {"Software": None}  # the same picture is the same bytes under any matplotlib
     try:
-        # no software and no date: the same picture is the same bytes
-        png: dict[str, Any] = {"metadata": {"Software": None}} if as_file or str(target).endswith(".png") else {}
-        figure.savefig(target, facecolor=figure.get_facecolor(), **as_file, **png)
+        figure.savefig(target, **options)
     except (OSError, ValueError) as error:
-        raise InputError(f"plot: cannot write {target} ({error}); does the folder exist, is it .png, .svg or .pdf?") from error
+        raise InputError(f"plot: cannot write {target} ({error}); "
+                         "does the folder exist, and is it .png, .svg or .pdf?") from error
 
 
 def _envelope(audio: NDArray, duration_s: float) -> tuple[NDArray, NDArray, NDArray]:

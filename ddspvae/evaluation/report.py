@@ -6,14 +6,16 @@ import json
 import math
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ddspvae.audio import read_audio
-from ddspvae.checks import InputError, check_range, fail
+from ddspvae.checks import InputError, check_choice, check_range, fail
 from ddspvae.evaluation.edits import Evaluable, Recording, floor_tracker, summarize, try_recording
 from ddspvae.evaluation.metrics import other_tracker
 from ddspvae.evaluation.page import write_page
+from ddspvae.features.f0 import TRACKERS
 
 REPORT_FORMAT = "ddspvae report 1"
 
@@ -47,22 +49,30 @@ def evaluate(instrument: Evaluable, paths: Sequence[str | Path], out_folder: str
         raise fail("evaluate", "paths", "name at least one recording", "none")
     out_folder = Path(out_folder)
     tracker = tracker or other_tracker(instrument.tracker)
+    check_choice("evaluate", "tracker", tracker, TRACKERS)
+    say = progress or (lambda words: None)
     try:
         out_folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".report-", dir=out_folder.parent) as unfinished:
-            metrics = _evaluate_into(Path(unfinished), instrument, [Path(path) for path in paths], tracker,
-                                     max_seconds, progress or (lambda words: None))
+        with tempfile.TemporaryDirectory(prefix=".report-", dir=out_folder.parent) as folder:
+            unfinished = Path(folder)
+            recordings, skipped = _try_all(instrument, [Path(path) for path in paths], tracker, max_seconds, say)
+            metrics = _metrics(instrument, tracker, recordings, skipped)
+            say("writing the report")
+            text = json.dumps(metrics, indent=2, allow_nan=False) + "\n"
+            (unfinished / "metrics.json").write_text(text, encoding="utf-8")
+            write_page(unfinished / "index.html", metrics, recordings)
             out_folder.mkdir(exist_ok=True)
             for name in ("index.html", "metrics.json"):
-                (Path(unfinished) / name).replace(out_folder / name)
+                (unfinished / name).replace(out_folder / name)
     except OSError as error:
         raise InputError(f"evaluate: cannot write {out_folder} ({error.strerror or error}); "
                          "name a folder that can be made.") from error
     return metrics
 
 
-def _evaluate_into(folder: Path, instrument: Evaluable, paths: list[Path], tracker: str, max_seconds: float,
-                   progress: Progress) -> dict[str, Any]:
+def _try_all(instrument: Evaluable, paths: list[Path], tracker: str, max_seconds: float,
+             say: Progress) -> tuple[list[Recording], list[dict[str, str]]]:
+    """Every recording that can be used, and file and reason of each that cannot."""
     sample_rate = instrument.config.sample_rate
     recordings: list[Recording] = []
     skipped = []
@@ -70,17 +80,25 @@ def _evaluate_into(folder: Path, instrument: Evaluable, paths: list[Path], track
         where = f"{number} of {len(paths)}, {path.name}"
         try:
             audio = read_audio(path, sample_rate)[0][: round(max_seconds * sample_rate)]
-            recordings.append(try_recording(instrument, path.name, audio, tracker,
-                                            step=lambda what, where=where: progress(f"{where}: {what}")))
+            recordings.append(try_recording(instrument, path.name, audio, tracker, partial(_say_where, say, where)))
         except InputError as error:
             skipped.append({"file": path.name, "reason": str(error)})
     if not recordings:
         reasons = " ".join(entry["reason"] for entry in skipped)
         raise InputError(f"evaluate: none of the {len(paths)} recordings can be used. {reasons}")
-    metrics = _without_nan({
+    return recordings, skipped
+
+
+def _say_where(say: Progress, where: str, what: str) -> None:
+    say(f"{where}: {what}")
+
+
+def _metrics(instrument: Evaluable, tracker: str, recordings: list[Recording],
+             skipped: list[dict[str, str]]) -> dict[str, Any]:
+    return _without_nan({
         "format": REPORT_FORMAT,
         "preset": instrument.name,
-        "sample_rate": sample_rate,
+        "sample_rate": instrument.config.sample_rate,
         "hop_size": instrument.config.hop_size,
         "trained_with": instrument.tracker,
         "measured_with": tracker,
@@ -90,10 +108,6 @@ def _evaluate_into(folder: Path, instrument: Evaluable, paths: list[Path], track
         "recordings": [{"file": recording.file, **summarize([recording])} for recording in recordings],
         "skipped": skipped,
     })
-    progress("writing the report")
-    (folder / "metrics.json").write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    write_page(folder / "index.html", metrics, recordings)
-    return metrics
 
 
 def _without_nan(value: Any) -> Any:

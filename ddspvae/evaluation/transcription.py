@@ -23,7 +23,8 @@ def audio_to_notes(audio: ArrayLike, sample_rate: int, tracker: str) -> Notes:
         sample_rate: Hz.
         tracker: "swift" or "crepe".
     Returns:
-        Notes with the median pitch of each, fractions included; velocity 127 is the loudest note of the take. No notes for silence.
+        Notes, each with its median pitch, fractions included; velocity 127 is the loudest of the take.
+        No notes for silence.
     Raises:
         InputError: audio is not [T], not finite or empty.
     """

@@ -20,7 +20,7 @@ __all__ = ["TRACKERS", "VOICED", "track_f0", "write_f0_csv"]
 
 VERSION = 1  # part of the cache key: raise it with every change of the result
 VOICED = 0.5  # from this periodicity a frame counts as pitched
-FILL_BELOW = 0.3
+FILL_BELOW = 0.45  # less sure than this, a pitch is a guess: better the line between its neighbours
 SILENCE_DB = -60.0  # below the loudest frame
 LEVEL_WINDOW_S = 0.03
 SOME_HZ = 440.0  # the pitch of silence
@@ -74,7 +74,8 @@ def _track(
     track = tracker.track(audio_16k)
     f0_hz = read_pitch_at(times_s, track.times_s, track.f0_hz)
     periodicity = np.interp(times_s, track.times_s, track.periodicity)
-    f0_hz, periodicity = settle_octave(audio_16k, times_s, f0_hz, periodicity, tracker.range_hz, prior_hz)
+    f0_hz, periodicity = settle_octave(audio_16k, times_s, f0_hz, periodicity, tracker.range_hz,
+                                       prior_hz=prior_hz)
     periodicity = np.where(silent, 0.0, periodicity)
     f0_hz = _fill(times_s, f0_hz, periodicity, prior_hz)
     return {"f0_hz": f0_hz.astype(np.float32), "periodicity": periodicity.astype(np.float32)}

@@ -16,6 +16,7 @@ from ddspvae.features.segments import VOICED, segment_notes
 from ddspvae.signals import Features
 from ddspvae.units import CENTS_PER_SEMITONE, DB_FLOOR, hz_to_pitch
 
+SUPPORT_S = 0.25
 HELD_S = 0.4
 DRIFT_S = 0.5
 MOST_VIBRATO_CENTS = 100.0  # beyond, it is a trill or the tracker's octave slip
@@ -108,7 +109,7 @@ def measure(features: Sequence[Features]) -> Statistics:
             inside[start:stop] = True
         sure = inside & (take.periodicity >= VOICED)
         loudness.append(take.loudness_db[sure])
-        pitch.append(hz_to_pitch(take.f0_hz[sure].astype(np.float64)))
+        pitch.append(_supported(hz_to_pitch(take.f0_hz[sure].astype(np.float64)), take.frame_rate_hz))
         level = take.loudness_db.astype(np.float64)
         curve = hz_to_pitch(take.f0_hz.astype(np.float64))
         # the same pitch going on is a new bow or tongue stroke at best, the ripple of a vibrato at worst
@@ -144,6 +145,16 @@ def measure(features: Sequence[Features]) -> Statistics:
         glide_s=_median(glides, "glide_s"),
         minutes=sum(len(take.f0_hz) / take.frame_rate_hz for take in features) / 60,
     )
+
+
+def _supported(pitch: NDArray, rate_hz: float) -> NDArray:
+    """Frames whose semitone and its neighbours sound for 0.25 s or more in the take: not a tracker's lone slip."""
+    semitone = np.round(pitch).astype(int)
+    if len(pitch) == 0:
+        return pitch
+    count = np.bincount(semitone - semitone.min() + 1, minlength=int(np.ptp(semitone)) + 3)
+    around = np.convolve(count, np.ones(3, dtype=int), mode="same")[semitone - semitone.min() + 1]
+    return pitch[around >= min(SUPPORT_S * rate_hz, around.max())]
 
 
 def _known(values: Iterable[Any]) -> list[Any]:

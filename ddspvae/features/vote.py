@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ddspvae.features.autocorrelation import autocorrelation
 from ddspvae.features.comb import comb
-from ddspvae.features.paths import best_choice, read_pitch_at
+from ddspvae.features.paths import LEAP_OCTAVES, best_choice, read_pitch_at
 
 RATIOS = (1.0, 1 / 2, 2.0, 1 / 3, 3.0)
 AGREE_CENTS = 60.0
@@ -24,6 +24,7 @@ def settle_octave(
     f0_hz: NDArray,
     periodicity: NDArray,
     range_hz: tuple[float, float],
+    *,
     prior_hz: float | None = None,
 ) -> tuple[NDArray, NDArray]:
     """Correct the octave of a pitch curve, and replace it where the tracker is unsure or out of its range.
@@ -56,7 +57,11 @@ def settle_octave(
     if prior_hz is not None:
         reward[~_agree(choices_hz, np.full(len(f0_hz), prior_hz), PRIOR_CENTS)] -= OVERRULED
     frames_per_s = 1 / (times_s[1] - times_s[0]) if len(times_s) > 1 else 1.0
-    choice = best_choice(reward, HOLD_S * frames_per_s)
+    # a leap in pitch costs, not a change of candidate: a tracker that flickers between octaves is followed
+    # from its own curve to half of it and back, and the pitch stays where it was
+    log2_hz = np.log2(choices_hz)
+    leaps = np.abs(log2_hz[1:, None, :] - log2_hz[:-1, :, None]) > LEAP_OCTAVES
+    choice = best_choice(reward, HOLD_S * frames_per_s * leaps)
     rows = np.arange(len(choice))
     chosen_hz = choices_hz[rows, choice]
     seconded = _agree(chosen_hz[:, None], other_hz)[:, 0]

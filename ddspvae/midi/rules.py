@@ -115,6 +115,7 @@ def _plan(notes: Notes, statistics: Statistics, frame_rate_hz: float, tail_s: fl
     level_db = np.interp(quantile * 100, np.arange(101), statistics.loudness_quantiles_db)
     same = np.abs(np.diff(pitch)) < 0.5
     legato = np.concatenate([[False], (gap_s < LEGATO_GAP_S) & ~same])
+    # a quarter at most of the way back to the last onset, so that starts stay in order
     apart_s = np.concatenate([[np.inf], np.diff(onset_s)])
     early_s = np.minimum(min(EARLIEST_S, 0.25 * statistics.attack_s), 0.25 * apart_s)
     start_s = np.where(legato, onset_s, np.maximum(onset_s - early_s, 0.0))

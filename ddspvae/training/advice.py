@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 CLIPPED = 0.0005  # audible as soon as it is regular
 DC_OFFSET = 0.01
-PAUSE_TO_LOUD_DB = 35.0
+PAUSE_TO_LOUD_DB = 30.0
 SILENCE = 0.5
 SURE = 0.5
 SECOND_PITCH = 0.4
@@ -54,7 +54,8 @@ def advise(report: Report) -> tuple[str, ...]:
     for badness, limit, sentence, remedy in problems:
         ill = sorted((file for file in report.files if badness(file) > limit), key=badness, reverse=True)
         if len(ill) > NAMES_SHOWN:
-            lines.append(f"{_first_upper(sentence(ill[0]))}, and {len(ill) - 1} files more have the same fault: {remedy}.")
+            others = f"and {len(ill) - 1} files more have the same fault"
+            lines.append(f"{_first_upper(sentence(ill[0]))}, {others}: {remedy}.")
         else:
             lines += [f"{_first_upper(sentence(file))}: {remedy}." for file in ill]
     return (*lines, *_about_all(report))

@@ -42,8 +42,8 @@ class FileReport:
         peak_dbfs: the largest sample.
         clipped_share: of samples in runs of three or more at full scale.
         dc_offset: mean, full scale 1.
-        noise_floor_db: mean square that the quietest twentieth stays under, dB full scale.
-        floor_is_noise: whether that twentieth is unpitched, a pause and not a soft note.
+        noise_floor_db: mean square that the quietest 0.1 s stay under, dB full scale.
+        floor_is_noise: whether those are unpitched, a pause and not a soft note.
         level_db: mean square that the loudest twentieth exceeds, dB full scale.
         silence_share: of frames 50 dB or more below the loudest.
         sure_share: of the other frames, those with a sure pitch.
@@ -191,8 +191,7 @@ def _examine_file(path: Path, sample_rate: int, hop_size: int, tracker: str, pri
     levels_db = symptoms.frame_levels_db(audio, sample_rate, hop_size)
     sounding = levels_db > levels_db.max() + symptoms.SILENT_DB
     sure = (periodicity >= VOICED) & sounding
-    floor_db = symptoms.noise_floor_db(levels_db)
-    pause = periodicity[levels_db <= floor_db]
+    pause = symptoms.quietest_pause(levels_db, sample_rate / hop_size)
     loudness_db = a_weighted_loudness(torch.from_numpy(audio)[None], sample_rate, hop_size)[0].numpy()
     bins = LOUDNESS_STEP_DB * np.floor(loudness_db[sounding] / LOUDNESS_STEP_DB).astype(int)
     frame_s = hop_size / sample_rate
@@ -204,8 +203,8 @@ def _examine_file(path: Path, sample_rate: int, hop_size: int, tracker: str, pri
         peak_dbfs=peak_dbfs,
         clipped_share=symptoms.clipped_share(channels),
         dc_offset=float(channels.mean(dtype=np.float64)),
-        noise_floor_db=floor_db,
-        floor_is_noise=bool(len(pause) and np.mean(pause) < VOICED),
+        noise_floor_db=float(levels_db[pause].max()),
+        floor_is_noise=bool(periodicity[pause].mean() < VOICED),
         level_db=float(np.quantile(levels_db, 0.95)),
         silence_share=float(1 - sounding.mean()),
         sure_share=float(sure.sum() / sounding.sum()),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,8 @@ from ddspvae.checks import InputError
 from ddspvae.features.extract import extract
 from ddspvae.model.autoencoder import ModelConfig, harmonics_needed
 from ddspvae.training.dataset import SURE, Take, split
-from ddspvae.training.doctor import Report, examine, find_recordings, read_manifest
+from ddspvae.training.doctor import Report, examine
+from ddspvae.training.recordings import Row, find_recordings, read_manifest
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +49,10 @@ def prepare(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str
     if missing:
         raise InputError(f"train: no recording {missing[0]} to hold out.")
     paths = [path for path in find_recordings(roots) if path.resolve() not in left_out]
-    report = examine(paths, model.sample_rate, model.hop_size, tracker)
-    rows: dict[Path, Any] = {}
+    rows: dict[Path, Row] = {}
     for root in roots:
-        if root.is_dir():
-            rows.update(read_manifest(root))
+        rows.update(read_manifest(root if root.is_dir() else root.parent))
+    report = examine(paths, model.sample_rate, model.hop_size, tracker, rows=rows)
     takes = []
     for path in report.usable:
         row = rows.get(path.resolve())
@@ -72,7 +71,7 @@ def prepare(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str
     sure = np.concatenate([t.features.f0_hz[t.features.periodicity >= SURE] for t in training] + [np.zeros(0)])
     if not len(sure):
         raise InputError("train: no pitch was found in any recording; is it one instrument, one note at a time?")
-    lowest_hz = float(np.quantile(sure, 0.001))
+    lowest_hz = float(np.quantile(sure, 0.01))
     used = [rows[take.path.resolve()] for take in takes if take.path.resolve() in rows]
     return Prepared(
         training=training, validation=validation, tracker=tracker, report=report,

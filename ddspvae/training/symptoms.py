@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from ddspvae.audio import resample
-from ddspvae.units import power_to_db
+from ddspvae.units import DB_FLOOR, power_to_db
 
 CLIP_LEVEL = 0.999
 CLIP_RUN = 3  # samples; shorter runs are honest peaks
 LEVEL_WINDOW_S = 0.03
+PAUSE_S = 0.1
 SILENT_DB = -50.0  # below the loudest frame
 RATE_HZ, WINDOW, HOP = 16000, 2048, 800  # 128 ms keeps apart what a semitone separates above 270 Hz
 SECOND_DB = -10.0  # a partial that the pitch does not explain, below the strongest it does; reverberation stays under
@@ -43,10 +44,18 @@ def frame_levels_db(audio: NDArray, sample_rate: int, hop_size: int) -> NDArray:
     return power_to_db(power[::hop_size])
 
 
-def noise_floor_db(levels_db: NDArray) -> float:
-    """The level that the quietest twentieth of the recording stays under, digital silence apart."""
-    alive = levels_db[levels_db > -119]
-    return float(np.quantile(alive, 0.05)) if len(alive) else -120.0
+def quietest_pause(levels_db: NDArray, frame_rate_hz: float) -> slice:
+    """The 0.1 s that stay under the lowest level, digital silence apart: a pause, if there is one.
+
+    Args:
+        levels_db: [F].
+    """
+    width = min(len(levels_db), max(1, round(PAUSE_S * frame_rate_hz)))
+    windows = np.lib.stride_tricks.sliding_window_view(levels_db, width)
+    alive = windows.min(axis=1) > DB_FLOOR + 1
+    highest = np.where(alive, windows.max(axis=1), np.inf)
+    start = int(highest.argmin())
+    return slice(start, start + width)
 
 
 def second_pitch_share(audio: NDArray, sample_rate: int, f0_hz: NDArray, sure: NDArray, hop_size: int) -> float:

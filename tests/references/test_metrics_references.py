@@ -67,8 +67,9 @@ def test_note_scores_are_a_largest_matching():
         # several notes of one pitch within 100 ms: greedy matching goes wrong here
         onsets = [np.sort(rng.uniform(0, 0.3, 5)) for _ in range(2)]
         pitches = [rng.choice([60, 60.4, 61], 5) for _ in range(2)]
-        reference, estimate = (Notes(tuple(Note(float(p), 80, float(t), float(t) + 0.1) for p, t in zip(*part, strict=True)))
-                               for part in zip(pitches, onsets, strict=True))
+        reference, estimate = (
+            Notes(tuple(Note(float(p), 80, float(t), float(t) + 0.1) for p, t in zip(*part, strict=True)))
+            for part in zip(pitches, onsets, strict=True))
         fits = [[abs(r.onset_s - e.onset_s) <= 0.05 and abs(r.pitch - e.pitch) <= 0.5 for e in estimate.notes]
                 for r in reference.notes]
         best = max(sum(fits[i][j] for i, j in enumerate(order)) for order in itertools.permutations(range(5)))

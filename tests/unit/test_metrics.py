@@ -176,9 +176,9 @@ def test_every_size_of_crepe_is_crepe():
 
 
 def test_an_unknown_tracker_is_named():
-    with pytest.raises(InputError, match="tracker must be one of .*, got 'praat'"):
+    with pytest.raises(InputError, match=r"tracker must be one of .*, got 'praat'"):
         track_pitch(tone(440), 48_000, "praat")
-    with pytest.raises(InputError, match="tracker must be one of .*, got 'praat'"):
+    with pytest.raises(InputError, match=r"tracker must be one of .*, got 'praat'"):
         track([100], [1], "praat")
     with pytest.raises(InputError, match="transposed_by_semitones must lie between -60 and 60"):
         pitch_error(tone(440), tone(440), 48_000, "swift", transposed_by_semitones=1200)

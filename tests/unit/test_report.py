@@ -92,8 +92,8 @@ def report(tmp_path_factory):
     write_audio(folder / "silent.wav", np.zeros(RATE, np.float32), RATE)
     words = []
     # "autocorrelation" is exact on plain tones and quick
-    metrics = evaluate(Organ(), [take(folder / "one.wav"), broken, take(folder / "two.wav", (57, 62)), folder / "silent.wav"],
-                       folder / "new" / "out", tracker="autocorrelation", progress=words.append)
+    paths = [take(folder / "one.wav"), broken, take(folder / "two.wav", (57, 62)), folder / "silent.wav"]
+    metrics = evaluate(Organ(), paths, folder / "new" / "out", tracker="autocorrelation", progress=words.append)
     return SimpleNamespace(folder=folder, out=folder / "new" / "out", metrics=metrics, words=words)
 
 
@@ -105,11 +105,12 @@ def test_the_page_parses_and_holds_everything_itself(report):
     assert page.counts["img"] == 2 * 2
     assert page.links == []
     assert len(page.sources) == 2 * (N_PLAYERS + 2)
-    assert all(re.match(r"data:(audio/(mpeg|ogg)|image/png);base64,[A-Za-z0-9+/]+=*$", source) for source in page.sources)
+    inside = re.compile(r"data:(audio/(mpeg|ogg)|image/png);base64,[A-Za-z0-9+/]+=*$")
+    assert all(inside.match(source) for source in page.sources)
     assert not re.search(r"(https?:)?//[a-z]|@import|url\(|<script|<link", re.sub(r"base64,[A-Za-z0-9+/=]+", "", text))
     assert "<title>organ &lt;&amp; friends&gt;</title>" in text
     assert "prefers-color-scheme: dark" in text
-    assert "broken.wav" in text and "silent.wav" in text
+    assert "broken.wav" in text and "silent.wav" in text and "try_recording: the resynthesis must sound" in text
     assert "nan" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text).lower().replace("resonan", "")
 
 
@@ -117,11 +118,12 @@ def test_players_play_what_was_measured(report):
     text = (report.out / "index.html").read_text(encoding="utf-8")
     sources = [source for source in Page(text).sources if source.startswith("data:audio")]
     seconds = report.metrics["recordings"][0]["duration_s"]
-    recording, resynthesis, *_ = (soundfile.read(io.BytesIO(base64.b64decode(source.partition(",")[2]))) for source in sources)
-    for audio, rate in (recording, resynthesis):
+    players = [soundfile.read(io.BytesIO(base64.b64decode(source.partition(",")[2]))) for source in sources[:7]]
+    for audio, rate in players:
         assert rate == RATE
         assert len(audio) / rate == pytest.approx(seconds, abs=0.15)  # MP3 pads
-    assert np.sqrt((recording[0] ** 2).mean()) == pytest.approx(np.sqrt((resynthesis[0] ** 2).mean()), rel=0.4)
+    softer, louder = (np.sqrt((audio**2).mean()) for audio, _ in players[5:])
+    assert 20 * np.log10(louder / softer) == pytest.approx(12, abs=0.3)
 
 
 def test_metrics_json_is_what_evaluate_returns(report):
@@ -143,7 +145,7 @@ def test_an_organ_that_obeys_measures_so(report):
     plain = total["resynthesis"]
     assert plain["pitch"]["median_cents"] < plain["floor"]["median_cents"] + 2
     assert plain["pitch"]["heard"] > 0.97
-    assert plain["loudness"]["mean_abs_db"] < 1
+    assert plain["loudness"]["mean_abs_db"] < 1.5  # no A-weighting in this organ: higher notes come out louder
     rows = {(row["kind"], row["axis"], row["amount"]): row for row in total["edits"]}
     assert len(rows) == 3 + 2 + 4
     for semitones in (-5, 3, 7):
@@ -190,7 +192,7 @@ def test_the_default_tracker_is_the_other_one(monkeypatch, report, tmp_path):
     monkeypatch.setattr("ddspvae.evaluation.report.try_recording",
                         lambda instrument, file, audio, tracker, step: asked.append(tracker) or (_ for _ in ()).throw(
                             InputError("enough")))
-    with pytest.raises(InputError, match="none of the 1 recordings can be used. enough"):
+    with pytest.raises(InputError, match=r"none of the 1 recordings can be used\. enough"):
         evaluate(Organ(), report.folder / "one.wav", tmp_path / "out")
     assert asked == ["crepe"]
 
@@ -202,16 +204,17 @@ def test_inputs_at_fault(report, tmp_path):
         evaluate(Organ(), [tmp_path / "gone.wav"], tmp_path / "out")
     with pytest.raises(InputError, match="max_seconds must lie between 1 and 600"):
         evaluate(Organ(), [report.folder / "one.wav"], tmp_path / "out", max_seconds=0)
-    with pytest.raises(InputError, match="tracker must be one of .*, got 'praat'"):
+    with pytest.raises(InputError, match=r"tracker must be one of .*, got 'praat'"):
         evaluate(Organ(), [report.folder / "one.wav"], tmp_path / "out", tracker="praat")
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="evaluate: cannot write .*file"):
+    with pytest.raises(InputError, match=r"evaluate: cannot write .*file"):
         evaluate(Organ(), [report.folder / "one.wav"], tmp_path / "file", tracker="autocorrelation", max_seconds=1)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
 
 
 @pytest.mark.parametrize(("edit", "words"), [
-    (Edit("transpose", 3), "3 semitones higher"), (Edit("loudness", -6), "6 dB softer"), (Edit("resynthesis"), "resynthesis")])
+    (Edit("transpose", 3), "3 semitones higher"), (Edit("loudness", -6), "6 dB softer"),
+    (Edit("resynthesis"), "resynthesis")])
 def test_edits_in_words(edit, words):
     assert describe(edit) == words
 
@@ -229,11 +232,10 @@ def read_png(file):
 def test_the_pitch_is_drawn_where_it_is(report):
     audio = np.sin(2 * np.pi * 880 * np.arange(RATE) / RATE).astype(np.float32)
     periodicity = np.r_[np.ones(100), np.zeros(100)]
-    performance = Performance(np.full(200, 880.0), periodicity, np.full(200, -20.0), np.zeros((25, 2)), ("a", "b"), 200, 8)
     with_pitch, without = io.BytesIO(), io.BytesIO()
-    plot_performance(audio, RATE, performance, with_pitch)
-    silent = Performance(np.full(200, 880.0), np.zeros(200), np.full(200, -20.0), np.zeros((25, 2)), ("a", "b"), 200, 8)
-    plot_performance(audio, RATE, silent, without)
+    for target, voicing in ((with_pitch, periodicity), (without, np.zeros(200))):
+        performance = Performance(np.full(200, 880.0), voicing, np.full(200, -20.0), np.zeros((25, 1)), ("a",), 200, 8)
+        plot_performance(audio, RATE, performance, target)
     rows, columns = np.nonzero(np.abs(read_png(with_pitch) - read_png(without)).max(-1) > 0.3)
     # the drawn pixels differ only in one line, in the first half of the second
     height, width = read_png(without).shape[:2]
@@ -253,16 +255,17 @@ def test_the_same_picture_is_the_same_bytes_and_files_are_written(tmp_path):
 
 
 def test_training_curve(tmp_path):
-    rows = [{"minutes": m, "validation_loss": 10 / m, "pitch_median_cents": c} for m, c in ((1, float("nan")), (2, 30), (3, 5))]
+    rows = [{"minutes": minutes, "validation_loss": 10 / minutes, "pitch_median_cents": cents}
+            for minutes, cents in ((1, float("nan")), (2, 30), (3, 5))]
     plot_training_curve(rows, tmp_path / "curve.png")
     assert (tmp_path / "curve.png").stat().st_size > 5000
     with pytest.raises(InputError, match="rows must hold at least one validation"):
         plot_training_curve([], tmp_path / "no.png")
-    with pytest.raises(InputError, match="row 1 must have minutes, .*, got no validation_loss"):
+    with pytest.raises(InputError, match=r"row 1 must have minutes, .*, got no validation_loss"):
         plot_training_curve([rows[0], {"minutes": 1, "pitch_median_cents": 3}], tmp_path / "no.png")
-    with pytest.raises(InputError, match="plot: cannot write"):
+    with pytest.raises(InputError, match=r"plot: cannot write .*does the folder exist"):
         plot_training_curve(rows, tmp_path / "missing" / "curve.png")
-    with pytest.raises(InputError, match="plot: cannot write .*is it .png, .svg or .pdf"):
+    with pytest.raises(InputError, match=r"plot: cannot write .*is it .png, .svg or .pdf"):
         plot_training_curve(rows, tmp_path / "curve.docx")
 
 
@@ -271,6 +274,7 @@ def test_no_window_system_is_touched():
     import sys
 
     code = ("import numpy, io, sys, ddspvae.evaluation.report; assert 'matplotlib' not in sys.modules;"
-            "from ddspvae.evaluation.plots import plot_comparison as p; p(*[numpy.ones(9000)] * 2, 16000, io.BytesIO());"
+            "from ddspvae.evaluation.plots import plot_comparison as p; "
+            "p(numpy.ones(9000), numpy.ones(9000), 16000, io.BytesIO());"
             "assert 'matplotlib' in sys.modules and 'matplotlib.pyplot' not in sys.modules")
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -139,6 +139,16 @@ def test_takes_are_measured_together():
     assert 100 < both.release_db_per_s < 300
 
 
+def test_a_lone_octave_slip_does_not_widen_the_range():
+    clean = take()
+    f0_hz = np.array(clean.f0_hz)
+    f0_hz[100:140] /= 2  # 0.2 s
+    slipped = measure([replace(clean, f0_hz=f0_hz)])
+    assert slipped.pitch_low == pytest.approx(measure([clean]).pitch_low, abs=0.05)
+    assert measure([Features(np.full(40, 220.0), np.ones(40), np.full(40, -20.0), np.zeros((40, 1)), RATE_HZ),
+                    clean]).pitch_low == pytest.approx(57)  # a take of one short note counts
+
+
 def test_a_long_tone_has_usual_values():
     tone = Features(np.full(2000, 440.0), np.ones(2000), np.full(2000, -20.0), np.zeros((2000, 1)), RATE_HZ)
     found = measure([tone])
@@ -182,8 +192,8 @@ def test_a_real_violin(shared_dir):
         pytest.skip("the shared recordings hold no violin by minji-kim")
     audio, sample_rate = read_audio(path, 48000)
     found = measure([extract(audio[: 60 * sample_rate], sample_rate, 240)])
-    assert 54 < found.pitch_low < 57  # the open G string is 55
-    assert 84 < found.pitch_high < 91
+    assert 54 < found.pitch_low < 60  # the open G string, 55, is rare in this minute
+    assert 83 < found.pitch_high < 91
     assert 4 < found.vibrato_rate_hz < 8
     assert 5 < found.vibrato_extent_cents < 40
     assert 0.02 < found.attack_s < 0.2

@@ -1,0 +1,212 @@
+"""Training on a small synthetic instrument: it learns, resumes, refuses, and stops with a reason."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from ddspvae.checks import InputError
+from ddspvae.features.extract import extract
+from ddspvae.instrument import load
+from ddspvae.model.autoencoder import ModelConfig
+from ddspvae.presets import read_card
+from ddspvae.training.dataset import Crops, Take, split
+from ddspvae.training.losses import fft_sizes, spectral_loss
+from ddspvae.training.loop import TrainingConfig, pick_device, train
+from ddspvae.training.rate import RateController
+from ddspvae.training.validation import TrainingStopped, Validation, check_health
+
+from ..conftest import melody_take, tone
+
+RATE, HOP = 16_000, 80
+SMALL = ModelConfig(sample_rate=RATE, hop_size=HOP, n_z=2, encoder_channels=8, decoder_channels=16)
+
+
+@pytest.fixture(scope="session")
+def recordings(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("recordings")
+    for index in range(3):
+        soundfile.write(folder / f"take{index}.wav", melody_take(6.0, RATE, seed=index), RATE)
+    soundfile.write(folder / "short.wav", tone(440.0, 0.3, RATE), RATE)
+    (folder / "corrupt.wav").write_bytes(b"RIFF....")
+    return folder
+
+
+def take(seconds: float = 6.0, name: str = "a.wav", seed: int = 0, room: str = "booth") -> Take:
+    audio = melody_take(seconds, RATE, seed)
+    return Take(Path(name), audio, extract(audio, RATE, HOP), room)
+
+
+@pytest.fixture(scope="module")
+def trained(recordings, tmp_path_factory):
+    out = tmp_path_factory.mktemp("trained") / "mine.safetensors"
+    reports = []
+    train(recordings, out, steps=40, model=SMALL, seed=3, report=reports.append)
+    return out, reports[0]
+
+
+def test_it_learns_and_writes_one_small_file(trained, recordings):
+    out, report = trained
+    card = read_card(out)
+    rows = card["metrics"]["log"]
+    assert rows[-1]["validation_loss"] < rows[0]["validation_loss"]
+    assert out.stat().st_size < 4_000_000
+    assert card["training"]["steps_done"] == 40
+    assert "short.wav" in card["training"]["files"] + card["training"]["validation_files"]
+    assert [left.path.name for left in report.left_out] == ["corrupt.wav"]
+    instrument = load(out)
+    audio, rate = soundfile.read(recordings / "take0.wav", dtype="float32")
+    sound = instrument.resynthesize(instrument.analyze(audio, rate))
+    assert len(sound) == len(audio) and np.isfinite(sound).all() and np.abs(sound).max() > 0.01
+
+
+def test_tensorboard_has_audio_and_pictures(trained):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    out, _ = trained
+    events = EventAccumulator(str(out.with_name("mine.training") / "tensorboard"))
+    events.Reload()
+    tags = events.Tags()
+    assert {"original", "resynthesis"} <= set(tags["audio"])
+    assert {"spectrogram/original", "spectrogram/resynthesis"} <= set(tags["images"])
+    assert {"training/loss", "validation/pitch_median_cents"} <= set(tags["scalars"])
+
+
+def test_a_finished_run_is_left_as_it_is(trained, recordings):
+    out, _ = trained
+    before = out.read_bytes()
+    train(recordings, out, steps=40, model=SMALL, seed=3)
+    assert out.read_bytes() == before
+
+
+def test_another_seed_needs_another_name(trained, recordings):
+    out, _ = trained
+    with pytest.raises(InputError, match="holds a run with another seed; choose another --out"):
+        train(recordings, out, steps=40, model=SMALL, seed=4)
+
+
+def test_a_killed_run_goes_on_where_it_was(recordings, tmp_path):
+    class Killed(Exception):
+        pass
+
+    def kill_at_30(row):
+        if row["step"] >= 30:
+            raise Killed
+
+    whole, cut = tmp_path / "whole.safetensors", tmp_path / "cut.safetensors"
+    train(recordings, whole, steps=40, model=SMALL, seed=5)
+    with pytest.raises(Killed):
+        train(recordings, cut, steps=40, model=SMALL, seed=5, progress=kill_at_30)
+    assert not cut.exists()
+    train(recordings, cut, steps=40, model=SMALL, seed=5)
+    last = [json.loads((tmp_path / f"{n}.training" / "log.jsonl").read_text().splitlines()[-1]) for n in ("whole", "cut")]
+    assert last[0]["step"] == last[1]["step"] == 40
+    assert last[0]["validation_loss"] == pytest.approx(last[1]["validation_loss"], rel=1e-3)
+
+
+def test_start_from_takes_the_weights(trained, recordings, tmp_path):
+    out, _ = trained
+    rows = {}
+    for name, source in (("fresh", None), ("warm", out)):
+        path = tmp_path / f"{name}.safetensors"
+        train(recordings, path, steps=2, model=SMALL, seed=3, start_from=source)
+        rows[name] = read_card(path)["metrics"]["validation"]["loss"]
+    assert rows["warm"] < rows["fresh"]
+
+
+def test_validation_is_by_recording_or_the_end_of_a_long_one():
+    many = [take(2.0, f"{i}.wav", i) for i in range(12)]
+    training, validation = split(many, HOP)
+    assert 1 <= len(validation) <= 2 and not {t.path for t in training} & {v.path for v in validation}
+    long = take(30.0)
+    (train_part,), (validation_part,) = split([long], HOP)
+    assert validation_part.n_frames == long.n_frames // 10
+    assert train_part.n_frames == long.n_frames - long.n_frames // 10 - 2 * 200  # a gap of 2 s
+    np.testing.assert_array_equal(validation_part.audio, long.audio[-len(validation_part.audio) :])
+
+
+def test_crops_are_aligned_and_padded():
+    long, short = take(3.0), take(1.0, seed=1, room="hall")
+    crops = Crops([long, short], ["booth", "hall"], 320, HOP)
+    audio, f0_hz, _, loudness_db, _, room = crops.crop(long, 100)
+    np.testing.assert_array_equal(audio.numpy(), long.audio[100 * HOP : 420 * HOP])
+    np.testing.assert_array_equal(f0_hz[:, 0].numpy(), long.features.f0_hz[100:420])
+    audio, f0_hz, _, loudness_db, _, room = crops.crop(short, 0)
+    assert len(audio) == 320 * HOP and float(loudness_db[-1]) == -120 and float(f0_hz.min()) > 0 and int(room) == 1
+    batch = crops.draw(4, np.random.default_rng(0))
+    assert batch.audio.shape == (4, 320 * HOP) and batch.f0_hz.shape == (4, 320, 1)
+    with pytest.raises(InputError, match=r"hold 1\.0 s in all, one training window is 1\.6 s"):
+        Crops([short], ["hall"], 320, HOP)
+
+
+def test_loss_is_zero_for_equal_sounds_and_blind_to_level():
+    a, b = (torch.from_numpy(melody_take(1.0, RATE, s))[None] for s in (0, 1))
+    sizes = fft_sizes(RATE)
+    assert float(spectral_loss(a, a, sizes)) == 0
+    assert float(spectral_loss(a, b, sizes)) > 0.5
+    assert float(spectral_loss(a * 0.01, b * 0.01, sizes)) == pytest.approx(float(spectral_loss(a, b, sizes)), rel=0.05)
+
+
+def test_rate_controller_reaches_its_target_in_a_toy():
+    controller = RateController(target_bits=500)
+    bits = 4000.0
+    for step in range(4000):
+        price = controller.step(bits, step / 4000)
+        bits += 0.05 * (min(4000.0, 0.05 / price) - bits)  # a network that buys fewer bits as they get dearer
+    assert bits == pytest.approx(500, rel=0.05)
+
+
+@pytest.mark.parametrize("change, words", [
+    ({"harmonic_share": 0.05}, "harmonics carry 5%"),
+    ({"pitch_heard": 0.3}, "reverb has eaten the note"),
+    ({"bits_per_second": 3.0}, "z is ignored"),
+])
+def test_a_failed_run_stops_with_its_reason(change, words):
+    good = Validation(1.0, 3.0, 0.99, 500.0, 0.9, 0.05)
+    check_health(good, 0.9, 500, 8, tail_energy=1.0)
+    with pytest.raises(TrainingStopped, match=words):
+        check_health(replace(good, **change), 0.9, 500, 8, tail_energy=1.0)
+    check_health(replace(good, **change), 0.1, 500, 8, tail_energy=1.0)  # too early to tell
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(recordings, tmp_path, monkeypatch):
+    from ddspvae.training import loop
+
+    monkeypatch.setattr(loop, "spectral_loss", lambda *a: torch.tensor(float("nan")))
+    with pytest.raises(TrainingStopped, match="loss is not finite at step 0"):
+        train(recordings, tmp_path / "x.safetensors", steps=2, model=SMALL)
+
+
+@pytest.mark.parametrize("call, words", [
+    (lambda r, o: train(r, o / "x.bin", steps=1), "out must end in .safetensors"),
+    (lambda r, o: train(r, o / "x.safetensors", steps=1, minutes=1), "either minutes or steps"),
+    (lambda r, o: train(r, o / "x.safetensors", steps=0), "steps must lie between"),
+    (lambda r, o: train(r, o / "no" / "x.safetensors", steps=1), "cannot write beside"),
+    (lambda r, o: train(r / "corrupt.wav", o / "x.safetensors", steps=1, model=SMALL), "no usable recording"),
+])
+def test_training_says_what_is_wrong(recordings, tmp_path, call, words):
+    with pytest.raises(InputError, match=words):
+        call(recordings, tmp_path)
+
+
+def test_a_corrupt_checkpoint_says_so(recordings, tmp_path):
+    (tmp_path / "x.training").mkdir()
+    (tmp_path / "x.training" / "state.pt").write_bytes(b"nonsense")
+    with pytest.raises(InputError, match="is corrupt .* delete"):
+        train(recordings, tmp_path / "x.safetensors", steps=1, model=SMALL)
+
+
+def test_schedule_and_device():
+    config = TrainingConfig(steps=100)
+    assert config.rate_at(0.0) < 0.2 * config.learning_rate
+    assert config.rate_at(1.0) == pytest.approx(config.learning_rate / 20)
+    assert TrainingConfig(minutes=2).progress(60, 0) == 0.5
+    assert pick_device("cpu").type == "cpu"
+    with pytest.raises(InputError, match="device abacus cannot be used"):
+        pick_device("abacus")
