@@ -100,6 +100,8 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("recordings", nargs="+", metavar="RECORDINGS")
     sub.add_argument("--out", required=True, metavar="report/")
     sub.add_argument("--tracker", metavar="NAME", help="default: one that was not used in training")
+    sub.add_argument("--room", metavar="NAME", help="which of the preset's learned rooms to play in")
+    sub.add_argument("--max-seconds", type=float, default=30.0, metavar="S", help="of each recording (default 30)")
     return parser
 
 
@@ -110,6 +112,7 @@ def _preset(sub: argparse.ArgumentParser) -> None:
 def _output(sub: argparse.ArgumentParser, name: str) -> None:
     sub.add_argument("--out", required=True, metavar=name, help=".wav, .flac or .ogg")
     sub.add_argument("--dry", action="store_true", help="without the room")
+    sub.add_argument("--room", metavar="NAME", help="which of the preset's learned rooms to play in")
     sub.add_argument("--ir", metavar="ROOM.wav", help="an impulse response to play in instead of the learned room")
     sub.add_argument("--sample-rate", type=int, metavar="HZ", help="of the output; default: the instrument's")
     sub.add_argument("--bit-depth", choices=["16", "24", "float"], default="16")

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ddspvae.audio import Audio, resample
-from ddspvae.checks import InputError, check_range
+from ddspvae.checks import InputError, check_choice, check_range
 from ddspvae.curves import resample_curve
 from ddspvae.features.extract import extract
 from ddspvae.features.statistics import Statistics
@@ -21,8 +21,8 @@ from ddspvae.model.autoencoder import Autoencoder, ModelConfig
 from ddspvae.model.bottleneck import bits_per_second, kl_nats
 from ddspvae.presets import find_preset, read_card, read_weights
 from ddspvae.signals import Features, Latents, Notes, Performance
-from ddspvae.synth.render import render
 from ddspvae.synth.convolve import fft_convolve
+from ddspvae.synth.render import render
 from ddspvae.synth.reverb import impulse_response
 
 AXIS_IN_USE_BITS = 1.0  # bit/s above which an axis of z counts as used
@@ -35,10 +35,13 @@ class Instrument:
         model: the network.
         card: what the file says: config, statistics, tracker, metrics, credits, licence, training.
         name: for messages and reports.
+        room: the learned room to play in, one of config.rooms; None takes the first.
     """
 
-    def __init__(self, model: Autoencoder, card: Mapping[str, Any], name: str) -> None:
+    def __init__(self, model: Autoencoder, card: Mapping[str, Any], name: str, room: str | None = None) -> None:
         self.model = model.eval()
+        self.room = model.config.rooms[0] if room is None else room
+        check_choice("load", "room", self.room, model.config.rooms)
         self.card = dict(card)
         self.name = name
         self.config = model.config
@@ -118,7 +121,8 @@ class Instrument:
             for curve in (performance.f0_hz, performance.periodicity, performance.loudness_db)
         )
         z = torch.from_numpy(np.array(performance.z))[None]
-        own_room = None if dry or ir is not None else self.model.room()
+        index = torch.tensor([self.config.rooms.index(self.room)])
+        own_room = None if dry or ir is not None else self.model.room(index)
         controls = self.model.decode(f0_hz, periodicity, loudness_db, z, own_room)
         response = None if own_room is None else impulse_response(own_room, self.config.sample_rate)
         audio = render(controls, self.config.sample_rate, self.config.hop_size, response=response, seed=seed, voice=voice)
@@ -176,11 +180,14 @@ class Instrument:
                 "axes_in_use": sum(bits > AXIS_IN_USE_BITS for bits in per_axis)}
 
 
-def load(name: str | Path) -> Instrument:
+def load(name: str | Path, room: str | None = None) -> Instrument:
     """Load a shipped instrument by name, or a file of one's own.
 
+    Args:
+        name: "violin", or the path of a .safetensors file.
+        room: which of its learned rooms to play in; None takes the first.
     Raises:
-        InputError: unknown name, or a file that is corrupt, no instrument, or from a newer version.
+        InputError: unknown name or room, or a file that is corrupt, no instrument, or from a newer version.
     """
     path = find_preset(name)
     card = read_card(path)
@@ -190,4 +197,4 @@ def load(name: str | Path) -> Instrument:
     if weights.keys() != own.keys() or any(weights[key].shape != own[key].shape for key in own):
         raise InputError(f"load: the weights in {path} do not fit their own config; the file is damaged.")
     model.load_state_dict(weights)
-    return Instrument(model, card, path.stem)
+    return Instrument(model, card, path.stem, room)

@@ -27,7 +27,7 @@ from ddspvae.units import semitones_to_ratio
 if TYPE_CHECKING:
     from torch import Tensor
 
-Curve = NDArray[np.float32]
+Curve = NDArray[np.floating[Any]]  # stored as float32
 
 FILE_FORMAT = "ddspvae performance 1"
 
@@ -306,7 +306,7 @@ class Performance:
             check_shape(where, name, curve.shape, self.n_frames)
         if not np.isfinite(curve).all():
             raise fail(where, name, "be finite", value)
-        return curve  # type: ignore[return-value]
+        return curve
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ Every function takes a float, a numpy array or a torch tensor and returns the sa
 from __future__ import annotations
 
 import math
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,16 +18,16 @@ CENTS_PER_SEMITONE = 100.0
 DB_FLOOR = -120.0  # what silence is called; far below 16-bit rounding noise (-98 dB)
 
 
-def _log2(x: Number) -> Number:
-    return x.log2() if hasattr(x, "log2") else np.log2(x)  # type: ignore[return-value]
+def _log2(x: Any) -> Any:
+    return x.log2() if hasattr(x, "log2") else np.log2(x)
 
 
-def _log10(x: Number) -> Number:
-    return x.log10() if hasattr(x, "log10") else np.log10(x)  # type: ignore[return-value]
+def _log10(x: Any) -> Any:
+    return x.log10() if hasattr(x, "log10") else np.log10(x)
 
 
-def _at_least(x: Number, low: float) -> Number:
-    return x.clamp(min=low) if hasattr(x, "clamp") else np.maximum(x, low)  # type: ignore
+def _at_least(x: Any, low: float) -> Any:
+    return x.clamp(min=low) if hasattr(x, "clamp") else np.maximum(x, low)
 
 
 def hz_to_pitch(frequency_hz: Number) -> Number:
@@ -36,7 +36,7 @@ def hz_to_pitch(frequency_hz: Number) -> Number:
     >>> float(hz_to_pitch(440.0))
     69.0
     """
-    return A4_PITCH + 12 * _log2(frequency_hz / A4_HZ)  # type: ignore[operator,return-value]
+    return A4_PITCH + 12 * _log2(frequency_hz / A4_HZ)  # type: ignore[operator]
 
 
 def pitch_to_hz(pitch: Number) -> Number:

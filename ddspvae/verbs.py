@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 def presets(args: Namespace) -> None:
     """List instruments."""
-    from ddspvae.presets import find_preset, list_presets, read_card
     from ddspvae.midi.notes import pitch_to_name
+    from ddspvae.presets import find_preset, list_presets, read_card
 
     rows = []
     for name in list_presets():
@@ -65,7 +65,7 @@ def render(args: Namespace) -> None:
     check_range("render", "transpose", args.transpose, -60, 60)
     check_range("render", "expression", args.expression, 0, 2)
     source = Path(args.source)
-    default = load(args.preset)
+    default = load(args.preset, args.room)
     if source.suffix.lower() == ".npz":
         players, performances = [default], [Performance.load(source)]
         names = [source.stem]
@@ -108,7 +108,7 @@ def _read_parts(source: Path, args: Namespace) -> list[tuple[Notes, Instrument]]
 
     parts = read_midi(source)
     chosen = _track_presets(args.track, len(parts))
-    loaded = {args.preset: load(args.preset)}
+    loaded = {args.preset: load(args.preset, args.room)}
     played = []
     for number, part in enumerate(parts, start=1):
         preset = chosen.get(number, args.preset)
@@ -189,7 +189,7 @@ def edit(args: Namespace) -> None:
     _check_output(args.out)
     for name, low, high in (("transpose", -60, 60), ("loudness", -120, 120), ("vibrato", 0, 10), ("stretch", 0.05, 20)):
         check_range("edit", name, getattr(args, name), low, high)
-    instrument = load(args.preset)
+    instrument = load(args.preset, args.room)
     if Path(args.take).suffix.lower() == ".npz":
         performance = instrument.adapt(Performance.load(args.take))
     else:
@@ -284,7 +284,7 @@ def evaluate(args: Namespace) -> None:
     from ddspvae.training.recordings import find_recordings
 
     paths = find_recordings([Path(path) for path in args.recordings])
-    metrics = run(load(args.preset), paths, Path(args.out), tracker=args.tracker,
+    metrics = run(load(args.preset, args.room), paths, Path(args.out), tracker=args.tracker, max_seconds=args.max_seconds,
                   progress=lambda sentence: print(sentence, file=sys.stderr) if sys.stderr.isatty() else None)
     _say(args, metrics, f"{args.out}/index.html and {args.out}/metrics.json written.")
 

@@ -63,3 +63,15 @@ def melody_take(seconds: float, sample_rate: int, seed: int = 0) -> np.ndarray:
         audio[start : start + n] += (note * envelope * random.uniform(0.3, 1.0)).astype(np.float32)
         at += length + float(random.uniform(0.0, 0.15))
     return audio
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`make check` runs the examples and the README; `make test` leaves them out to stay short."""
+    parser.addoption("--run-examples", action="store_true", help="run examples/ and the README's blocks")
+
+
+@pytest.fixture
+def run_examples(request: pytest.FixtureRequest) -> None:
+    """Skip unless asked."""
+    if not request.config.getoption("--run-examples"):
+        pytest.skip("make check runs this (--run-examples)")

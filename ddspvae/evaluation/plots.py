@@ -35,6 +35,7 @@ TICKS_HZ = (100, 200, 500, 1000, 2000, 5000, 10_000)
 N_ROWS, N_COLUMNS = 320, 1000  # of the spectrogram picture
 SPAN_DB = 80.0  # from the loudest point down to the darkest colour
 VOICED = 0.5
+LEAP_OCTAVES = 0.04  # half a semitone in one frame is another note, not a glide: the line breaks there
 
 
 def plot_performance(audio: ArrayLike, sample_rate: int, performance: Performance, target: Target,
@@ -64,7 +65,8 @@ def plot_performance(audio: ArrayLike, sample_rate: int, performance: Performanc
     _spectrogram(spectrum, audio, sample_rate)
     frames_s = np.arange(performance.n_frames) / performance.frame_rate_hz
     voiced_hz = np.where(performance.periodicity >= VOICED, performance.f0_hz, np.nan)
-    spectrum.plot(frames_s, np.log2(voiced_hz), color=F0_LINE, linewidth=1.4, label="pitch")
+    new_note = np.abs(np.diff(np.log2(performance.f0_hz), prepend=np.nan)) > LEAP_OCTAVES
+    spectrum.plot(frames_s, np.log2(np.where(new_note, np.nan, voiced_hz)), color=F0_LINE, linewidth=1.4, label="pitch")
     spectrum.legend(loc="upper right", fontsize=8, labelcolor="white", facecolor="black", framealpha=0.4,
                     edgecolor="none")
 
@@ -77,7 +79,8 @@ def plot_performance(audio: ArrayLike, sample_rate: int, performance: Performanc
     for index, name in enumerate(performance.axis_names):
         timbre.step(rows_s, performance.z[:, index], where="post", color=LINES[index % len(LINES)],
                     linewidth=1.1, label=name, linestyle=("-", "--", ":")[index // len(LINES) % 3])
-    timbre.set(ylabel="timbre axes\nstd. dev.", xlabel="seconds")
+    reach = max(2.0, 1.05 * float(np.abs(performance.z).max(initial=0.0)))
+    timbre.set(ylim=(-reach, reach), ylabel="timbre axes\nstd. dev.", xlabel="seconds")
     if performance.axis_names:
         timbre.legend(loc="upper left", bbox_to_anchor=(1.005, 1.02), fontsize=8, frameon=False, labelcolor=GREY,
                       borderaxespad=0, ncols=1 + (len(performance.axis_names) - 1) // 8)

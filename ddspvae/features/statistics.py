@@ -218,8 +218,8 @@ def _glide_s(pitch: NDArray, note: tuple[int, int, float], following: tuple[int,
         return None
     first, last = int(early[-1]), middle + int(late[0])
     # straight lines through the frames on both sides of the two marks
-    start = first + np.clip((0.1 - way[first]) / (way[first + 1] - way[first]), 0, 1)
-    stop = last - 1 + np.clip((0.9 - way[last - 1]) / (way[last] - way[last - 1]), 0, 1)
+    start = first + np.clip((0.1 - way[first]) / max(way[first + 1] - way[first], 1e-9), 0, 1)
+    stop = last - 1 + np.clip((0.9 - way[last - 1]) / max(way[last] - way[last - 1], 1e-9), 0, 1)
     return float(max(stop - start, 0.0) / rate_hz / 0.8)
 
 

@@ -32,8 +32,7 @@ class Checkpoint:
         try:
             state: dict[str, Any] = torch.load(self.state_path, map_location=device, weights_only=True)
         except Exception as error:  # torch has many words for a broken file
-            raise InputError(f"train: {self.state_path} is corrupt ({error}); delete {self.folder} to start anew."
-                             ) from error
+            raise InputError(f"train: {self.state_path} is corrupt; delete {self.folder} to start anew.") from error
         before = json.loads(state["settings"])
         changed = sorted(key for key in settings if before.get(key) != settings[key])
         if changed:

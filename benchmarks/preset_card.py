@@ -1,0 +1,129 @@
+"""Measure a trained instrument on held-out recordings and ship it: presets/NAME.safetensors, NAME.md and NAME.png.
+
+    python benchmarks/preset_card.py runs/violin.safetensors RECORDING --room garner --command "ddspvae train ..."
+
+Every figure in a card comes from here; the pictures and figures are taken from the file as it is shipped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ddspvae.audio import read_audio
+from ddspvae.evaluation.plots import plot_comparison
+from ddspvae.evaluation.report import evaluate
+from ddspvae.instrument import load
+from ddspvae.midi.notes import pitch_to_name
+
+PRESETS = Path(__file__).parent.parent / "presets"
+
+
+def card_text(name: str, card: dict[str, Any], metrics: dict[str, Any], args: argparse.Namespace) -> str:
+    """The card as Markdown."""
+    statistics, training = card["statistics"], card["training"]
+    total = metrics["total"]
+    resynthesis = total["resynthesis"]
+    pitch, floor, loudness = resynthesis["pitch"], resynthesis["floor"], resynthesis["loudness"]
+    rows = [
+        ("pitch error, median", f"{pitch['median_cents']:.1f} cents", f"{floor['median_cents']:.1f} cents"),
+        ("pitch error, 95th percentile", f"{pitch['p95_cents']:.1f} cents", f"{floor['p95_cents']:.1f} cents"),
+        ("pitch heard", f"{pitch['heard']:.1%}", f"{floor['heard']:.1%}"),
+        ("pitch heard where there was none", f"{pitch['ghost']:.1%}", f"{floor['ghost']:.1%}"),
+        ("loudness error", f"{loudness['mean_abs_db']:.2f} dB", ""),
+        ("mean loudness difference", f"{loudness['mean_difference_db']:+.2f} dB", ""),
+        ("spectral distance", f"{resynthesis['spectral_distance']:.2f}", ""),
+        ("rate of z", f"{total['rate']['bits_per_second']:.0f} bit/s, {total['rate']['axes_in_use']} axes in use", ""),
+    ]
+    edits = "\n".join(
+        f"| {'transposed' if edit['kind'] == 'transpose' else 'louder'} by {edit['amount']:+g} "
+        f"| {edit['pitch']['median_cents']:.1f} | {edit['pitch']['p95_cents']:.1f} "
+        f"| {edit['loudness']['mean_difference_db']:+.2f} |"
+        for edit in total["edits"] if edit["kind"] in ("transpose", "loudness"))
+    seconds = {e["file"]: e["duration_s"] for e in metrics["recordings"]}
+    held_out = ", ".join(f"`{file}` (its first {s:.0f} s)" for file, s in seconds.items())
+    sources = "\n".join(
+        f"| {c.get('file', '')} | {c.get('source_repo', '')} | `{c.get('commit', '')}` | {c.get('original_path', '')} | {c.get('licence', '')} |"
+        for c in card["credits"])
+    attributions = "\n".join(f"- {text}" for text in sorted({c["attribution"] for c in card["credits"] if "attribution" in c}))
+    return f"""# {name}
+
+{args.summary}
+
+![the held-out recording above its resynthesis]({name}.png)
+
+Range heard in training: {pitch_to_name(statistics['pitch_low'])} to {pitch_to_name(statistics['pitch_high'])};
+{statistics['minutes']:.1f} minutes; {card['config']['sample_rate']} Hz; {card['config']['n_harmonics']} harmonics,
+{card['config']['n_noise_bands']} noise bands; rooms: {', '.join(card['config']['rooms'])}; f0 by {card['tracker']}.
+
+## Quality
+
+On recordings that the training has not seen: {held_out}, played in the room `{args.room}`.
+Pitch by {metrics['measured_with']}, which was not used in training; the floor is how far it and
+{metrics['floor_with']} differ on the recording alone.
+
+| | resynthesis | floor |
+|---|---|---|
+{chr(10).join(f'| {a} | {b} | {c} |' for a, b, c in rows)}
+
+| edit | pitch error, median cents | 95th percentile | mean change of loudness, dB |
+|---|---|---|---|
+{edits}
+
+## Training
+
+```sh
+{args.command}
+```
+
+{training['steps_done']} steps in {training['minutes_done']:.1f} minutes of wall time (`--seed {training['seed']}`, \
+{training['batch_size']} crops a step) on {training['machine']}, a machine shared with other work.
+Validated on {', '.join(training['validation_files'])} (whole, or the last tenth of a long one).
+
+## What it cannot do
+
+{args.limits}
+
+## Sources
+
+The sound of this preset is learned from the recordings below, edited (mono, level, trimmed). The weights are ours.
+
+{attributions}
+
+| file | repository | commit | path | licence |
+|---|---|---|---|---|
+{sources}
+"""
+
+
+def main() -> None:
+    """Measure, draw, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("instrument", type=Path)
+    parser.add_argument("recordings", type=Path, nargs="+")
+    parser.add_argument("--room")
+    parser.add_argument("--command", required=True)
+    parser.add_argument("--summary", required=True)
+    parser.add_argument("--limits", required=True)
+    parser.add_argument("--seconds", type=float, default=80.0)
+    parser.add_argument("--picture-from", type=float, default=0.0, help="seconds into the first recording")
+    args = parser.parse_args()
+    name = args.instrument.stem
+    shutil.copyfile(args.instrument, PRESETS / args.instrument.name)
+    instrument = load(name, args.room)
+    args.room = instrument.room
+    with tempfile.TemporaryDirectory() as folder:
+        metrics = evaluate(instrument, args.recordings, Path(folder) / "report", max_seconds=args.seconds, progress=print)
+    audio, rate = read_audio(args.recordings[0], instrument.config.sample_rate)
+    start = round(args.picture_from * rate)
+    excerpt = audio[start : start + 8 * rate]
+    plot_comparison(excerpt, instrument.resynthesize(instrument.analyze(excerpt, rate)), rate, PRESETS / f"{name}.png")
+    (PRESETS / f"{name}.md").write_text(card_text(name, instrument.card, metrics, args), encoding="utf-8")
+    print(f"presets/{name}.md written")
+
+
+if __name__ == "__main__":
+    main()

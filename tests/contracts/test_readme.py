@@ -1,0 +1,61 @@
+"""README is true: its Python blocks run, its commands parse and run, its files are there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+from ddspvae.cli import build_parser
+
+from ..conftest import ROOT, melody_take
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[str]:
+    lines = "\n".join(blocks("sh")).replace("\\\n", " ").splitlines()
+    return [line.split("#")[0].strip() for line in lines if line.startswith("ddspvae ")]
+
+
+def test_readme_has_the_two_commands_and_working_links():
+    assert "make demo" in README and "make test" in README
+    for target in re.findall(r"\]\(([^)#]+?)\)", README):
+        assert target.startswith("http") or (ROOT / target).exists(), target
+    assert commands() and blocks("python")
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_parses(command):
+    build_parser().parse_args(shlex.split(command)[1:])
+
+
+def test_commands_and_blocks_run_in_order(tmp_path, run_examples):
+    """In a folder with a song, a take and some recordings, as the README's reader has them."""
+    (tmp_path / "song.mid").write_bytes((ROOT / "examples" / "melody.mid").read_bytes())
+    soundfile.write(tmp_path / "take.wav", melody_take(4.0, 48_000), 48_000)
+    (tmp_path / "recordings").mkdir()
+    for index in range(2):
+        soundfile.write(tmp_path / "recordings" / f"{index}.wav", melody_take(8.0, 48_000, index), 48_000)
+    soundfile.write(tmp_path / "another.wav", melody_take(4.0, 48_000, 9), 48_000)
+    env = {**os.environ, "DDSPVAE_CACHE": str(tmp_path / "cache")}
+    for command in commands():
+        words = shlex.split(command)
+        if "--minutes" in words:  # the reader's ten minutes are four steps here
+            at = words.index("--minutes")
+            words[at : at + 2] = ["--steps", "4"]
+        subprocess.run([sys.executable, "-m", "ddspvae.cli", *words[1:]], cwd=tmp_path, env=env, check=True, timeout=900)
+    for block in blocks("python"):
+        subprocess.run([sys.executable, "-c", block], cwd=tmp_path, env=env, check=True, timeout=600)
+    sounds = list(tmp_path.glob("*.wav"))
+    assert all(np.isfinite(soundfile.read(path)[0]).all() for path in sounds)
