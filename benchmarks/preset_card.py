@@ -46,9 +46,10 @@ def card_text(name: str, card: dict[str, Any], metrics: dict[str, Any], args: ar
     seconds = {e["file"]: e["duration_s"] for e in metrics["recordings"]}
     held_out = ", ".join(f"`{file}` (its first {s:.0f} s)" for file, s in seconds.items())
     sources = "\n".join(
-        f"| {c.get('file', '')} | {c.get('source_repo', '')} | `{c.get('commit', '')}` | {c.get('original_path', '')} | {c.get('licence', '')} |"
+        "| " + " | ".join(c.get(key, "") for key in ("file", "source_repo", "commit", "original_path", "licence")) + " |"
         for c in card["credits"])
-    attributions = "\n".join(f"- {text}" for text in sorted({c["attribution"] for c in card["credits"] if "attribution" in c}))
+    credited = sorted({c["attribution"] for c in card["credits"] if "attribution" in c})
+    attributions = "\n".join(f"- {text}" for text in credited)
     return f"""# {name}
 
 {args.summary}

@@ -78,7 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     sub = verb("train", "learn an instrument from recordings; the same command again resumes")
     sub.add_argument("recordings", nargs="+", metavar="RECORDINGS", help="a folder or files")
-    sub.add_argument("--out", required=True, metavar="my.safetensors")
+    sub.add_argument("--out", metavar="my.safetensors")
     budget = sub.add_mutually_exclusive_group()
     budget.add_argument("--minutes", type=float, metavar="M", help="time to train, over all resumes (default 10)")
     budget.add_argument("--steps", type=int, metavar="N", help="steps to train instead")
@@ -93,7 +93,7 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--no-reverb", action="store_true", help="no room")
     sub.add_argument("--device", metavar="D", help="cuda, mps or cpu; default: the best there is")
     sub.add_argument("--seed", type=int, default=0, metavar="N")
-    sub.add_argument("--examine", action="store_true", help="print the doctor's report and stop")
+    sub.add_argument("--examine", action="store_true", help="print the doctor's report and stop; needs no --out")
 
     sub = verb("evaluate", "measure an instrument on recordings it has not heard")
     sub.add_argument("preset", metavar="PRESET|my.safetensors")

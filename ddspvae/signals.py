@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,7 +126,7 @@ class Notes:
 
     def __post_init__(self) -> None:
         onsets = [note.onset_s for note in self.notes]
-        for index, (before, after) in enumerate(zip(onsets, onsets[1:], strict=False), start=1):
+        for index, (before, after) in enumerate(pairwise(onsets), start=1):
             if after < before:
                 raise fail("Notes", "onset_s", "not decrease", f"{after:g} after {before:g} at note {index}",
                            "are these delta times? Convert to seconds from the start")

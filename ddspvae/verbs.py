@@ -82,8 +82,8 @@ def render(args: Namespace) -> None:
     sounds = []
     for voice, (player, performance) in enumerate(zip(players, performances)):
         if player.config.sample_rate != rate:
-            raise InputError(f"render: {player.name} runs at {player.config.sample_rate} Hz and {default.name} at {rate} Hz; "
-                             "use presets of one rate.")
+            raise InputError(f"render: {player.name} runs at {player.config.sample_rate} Hz and {default.name} at "
+                             f"{rate} Hz; use presets of one rate.")
         sounds.append(player.resynthesize(performance, dry=args.dry, seed=args.seed or 0, voice=voice,
                                           ir=_read_ir(args, rate)))
     mix = np.zeros(max(map(len, sounds)), dtype=np.float32)
@@ -205,7 +205,7 @@ def _edit(performance: Performance, args: Namespace) -> Performance:
     """The edits that the options name, in the order in which they do not disturb each other."""
     offsets = {}
     for option in args.offsets:
-        axis, sign, value = option.partition("=")
+        axis, _, value = option.partition("=")
         try:
             offsets[axis] = float(value)
         except ValueError as error:
@@ -243,6 +243,8 @@ def train(args: Namespace) -> None:
         report = prepare(args.recordings, args.holdout, args.tracker, config).report
         print(json.dumps(report.to_dict())) if args.json else report.print(Console())
         return
+    if args.out is None:
+        raise InputError("train: name the file to write with --out my.safetensors (or ask for --examine alone).")
     _check_output(args.out)
     finished = _finished_run(args)
     columns = (TextColumn("step {task.fields[step]}"), BarColumn(), TextColumn(
@@ -266,8 +268,8 @@ def train(args: Namespace) -> None:
     measured = card["metrics"]["validation"]
     again = "finished before; " if finished and _finished_run(args) == finished else ""
     _say(args, {"out": str(path), "finished_before": bool(again), **measured},
-         f"{path}: {again}{card['training']['steps_done']} steps in {card['training']['minutes_done']:.1f} min; on takes left "
-         f"out of the training: loss {measured['loss']:.3f}, pitch off by {measured['pitch_median_cents']:.1f} cents "
+         f"{path}: {again}{card['training']['steps_done']} steps in {card['training']['minutes_done']:.1f} min; on takes "
+         f"left out of the training: loss {measured['loss']:.3f}, pitch off by {measured['pitch_median_cents']:.1f} cents "
          f"(median), heard in {measured['pitch_heard']:.1%}, z {measured['bits_per_second']:.0f} bit/s.")
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 ROOT = Path(__file__).parent.parent
-torch.set_num_threads(2)
+torch.set_num_threads(1)  # small kernels: more threads would spin, and starve whatever else runs
 
 
 @pytest.fixture(scope="session")

@@ -212,8 +212,8 @@ def _notes(metrics: dict[str, Any]) -> str:
         f"{trained}. Cents are absolute differences over the frames where the tracker is sure of the recording's pitch.",
         "Loudness is A-weighted and compared over the frames within 50 dB of the loudest. The mean difference is taken "
         "out of the loudness error and reported on its own.",
-        "The spectral distance adds linear and logarithmic magnitude differences of six spectrograms at "
-        "16 kHz. It has no upper end and is useful for comparing instruments on the same recordings.",
+        "The spectral distance adds linear and logarithmic magnitude differences of six spectrograms at 16 kHz. "
+        "It has no upper end and is useful for comparing instruments on the same recordings.",
         "Bits per second is the information in the timbre code beyond its prior (Kullback-Leibler divergence), not a "
         "file size. Pitch and loudness curves come on top.",
         "A dash stands where nothing could be compared.",

@@ -66,7 +66,7 @@ def plot_performance(audio: ArrayLike, sample_rate: int, performance: Performanc
     frames_s = np.arange(performance.n_frames) / performance.frame_rate_hz
     voiced_hz = np.where(performance.periodicity >= VOICED, performance.f0_hz, np.nan)
     new_note = np.abs(np.diff(np.log2(performance.f0_hz), prepend=np.nan)) > LEAP_OCTAVES
-    spectrum.plot(frames_s, np.log2(np.where(new_note, np.nan, voiced_hz)), color=F0_LINE, linewidth=1.4, label="pitch")
+    spectrum.plot(frames_s, np.log2(np.where(new_note, np.nan, voiced_hz)), color=F0_LINE, linewidth=2, label="pitch")
     spectrum.legend(loc="upper right", fontsize=8, labelcolor="white", facecolor="black", framealpha=0.4,
                     edgecolor="none")
 
@@ -116,7 +116,7 @@ def plot_training_curve(rows: Sequence[Mapping[str, float]], target: Target,
 
     Args:
         rows: one mapping per validation with minutes, validation_loss, pitch_median_cents
-            (NaN or None where no pitch was heard).
+            (NaN, infinity or None where no pitch was heard).
         target: path or binary file.
     Raises:
         InputError: no rows, or a row without one of the three.
@@ -128,6 +128,7 @@ def plot_training_curve(rows: Sequence[Mapping[str, float]], target: Target,
         if missing := [name for name in names if name not in row]:
             raise fail("plot_training_curve", f"row {index}", f"have {', '.join(names)}", f"no {', '.join(missing)}")
     minutes, loss, cents = (np.array([row[name] for row in rows], dtype=float) for name in names)
+    cents[~np.isfinite(cents)] = np.nan
     figure, (above, below) = _figure(9, 5, [1, 1], background)
     above.plot(minutes, loss, color=BLUE, marker="o", markersize=3, linewidth=1.4)
     above.set_ylabel("validation loss")

@@ -18,7 +18,7 @@ from ddspvae.units import samples_to_frames
 
 __all__ = ["TRACKERS", "VOICED", "track_f0", "write_f0_csv"]
 
-VERSION = 1  # part of the cache key: raise it with every change of the result
+VERSION = 2  # part of the cache key: raise it with every change of the result
 VOICED = 0.5  # from this periodicity a frame counts as pitched
 FILL_BELOW = 0.45  # less sure than this, a pitch is a guess: better the line between its neighbours
 SILENCE_DB = -60.0  # below the loudest frame

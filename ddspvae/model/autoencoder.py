@@ -98,9 +98,9 @@ class Autoencoder(nn.Module):
         self.decoder = Decoder(config.decoder_channels, (1, 2, 4, 8, 16, 32), config.n_z, config.frames_per_z,
                                config.n_harmonics, config.n_noise_bands)
         self.prior = Prior(max(config.n_z, 1))
-        # a dry start: tails 20 dB down, 0.4 s
+        # a dry start: tails 26 dB down, 0.4 s
         n_rooms = len(config.rooms)
-        self.room_energy = nn.Parameter(torch.full((n_rooms, N_ROOM_BANDS), _logit(0.01 / MAX_TAIL_ENERGY)))
+        self.room_energy = nn.Parameter(torch.full((n_rooms, N_ROOM_BANDS), _logit(0.0025 / MAX_TAIL_ENERGY)))
         self.room_decay = nn.Parameter(
             torch.full((n_rooms, N_ROOM_BANDS), _logit((0.4 - MIN_DECAY_S) / (MAX_DECAY_S - MIN_DECAY_S))))
 

@@ -78,8 +78,8 @@ def tail_recursion(room: Room, sample_rate: int, hop_size: int) -> tuple[np.ndar
     Returns:
         now, first, d: [R, J] each.
     """
-    energy = room.tail_energy.detach().double().cpu().numpy()
-    decay_s = room.decay_s.detach().double().cpu().numpy()
+    energy = room.tail_energy.detach().cpu().double().numpy()
+    decay_s = room.decay_s.detach().cpu().double().numpy()
     keep = 10 ** (-6 * hop_size / sample_rate / decay_s)
     half = np.sqrt(keep)  # the frame's own share ends half a hop after its instant
     return energy * (1 - half), energy * half * (1 - keep), keep
@@ -135,9 +135,9 @@ def solve_level(f0_hz: Tensor, loudness_db: Tensor, harmonic_distribution: Tenso
             noise_bands = noise_band_power(noise_shape, sample_rate, room_bands=True)
             share = (harmonic_share * harmonic_bands / harmonic_power.clamp(min=1e-20)
                      + (1 - harmonic_share) * noise_bands / noise_power.clamp(min=1e-20))
-            dry = solve_dry_power(power[..., 0].double().cpu().numpy(), share.double().cpu().numpy(),
+            dry = solve_dry_power(power[..., 0].cpu().double().numpy(), share.cpu().double().numpy(),
                                   room, sample_rate, hop_size)
-            power = torch.from_numpy(dry).to(power)[..., None]
+            power = torch.from_numpy(dry).float().to(power)[..., None]
     # 1e-24, far below hearing, keeps the square root's gradient finite where a share is 0
     amplitude = (power * harmonic_share / harmonic_power.clamp(min=1e-20) + 1e-24).sqrt()
     amplitude = amplitude * (harmonic_power > 1e-20)  # no harmonic below Nyquist: the noise plays alone

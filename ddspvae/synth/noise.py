@@ -39,7 +39,8 @@ def white_noise(seed: Tensor | int, voice: Tensor | int, start_sample: int, n_sa
     position = torch.arange(start_sample, start_sample + n_samples, dtype=torch.int64, device=device)
     high = _mix((position >> 32) & _MASK)
     bits = _mix((_mix((position ^ high) & _MASK) + key) & _MASK)
-    return (bits.double() / 2**31 - 1).float() * math.sqrt(3.0)
+    # 24 bits are exact in float32, on every device
+    return ((bits >> 8).float() / 2**23 - 1) * math.sqrt(3.0)
 
 
 def band_shapes(n_bands: int, n_bins: int) -> Tensor:

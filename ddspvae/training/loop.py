@@ -31,7 +31,7 @@ WARMUP_FRAMES = 64  # of each crop, left out of the loss: the stack and the room
 TABLE_POINTS = 16  # per harmonic while training: 65 dB is more than a loss can see
 DRY_UNTIL = 0.15  # of the budget; a room learned beside an untrained instrument eats it
 SCALES_PER_STEP = 3  # of the six, drawn anew each step
-ROOM_PACE = 10.0  # of the learning rate: 14 bounded numbers on a logistic scale, with far to go
+ROOM_PACE = 3.0  # of the learning rate: 14 bounded numbers on a logistic scale, with far to go
 
 
 @dataclass(frozen=True)

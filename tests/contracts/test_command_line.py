@@ -65,7 +65,8 @@ def test_help_does_not_import_torch():
 
 def test_import_is_light():
     code = "import sys, ddspvae; ddspvae.load; ddspvae.read_midi\n" \
-           "heavy = {'torchaudio', 'librosa', 'numba', 'matplotlib', 'torchcrepe'} & set(sys.modules)\nassert not heavy, heavy"
+           "heavy = {'torchaudio', 'librosa', 'numba', 'matplotlib', 'torchcrepe'} & set(sys.modules)\n" \
+           "assert not heavy, heavy"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
@@ -79,7 +80,7 @@ def test_presets_lists_what_is_shipped(capsys):
 
 def test_render_makes_a_sound_with_a_safe_peak(capsys, tmp_path, short_song):
     out = tmp_path / "out.wav"
-    code, said, err = run(capsys, "render", short_song, "--preset", "violin", "--out", out, "--json")
+    code, said, _ = run(capsys, "render", short_song, "--preset", "violin", "--out", out, "--json")
     result = json.loads(said)
     audio, rate = soundfile.read(out)
     assert code == 0 and rate == 48_000 and result["seconds"] == pytest.approx(len(audio) / rate, abs=1e-3)
@@ -96,7 +97,7 @@ def test_same_command_same_bytes(capsys, tmp_path, short_song):
 
 
 def test_render_options_reach_the_sound(capsys, tmp_path, short_song):
-    code, said, _ = run(capsys, "render", short_song, "--preset", "violin", "--out", tmp_path / "o.flac", "--sample-rate",
+    code, _, _ = run(capsys, "render", short_song, "--preset", "violin", "--out", tmp_path / "o.flac", "--sample-rate",
                         44_100, "--bit-depth", "24", "--dry", "--expression", 0, "--stems", tmp_path / "stems",
                         "--save-performance", tmp_path / "p.npz", "--transpose", 2, "--set", "z0=0.5", "--json")
     info = soundfile.info(tmp_path / "o.flac")
@@ -201,17 +202,17 @@ def test_a_mistake_gets_one_sentence_and_leaves_nothing(capsys, tmp_path, monkey
     assert not [p.name for p in tmp_path.iterdir() if p.name.startswith("out") and not p.name.endswith(".training")]
 
 
-@pytest.mark.parametrize("verb", ["render", "analyze", "edit", "train", "evaluate"])
+@pytest.mark.parametrize("verb", ["render", "analyze", "edit", "train"])
 def test_an_output_folder_that_is_not_there(capsys, tmp_path, take, verb):
     out = tmp_path / "nowhere" / "file.wav"
     argv = {"render": [MELODY, "--preset", "violin"], "analyze": [take, "--preset", "violin"],
-            "edit": [take, "--preset", "violin"], "train": [tmp_path], "evaluate": ["violin", take]}[verb]
+            "edit": [take, "--preset", "violin"], "train": [tmp_path]}[verb]
     code, _, err = run(capsys, verb, *argv, "--out", out.with_suffix(".safetensors") if verb == "train" else out)
     assert code == 2 and "nowhere" in err and not (tmp_path / "nowhere").exists()
 
 
 def test_a_wrong_option_is_one_sentence(capsys):
-    code, out, err = run(capsys, "render", "a.mid", "--prset", "violin")
+    code, _, err = run(capsys, "render", "a.mid", "--prset", "violin")
     assert code == 2 and len(err.splitlines()) == 1 and "--help" in err
 
 

@@ -49,9 +49,9 @@ def test_steady_tones(name: str, tracker: str) -> None:
 
 
 @pytest.mark.parametrize("tracker", TRACKERS)
-@pytest.mark.parametrize("f0_hz", [110.0, 440.0])
+@pytest.mark.parametrize("f0_hz", [35.0, 110.0, 440.0])
 def test_noise_as_strong_as_the_tone(f0_hz: float, tracker: str) -> None:
-    audio = harmonics(f0_hz, [1 / k for k in range(1, 20)])
+    audio = harmonics(f0_hz, [1 / k for k in range(1, 40)], 2.0)
     noise = np.random.default_rng(0).normal(size=len(audio)) * audio.std()
     error = errors_cents(*track_f0(audio + noise, 48_000, 240, tracker), f0_hz)
     assert (error < 50).mean() > 0.98

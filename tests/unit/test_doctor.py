@@ -11,7 +11,7 @@ from rich.console import Console
 from ddspvae.audio import read_audio
 from ddspvae.checks import InputError
 from ddspvae.training.doctor import Report, examine, find_recordings, read_manifest
-from ddspvae.training.symptoms import clipped_share
+from ddspvae.training.symptoms import clipped_share, second_pitch_share
 from tests.conftest import tone
 
 RATE = 16_000
@@ -91,6 +91,18 @@ def test_clipping_is_counted_in_runs() -> None:
     audio = np.array([0, 1, 1, 0, 1, 1, 1, 0, -1, -1, -1, -1, 1, 1, 0, 0.5])  # 3 + 4 of 16; runs of 2 are peaks
     assert clipped_share(audio[:, None]) == pytest.approx(7 / 16)
     assert clipped_share(np.stack([audio, 0 * audio], axis=1)) == pytest.approx(7 / 32)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3, 1.0])
+def test_a_second_voice_is_heard_and_breath_is_not(noise: float) -> None:
+    random = np.random.default_rng(3)
+    one = tone(440.0, 2.0, RATE)
+    one = one + noise * one.std() * random.normal(size=len(one)).astype(np.float32)
+    f0_hz, sure = np.full(400, 440.0), np.full(400, True)
+    assert second_pitch_share(one, RATE, f0_hz, sure, 80) < 0.05
+    assert second_pitch_share(one + tone(554.4, 2.0, RATE), RATE, f0_hz, sure, 80) > 0.95
+    assert second_pitch_share(one, RATE, 2 * f0_hz, sure, 80) > 0.95  # f0 an octave too high
+    assert second_pitch_share(one, RATE, f0_hz, ~sure, 80) == 0
 
 
 def test_advice_on_single_faults(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def test_written_and_read_back(tmp_path: Path) -> None:
 
 def test_coarser_lines_are_read_between(tmp_path: Path) -> None:
     path = tmp_path / "hand.csv"
-    path.write_text("\ufefftime, Hz, sure\n0,200,1\n\n0.1,220,0\n")
+    path.write_text("\ufefftime, Hz, sure\n0,200,1\n\n0.1,220,0\n", encoding="utf-8")
     f0_hz, periodicity = track_f0(AUDIO, 48_000, 240, str(path))
     assert f0_hz[10] == pytest.approx(np.sqrt(200 * 220), rel=1e-4)  # half way in log frequency
     assert periodicity[10] == pytest.approx(0.5)
@@ -38,6 +38,7 @@ def test_between_two_notes_there_is_no_third(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("0,200,1\n", "line 1 must be a header"),
+        ("\ufeff0,200,1\n", "line 1 must be a header"),
         ("t,f,p\n", "holds no pitch"),
         ("t,f,p\n0,200\n", "line 2 must hold three numbers"),
         ("t,f,p\n0,200,1\n0.1,high,1\n", "line 3 must hold three numbers"),
@@ -49,7 +50,7 @@ def test_between_two_notes_there_is_no_third(tmp_path: Path) -> None:
 )
 def test_errors_name_the_line(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "bad.csv"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=message):
         track_f0(AUDIO, 48_000, 240, str(path))
 

@@ -7,7 +7,7 @@ from ddspvae.features.paths import best_choice, best_track, read_pitch_at
 
 def test_best_choice_is_the_best_of_all_paths() -> None:
     reward = np.random.default_rng(0).normal(size=(6, 3))
-    total = {path: sum(reward[f, c] for f, c in enumerate(path)) - 0.7 * sum(a != b for a, b in zip(path, path[1:]))
+    total = {path: sum(reward[f, c] for f, c in enumerate(path)) - 0.7 * sum(a != b for a, b in itertools.pairwise(path))
              for path in itertools.product(range(3), repeat=6)}
     assert tuple(best_choice(reward, 0.7)) == max(total, key=total.get)
 
@@ -16,7 +16,7 @@ def test_best_choice_with_costs_that_change() -> None:
     random = np.random.default_rng(1)
     reward, cost = random.normal(size=(5, 3)), random.uniform(size=(4, 3, 3))
     total = {path: sum(reward[f, c] for f, c in enumerate(path)) - sum(cost[f, a, b] for f, (a, b) in
-                                                                       enumerate(zip(path, path[1:])))
+                                                                       enumerate(itertools.pairwise(path)))
              for path in itertools.product(range(3), repeat=5)}
     assert tuple(best_choice(reward, cost)) == max(total, key=total.get)
 

@@ -2,6 +2,7 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -160,6 +161,30 @@ def test_an_organ_that_obeys_measures_so(report):
     assert dead["pitch"]["median_cents"] == dead["loudness"]["mean_difference_db"] == 0
 
 
+def test_what_cannot_be_compared_is_null_and_a_dash(report, tmp_path):
+    class Hiss(Organ):
+        """No pitch, no timbre axes."""
+
+        def analyze(self, audio, sample_rate, tracker=None):
+            heard = super().analyze(audio, sample_rate, tracker)
+            return replace(heard, z=heard.z[:, :0], axis_names=())
+
+        def resynthesize(self, performance, *, dry=False, seed=0):
+            return np.random.default_rng(seed).normal(size=performance.n_frames * HOP).astype(np.float32) * 0.01
+
+        def rate(self, audio, sample_rate):
+            return {"bits_per_second": 0.0, "axes_in_use": 0, "per_axis": []}
+
+    metrics = evaluate(Hiss(), [report.folder / "two.wav"], tmp_path / "out", tracker="autocorrelation")
+    pitch = metrics["total"]["resynthesis"]["pitch"]
+    assert pitch["heard"] == 0
+    assert pitch["median_cents"] is None
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text(), parse_constant=pytest.fail) == metrics
+    text = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "<td>pitch error, median</td><td>–</td>" in text
+    assert Page(text).counts["audio"] == 2 + 3 + 2
+
+
 def test_every_piece_of_work_is_announced(report):
     assert report.words[0] == "1 of 4, one.wav: listening"
     assert "3 of 4, two.wav: transpose +3" in report.words
@@ -256,7 +281,7 @@ def test_the_same_picture_is_the_same_bytes_and_files_are_written(tmp_path):
 
 def test_training_curve(tmp_path):
     rows = [{"minutes": minutes, "validation_loss": 10 / minutes, "pitch_median_cents": cents}
-            for minutes, cents in ((1, float("nan")), (2, 30), (3, 5))]
+            for minutes, cents in ((1, float("inf")), (1.5, None), (2, 30), (3, 5))]
     plot_training_curve(rows, tmp_path / "curve.png")
     assert (tmp_path / "curve.png").stat().st_size > 5000
     with pytest.raises(InputError, match="rows must hold at least one validation"):

@@ -47,7 +47,7 @@ def take(seconds: float = 6.0, name: str = "a.wav", seed: int = 0, room: str = "
 def trained(recordings, tmp_path_factory):
     out = tmp_path_factory.mktemp("trained") / "mine.safetensors"
     reports = []
-    train(recordings, out, steps=40, model=SMALL, seed=3, report=reports.append)
+    train(recordings, out, steps=16, model=SMALL, seed=3, report=reports.append)
     return out, reports[0]
 
 
@@ -57,7 +57,7 @@ def test_it_learns_and_writes_one_small_file(trained, recordings):
     rows = card["metrics"]["log"]
     assert rows[-1]["validation_loss"] < rows[0]["validation_loss"]
     assert out.stat().st_size < 4_000_000
-    assert card["training"]["steps_done"] == 40
+    assert card["training"]["steps_done"] == 16
     assert "short.wav" in card["training"]["files"] + card["training"]["validation_files"]
     assert [left.path.name for left in report.left_out] == ["corrupt.wav"]
     instrument = load(out)
@@ -81,32 +81,32 @@ def test_tensorboard_has_audio_and_pictures(trained):
 def test_a_finished_run_is_left_as_it_is(trained, recordings):
     out, _ = trained
     before = out.read_bytes()
-    train(recordings, out, steps=40, model=SMALL, seed=3)
+    train(recordings, out, steps=16, model=SMALL, seed=3)
     assert out.read_bytes() == before
 
 
 def test_another_seed_needs_another_name(trained, recordings):
     out, _ = trained
     with pytest.raises(InputError, match="holds a run with another seed; choose another --out"):
-        train(recordings, out, steps=40, model=SMALL, seed=4)
+        train(recordings, out, steps=16, model=SMALL, seed=4)
 
 
 def test_a_killed_run_goes_on_where_it_was(recordings, tmp_path):
     class Killed(Exception):
         pass
 
-    def kill_at_30(row):
-        if row["step"] >= 30:
+    def kill_at_10(row):
+        if row["step"] >= 10:
             raise Killed
 
     whole, cut = tmp_path / "whole.safetensors", tmp_path / "cut.safetensors"
-    train(recordings, whole, steps=40, model=SMALL, seed=5)
+    train(recordings, whole, steps=16, model=SMALL, seed=5)
     with pytest.raises(Killed):
-        train(recordings, cut, steps=40, model=SMALL, seed=5, progress=kill_at_30)
+        train(recordings, cut, steps=16, model=SMALL, seed=5, progress=kill_at_10)
     assert not cut.exists()
-    train(recordings, cut, steps=40, model=SMALL, seed=5)
+    train(recordings, cut, steps=16, model=SMALL, seed=5)
     last = [json.loads((tmp_path / f"{n}.training" / "log.jsonl").read_text().splitlines()[-1]) for n in ("whole", "cut")]
-    assert last[0]["step"] == last[1]["step"] == 40
+    assert last[0]["step"] == last[1]["step"] == 16
     assert last[0]["validation_loss"] == pytest.approx(last[1]["validation_loss"], rel=1e-3)
 
 
