@@ -1,4 +1,4 @@
-"""Measure a trained instrument on held-out recordings and ship it: presets/NAME.safetensors, NAME.md and NAME.png.
+"""Measure a trained instrument on held-out recordings and ship it: presets/NAME.safetensors, its card and pictures.
 
     python benchmarks/preset_card.py runs/violin.safetensors RECORDING --room garner --command "ddspvae train ..."
 
@@ -8,13 +8,13 @@ Every figure in a card comes from here; the pictures and figures are taken from 
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from ddspvae.audio import read_audio
-from ddspvae.evaluation.plots import plot_comparison
+from ddspvae.evaluation.plots import plot_comparison, plot_training_curve
 from ddspvae.evaluation.report import evaluate
 from ddspvae.instrument import load
 from ddspvae.midi.notes import pitch_to_name
@@ -82,6 +82,8 @@ Pitch by {metrics['measured_with']}, which was not used in training; the floor i
 
 {training['steps_done']} steps in {training['minutes_done']:.1f} minutes of wall time (`--seed {training['seed']}`, \
 {training['batch_size']} crops a step) on {training['machine']}, a machine shared with other work.
+![validation loss and pitch error against minutes]({name}-training.png)
+
 Validated on {', '.join(training['validation_files'])} (whole, or the last tenth of a long one).
 
 ## What it cannot do
@@ -109,6 +111,7 @@ def main() -> None:
     parser.add_argument("--command", required=True)
     parser.add_argument("--summary", required=True)
     parser.add_argument("--limits", required=True)
+    parser.add_argument("--report", type=Path, required=True, help="of `evaluate`; one that is there is taken as it is")
     parser.add_argument("--seconds", type=float, default=80.0)
     parser.add_argument("--picture-from", type=float, default=0.0, help="seconds into the first recording")
     args = parser.parse_args()
@@ -116,12 +119,14 @@ def main() -> None:
     shutil.copyfile(args.instrument, PRESETS / args.instrument.name)
     instrument = load(name, args.room)
     args.room = instrument.room
-    with tempfile.TemporaryDirectory() as folder:
-        metrics = evaluate(instrument, args.recordings, Path(folder) / "report", max_seconds=args.seconds, progress=print)
+    if not (args.report / "metrics.json").is_file():
+        evaluate(instrument, args.recordings, args.report, max_seconds=args.seconds, progress=print)
+    metrics = json.loads((args.report / "metrics.json").read_text(encoding="utf-8"))
     audio, rate = read_audio(args.recordings[0], instrument.config.sample_rate)
     start = round(args.picture_from * rate)
     excerpt = audio[start : start + 8 * rate]
     plot_comparison(excerpt, instrument.resynthesize(instrument.analyze(excerpt, rate)), rate, PRESETS / f"{name}.png")
+    plot_training_curve(instrument.card["metrics"]["log"], PRESETS / f"{name}-training.png")
     (PRESETS / f"{name}.md").write_text(card_text(name, instrument.card, metrics, args), encoding="utf-8")
     print(f"presets/{name}.md written")
 

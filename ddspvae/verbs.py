@@ -240,8 +240,9 @@ def train(args: Namespace) -> None:
     config = ModelConfig(sample_rate=args.sample_rate, hop_size=hop_size, n_z=args.axes,
                          with_noise=not args.no_noise, with_reverb=not args.no_reverb)
     if args.examine:
-        report = prepare(args.recordings, args.holdout, args.tracker, config).report
-        print(json.dumps(report.to_dict())) if args.json else report.print(Console())
+        wide = Console(width=None if sys.stdout.isatty() else 140)
+        prepare(args.recordings, args.holdout, args.tracker, config,
+                lambda report: print(json.dumps(report.to_dict())) if args.json else report.print(wide))
         return
     if args.out is None:
         raise InputError("train: name the file to write with --out my.safetensors (or ask for --examine alone).")

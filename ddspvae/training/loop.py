@@ -215,9 +215,7 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
     config = TrainingConfig(minutes=minutes, steps=steps, bitrate=bitrate, seed=seed)
     checkpoint = Checkpoint(out)
     target = pick_device(device)
-    prepared = prepare(recordings, holdout, tracker, model or ModelConfig())
-    if report is not None:
-        report(prepared.report)
+    prepared = prepare(recordings, holdout, tracker, model or ModelConfig(), report)
     settings = {"files": [str(take.path.name) for take in prepared.training + prepared.validation],
                 "model": prepared.model.to_dict(), **asdict(replace(config, minutes=None, steps=1))}
     settings["model"]["rooms"] = list(settings["model"]["rooms"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,14 +25,13 @@ class Prepared:
     validation: list[Take]
     model: ModelConfig
     tracker: str
-    report: Report
     holdout: list[str]
     licence: list[str]
     credits: list[dict[str, str]]
 
 
 def prepare(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str | Path], tracker: str,
-            model: ModelConfig) -> Prepared:
+            model: ModelConfig, show: Callable[[Report], None] | None = None) -> Prepared:
     """Find, examine, analyse and split recordings.
 
     Args:
@@ -40,6 +39,7 @@ def prepare(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str
         holdout: recordings to leave out.
         tracker: of f0.
         model: rates and widths; n_harmonics and rooms are replaced by what the recordings need.
+        show: called with the doctor's report before anything is decided on it.
     Raises:
         InputError: nothing usable.
     """
@@ -53,6 +53,8 @@ def prepare(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str
     for root in roots:
         rows.update(read_manifest(root if root.is_dir() else root.parent))
     report = examine(paths, model.sample_rate, model.hop_size, tracker, rows=rows)
+    if show is not None:
+        show(report)
     takes = []
     for path in report.usable:
         row = rows.get(path.resolve())
@@ -74,7 +76,7 @@ def prepare(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str
     lowest_hz = float(np.quantile(sure, 0.01))
     used = [rows[take.path.resolve()] for take in takes if take.path.resolve() in rows]
     return Prepared(
-        training=training, validation=validation, tracker=tracker, report=report,
+        training=training, validation=validation, tracker=tracker,
         model=replace(model, n_harmonics=harmonics_needed(lowest_hz, model.sample_rate), rooms=rooms),
         holdout=sorted(path.name for path in left_out),
         licence=sorted({row.licence for row in used}),
