@@ -250,7 +250,7 @@ def _loop(run: Run, prepared: Prepared, checkpoint: Checkpoint, settings: dict[s
             if run.step % 10 == 0 and progress is not None:
                 progress({**row, "step": run.step, "loss": loss, "bits_per_second": run.rate.smooth_bits,
                           "progress": run.progress, "seconds": run.seconds})
-            if run.step % 20 == 0:
+            if run.step % 10 == 0:
                 monitor.step(run.step, loss, bits, run.rate.price)
             if run.progress - last_validation < 0.1 and run.progress < 1:
                 continue
