@@ -134,10 +134,7 @@ def plot_training_curve(rows: Sequence[Mapping[str, float]], target: Target,
     above.set_ylabel("validation loss")
     below.plot(minutes, cents, color=ORANGE, marker="o", markersize=3, linewidth=1.4)
     below.set(ylabel="pitch error\nmedian, cents", xlabel="minutes of training")
-    if np.nanmax(cents, initial=0) > 0:
-        # an untrained model is hundreds of cents off, a trained one a few
-        below.set_yscale("log")
-        below.yaxis.set_major_formatter("{x:g}")
+    below.set_ylim(bottom=0)
         below.yaxis.set_minor_formatter("")
     for axes in (above, below):
         axes.grid(color=GREY, alpha=0.25, linewidth=0.6)
