@@ -135,7 +135,6 @@ def plot_training_curve(rows: Sequence[Mapping[str, float]], target: Target,
     below.plot(minutes, cents, color=ORANGE, marker="o", markersize=3, linewidth=1.4)
     below.set(ylabel="pitch error\nmedian, cents", xlabel="minutes of training")
     below.set_ylim(bottom=0)
-        below.yaxis.set_minor_formatter("")
     for axes in (above, below):
         axes.grid(color=GREY, alpha=0.25, linewidth=0.6)
     _save(figure, target)
