@@ -18,7 +18,7 @@ from ddspvae.features.statistics import Statistics
 from ddspvae.midi.rules import perform
 from ddspvae.midi.voices import to_one_voice
 from ddspvae.model.autoencoder import Autoencoder, ModelConfig
-from ddspvae.model.bottleneck import bits_per_second, kl_nats
+from ddspvae.model.bottleneck import bits_per_second, kl_nats, sounding_rows
 from ddspvae.presets import find_preset, read_card, read_weights
 from ddspvae.signals import Features, Latents, Notes, Performance
 from ddspvae.synth.convolve import fft_convolve
@@ -173,8 +173,7 @@ class Instrument:
             bits_per_second, per_axis (bit/s each), axes_in_use.
         """
         features = self.listen(audio, sample_rate)
-        sounding = torch.from_numpy(features.loudness_db > features.loudness_db.max() - 50).float()
-        rows = torch.nn.functional.max_pool1d(sounding[None, None], self.config.frames_per_z, ceil_mode=True)[0]
+        rows = sounding_rows(torch.from_numpy(np.array(features.loudness_db))[None], self.config.frames_per_z)
         per_axis = bits_per_second(kl_nats(self.encode(features)), self.config.z_rate_hz, rows).tolist()
         return {"bits_per_second": sum(per_axis), "per_axis": per_axis,
                 "axes_in_use": sum(bits > AXIS_IN_USE_BITS for bits in per_axis)}

@@ -8,6 +8,7 @@ from torch import Tensor
 from ddspvae.signals import Latents
 from ddspvae.units import nats_to_bits
 
+SOUNDING_DB = 50.0
 
 def kl_nats(latents: Latents) -> Tensor:
     """KL divergence from the posterior to N(0, 1), per axis.
@@ -34,6 +35,18 @@ def bits_per_second(kl: Tensor, z_rate_hz: float, weight: Tensor | None = None) 
         weight = torch.ones_like(kl[..., 0])
     mean = (kl * weight[..., None]).sum((0, 1)) / weight.sum().clamp(min=1e-8)
     return nats_to_bits(mean * z_rate_hz)
+
+
+def sounding_rows(loudness_db: Tensor, frames_per_z: int) -> Tensor:
+    """Which rows of z count for the rate: those with a frame less than 50 dB below the loudest of the take.
+
+    Args:
+        loudness_db: [B, F].
+    Returns:
+        [B, ceil(F / frames_per_z)], 1 or 0.
+    """
+    sounding = (loudness_db > loudness_db.amax(1, keepdim=True) - SOUNDING_DB).float()
+    return torch.nn.functional.max_pool1d(sounding[:, None], frames_per_z, ceil_mode=True)[:, 0]
 
 
 def sample(latents: Latents, generator: torch.Generator | None = None) -> Tensor:

@@ -9,7 +9,6 @@ past frames.
 from __future__ import annotations
 
 import functools
-import math
 
 import numpy as np
 import torch
@@ -129,6 +128,8 @@ def solve_level(f0_hz: Tensor, loudness_db: Tensor, harmonic_distribution: Tenso
     harmonic_power = harmonic_band_power(f0_hz, distribution, room_bands=False)
     noise_power = noise_band_power(noise_shape, sample_rate, room_bands=False)
     power = db_to_power(loudness_db)
+    audible_at_all = harmonic_power > 1e-20  # no harmonic below Nyquist: the noise plays alone
+    harmonic_share = harmonic_share * audible_at_all
     if room is not None:
         with torch.no_grad():  # the room learns from the sound it makes, not from the level it costs
             harmonic_bands = harmonic_band_power(f0_hz, distribution, room_bands=True)
@@ -140,12 +141,7 @@ def solve_level(f0_hz: Tensor, loudness_db: Tensor, harmonic_distribution: Tenso
             power = torch.from_numpy(dry).float().to(power)[..., None]
     # 1e-24, far below hearing, keeps the square root's gradient finite where a share is 0
     amplitude = (power * harmonic_share / harmonic_power.clamp(min=1e-20) + 1e-24).sqrt()
-    amplitude = amplitude * (harmonic_power > 1e-20)  # no harmonic below Nyquist: the noise plays alone
+    amplitude = amplitude * audible_at_all
     noise_gain = (power * (1 - harmonic_share) / noise_power.clamp(min=1e-20) + 1e-24).sqrt()
     return Controls(f0_hz=f0_hz, amplitude=amplitude, harmonic_distribution=distribution,
                     noise_magnitudes=noise_shape * noise_gain)
-
-
-def loudest_tail(room: Room) -> float:
-    """Energy of the tail relative to the direct sound in dB, its loudest band."""
-    return 10 * math.log10(max(1e-12, float(room.tail_energy.max())))

@@ -19,9 +19,9 @@ from ddspvae.synth.noise import white_noise
 
 BAND_EDGES_HZ = (0.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 1e9)
 N_ROOM_BANDS = len(BAND_EDGES_HZ) - 1
-MAX_DECAY_S = 1.5
+MAX_DECAY_S = 1.0
 MIN_DECAY_S = 0.05
-TAIL_LENGTH_S = 0.8
+TAIL_LENGTH_S = 1.0  # no shorter than the longest decay, or `level` would wait for a tail that never comes
 PREDELAY_S = 0.002
 _TAIL_SEED = 20200426
 

@@ -47,12 +47,6 @@ class Checkpoint:
         part.replace(self.state_path)
 
     def log(self, row: dict[str, Any]) -> None:
-        """Append one row to log.jsonl."""
+        """Append one row to log.jsonl, for whoever watches; the run keeps its own."""
         with self.log_path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
-
-    def rows(self) -> list[dict[str, Any]]:
-        """All rows so far."""
-        if not self.log_path.is_file():
-            return []
-        return [json.loads(line) for line in self.log_path.read_text(encoding="utf-8").splitlines()]

@@ -15,7 +15,6 @@ from ddspvae.features.statistics import measure
 from ddspvae.instrument import load
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.presets import save_instrument
-from ddspvae.training.checkpoint import Checkpoint
 from ddspvae.training.dataset import Take
 from ddspvae.training.prepare import Prepared
 from ddspvae.training.validation import curves, excerpts, validate
@@ -51,7 +50,7 @@ def fit_prior(model: Autoencoder, takes: Sequence[Take], seed: int) -> None:
         optimizer.step()
 
 
-def finish(run: Run, prepared: Prepared, checkpoint: Checkpoint, out: Path) -> None:
+def finish(run: Run, prepared: Prepared, out: Path) -> None:
     """Write the instrument from the best weights, then measure the file as a user would load it."""
     model = Autoencoder(prepared.model).to(run.device)
     model.load_state_dict(run.best)
@@ -70,9 +69,13 @@ def finish(run: Run, prepared: Prepared, checkpoint: Checkpoint, out: Path) -> N
         "credits": prepared.credits,
         "metrics": {},
     }
-    save_instrument(out, model.state_dict(), card)
-    reloaded = load(out)
+    unmeasured = out.with_name(f".{out.stem}.unmeasured{out.suffix}")
+    try:
+        save_instrument(unmeasured, model.state_dict(), card)
+        reloaded = load(unmeasured)
+    finally:
+        unmeasured.unlink(missing_ok=True)
     probes = excerpts(prepared.validation, prepared.model.hop_size)
     measured = validate(reloaded.model, probes, prepared.model.rooms, prepared.tracker, torch.device("cpu"))
-    card["metrics"] = {"validation": asdict(measured), "log": checkpoint.rows()}
+    card["metrics"] = {"validation": asdict(measured), "log": run.rows}
     save_instrument(out, model.state_dict(), card)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +16,8 @@ import torch
 
 from ddspvae.checks import InputError, check_range
 from ddspvae.model.autoencoder import Autoencoder, ModelConfig
-from ddspvae.model.bottleneck import bits_per_second, kl_nats, sample
+from ddspvae.model.bottleneck import bits_per_second, kl_nats, sample, sounding_rows
+from ddspvae.presets import find_preset, read_weights
 from ddspvae.synth.render import render
 from ddspvae.synth.reverb import impulse_response
 from ddspvae.training.checkpoint import Checkpoint
@@ -30,6 +32,8 @@ CROP_FRAMES = 320  # 1.6 s at 200 frames/s
 WARMUP_FRAMES = 64  # of each crop, left out of the loss: the stack and the room have heard nothing yet
 TABLE_POINTS = 16  # per harmonic while training: 65 dB is more than a loss can see
 DRY_UNTIL = 0.15  # of the budget; a room learned beside an untrained instrument eats it
+RATE_SETTLED = 0.5  # of the budget: the controller's ramp is over
+SAVE_EVERY_S = 120.0
 SCALES_PER_STEP = 3  # of the six, drawn anew each step
 ROOM_PACE = 3.0  # of the learning rate: 14 bounded numbers on a logistic scale, with far to go
 
@@ -61,6 +65,7 @@ class TrainingConfig:
         if self.steps is not None:
             check_range("train", "steps", self.steps, 1, 100_000_000)
         check_range("train", "bitrate", self.bitrate, 10, 20_000)
+        check_range("train", "seed", self.seed, 0, 2**31 - 1)
 
     def progress(self, seconds: float, step: int) -> float:
         """Share of the budget that is spent, 0 to 1."""
@@ -92,9 +97,7 @@ def training_loss(model: Autoencoder, batch: Batch, sizes: tuple[int, ...], with
     loss = spectral_loss(batch.audio[:, warm:], audio[:, warm:], sizes)
     if not config.n_z:
         return loss, loss.new_zeros(())
-    loudest = batch.loudness_db.amax(1, keepdim=True)
-    sounding = (batch.loudness_db > loudest - 50).float().transpose(1, 2)
-    rows = torch.nn.functional.max_pool1d(sounding, config.frames_per_z, ceil_mode=True)[:, 0]
+    rows = sounding_rows(batch.loudness_db[..., 0], config.frames_per_z)
     return loss, bits_per_second(kl_nats(latents), config.z_rate_hz, rows).sum()
 
 
@@ -113,6 +116,8 @@ class Run:
         self.seconds = 0.0
         self.best_loss = float("inf")
         self.best = copy.deepcopy(self.average.state_dict())
+        self.rows: list[dict[str, Any]] = []
+        self.failure = ""
 
     @property
     def progress(self) -> float:
@@ -152,7 +157,7 @@ class Run:
 
     def state(self) -> dict[str, Any]:
         """For the checkpoint."""
-        return {"model": self.model.state_dict(), "average": self.average.state_dict(), "best": self.best,
+        return {"rows": json.dumps(self.rows), "failure": self.failure, "model": self.model.state_dict(), "average": self.average.state_dict(), "best": self.best,
                 "optimizer": self.optimizer.state_dict(), "rate": self.rate.state(), "step": self.step,
                 "seconds": self.seconds, "best_loss": self.best_loss}
 
@@ -163,7 +168,13 @@ class Run:
         self.optimizer.load_state_dict(state["optimizer"])
         self.rate = RateController(**state["rate"])
         self.step, self.seconds, self.best_loss = state["step"], state["seconds"], state["best_loss"]
-        self.best = state["best"]
+        self.best, self.rows, self.failure = state["best"], json.loads(state["rows"]), state["failure"]
+
+    def keep_if_best(self, loss: float) -> None:
+        """Remember the averaged weights if they are the best so far, once the rate of z has come down."""
+        if self.progress >= RATE_SETTLED and loss < self.best_loss:
+            self.best_loss = loss
+            self.best = {key: value.clone() for key, value in self.average.state_dict().items()}
 
 
 def pick_device(name: str | None) -> torch.device:
@@ -213,37 +224,40 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
         raise InputError(f"train: out must end in .safetensors, got {out}.")
     minutes = 10.0 if minutes is None and steps is None else minutes
     config = TrainingConfig(minutes=minutes, steps=steps, bitrate=bitrate, seed=seed)
-    checkpoint = Checkpoint(out)
     target = pick_device(device)
+    given = None if start_from is None else find_preset(start_from)
     prepared = prepare(recordings, holdout, tracker, model or ModelConfig(), report)
-    settings = {"files": [str(take.path.name) for take in prepared.training + prepared.validation],
-                "model": prepared.model.to_dict(), **asdict(replace(config, minutes=None, steps=1))}
+    checkpoint = Checkpoint(out)
+    settings = {"files": ["/".join(take.path.parts[-2:]) for take in prepared.training + prepared.validation],
+                "model": prepared.model.to_dict(), "tracker": tracker, "from": str(start_from or ""),
+                **asdict(replace(config, minutes=None, steps=1))}
     settings["model"]["rooms"] = list(settings["model"]["rooms"])
 
     torch.manual_seed(seed)
     network = Autoencoder(prepared.model)
-    if start_from is not None:
-        _copy_weights(network, start_from)
+    if given is not None:
+        _copy_weights(network, given)
     run = Run(network, config, target)
     state = checkpoint.load(settings, target)
     if state is not None:
         run.restore(state)
+    if run.failure:
+        raise TrainingStopped(f"{run.failure} (This run has ended; delete {checkpoint.folder} to start anew.)")
     if run.progress >= 1 and out.is_file():
         return out  # finished before; the caller says so
     _loop(run, prepared, checkpoint, settings, progress)
-    finish(run, prepared, checkpoint, out)
+    finish(run, prepared, out)
     return out
 
 
 def _loop(run: Run, prepared: Prepared, checkpoint: Checkpoint, settings: dict[str, Any],
           progress: Callable[[dict[str, float]], None] | None) -> None:
     """Steps and validations until the budget is spent."""
-    crops = Crops(prepared.training, prepared.model.rooms, CROP_FRAMES, prepared.model.hop_size)
+    crops = Crops(prepared.training, prepared.model.rooms, CROP_FRAMES, WARMUP_FRAMES, prepared.model.hop_size)
     sizes = fft_sizes(prepared.model.sample_rate)
-    probes = excerpts(prepared.validation, prepared.model.hop_size) or excerpts(prepared.training,
-                                                                               prepared.model.hop_size)
+    probes = excerpts(prepared.validation, prepared.model.hop_size)
     row: dict[str, float] = {}
-    last_validation = run.progress
+    last_validation, last_saved = run.progress, run.seconds
     with Monitor(checkpoint.folder / "tensorboard", prepared.model) as monitor:
         while run.progress < 1:
             loss, bits = run.advance(crops, sizes)
@@ -253,20 +267,28 @@ def _loop(run: Run, prepared: Prepared, checkpoint: Checkpoint, settings: dict[s
             if run.step % 10 == 0:
                 monitor.step(run.step, loss, bits, run.rate.price)
             if run.progress - last_validation < 0.1 and run.progress < 1:
+                if run.seconds - last_saved > SAVE_EVERY_S:
+                    checkpoint.save(settings, run.state())
+                    last_saved = run.seconds
                 continue
             last_validation = run.progress
             began = time.perf_counter()
             measured = validate(run.average, probes, prepared.model.rooms, prepared.tracker, run.device)
-            if measured.loss < run.best_loss:
-                run.best_loss = measured.loss
-                run.best = {key: value.clone() for key, value in run.average.state_dict().items()}
+            run.keep_if_best(measured.loss)
             run.seconds += time.perf_counter() - began
             row = _row(run, loss, measured)
+            run.rows.append(row)
             checkpoint.log(row)
             monitor.validation(run.step, measured, run.average, probes[0], prepared.model.rooms, run.device)
-            checkpoint.save(settings, run.state())
             tail = run.average.room_tail_energy() if prepared.model.with_reverb else 0.0
-            check_health(measured, run.progress, run.config.bitrate, prepared.model.n_z, tail)
+            try:
+                check_health(measured, run.progress, run.step, prepared.model.n_z, tail)
+            except TrainingStopped as stopped:
+                run.failure = str(stopped)
+                raise
+            finally:
+                checkpoint.save(settings, run.state())
+                last_saved = run.seconds
 
 
 def _row(run: Run, loss: float, measured: Validation) -> dict[str, float]:
@@ -274,11 +296,9 @@ def _row(run: Run, loss: float, measured: Validation) -> dict[str, float]:
     return {"step": run.step, "minutes": round(run.seconds / 60, 3), "training_loss": loss, **values}
 
 
-def _copy_weights(network: Autoencoder, start_from: str | Path) -> None:
+def _copy_weights(network: Autoencoder, path: Path) -> None:
     """Take every weight that fits from another instrument."""
-    from ddspvae.presets import find_preset, read_weights
-
     own = network.state_dict()
-    given = read_weights(find_preset(start_from))
+    given = read_weights(path)
     network.load_state_dict({key: given[key] if key in given and given[key].shape == value.shape else value
                              for key, value in own.items()})

@@ -11,8 +11,9 @@ import numpy as np
 from ddspvae.audio import read_audio
 from ddspvae.checks import InputError
 from ddspvae.features.extract import extract
+from ddspvae.features.f0 import VOICED
 from ddspvae.model.autoencoder import ModelConfig, harmonics_needed
-from ddspvae.training.dataset import SURE, Take, split
+from ddspvae.training.dataset import Take, split
 from ddspvae.training.doctor import Report, examine
 from ddspvae.training.recordings import Row, find_recordings, read_manifest
 
@@ -45,13 +46,16 @@ def prepare(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str
     """
     roots = [Path(recordings)] if isinstance(recordings, (str, Path)) else [Path(path) for path in recordings]
     left_out = {Path(path).resolve() for path in holdout}
-    missing = sorted(str(path) for path in left_out if not path.exists())
-    if missing:
-        raise InputError(f"train: no recording {missing[0]} to hold out.")
-    paths = [path for path in find_recordings(roots) if path.resolve() not in left_out]
+    found = [path.resolve() for path in find_recordings(roots)]
+    for path in sorted(left_out):
+        if not any(path in (take, *take.parents) for take in found):
+            raise InputError(f"train: --holdout {path} is none of the recordings, nor a folder of them.")
+    paths = [path for path in found if not left_out & {path, *path.parents}]
+    if tracker.lower().endswith(".csv"):
+        raise InputError("train: a CSV of pitch describes one take; name a tracker (swift, crepe, crepe-full).")
     rows: dict[Path, Row] = {}
     for root in roots:
-        rows.update(read_manifest(root if root.is_dir() else root.parent))
+        rows.update(read_manifest(root))
     report = examine(paths, model.sample_rate, model.hop_size, tracker, rows=rows)
     if show is not None:
         show(report)
@@ -70,7 +74,7 @@ def prepare(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str
     for take in training:
         minutes[take.room] = minutes.get(take.room, 0) + take.n_frames
     rooms = tuple(sorted(minutes, key=lambda room: -minutes[room]))
-    sure = np.concatenate([t.features.f0_hz[t.features.periodicity >= SURE] for t in training] + [np.zeros(0)])
+    sure = np.concatenate([t.features.f0_hz[t.features.periodicity >= VOICED] for t in training] + [np.zeros(0)])
     if not len(sure):
         raise InputError("train: no pitch was found in any recording; is it one instrument, one note at a time?")
     lowest_hz = float(np.quantile(sure, 0.01))
@@ -78,7 +82,7 @@ def prepare(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str
     return Prepared(
         training=training, validation=validation, tracker=tracker,
         model=replace(model, n_harmonics=harmonics_needed(lowest_hz, model.sample_rate), rooms=rooms),
-        holdout=sorted(path.name for path in left_out),
+        holdout=sorted(path.name for path in found if left_out & {path, *path.parents}),
         licence=sorted({row.licence for row in used}),
         credits=[row.credit for row in used],
     )

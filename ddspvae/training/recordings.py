@@ -72,13 +72,21 @@ def read_manifest(folder: str | Path) -> dict[Path, Row]:
         InputError: a manifest that cannot be read, without a column `file`, or with an f0_hz that is no pitch.
     """
     folder = Path(folder).resolve()
-    manifests = [folder.parent / "manifest.csv", *sorted(folder.rglob("manifest.csv"))]
+    around, inside = folder.parent / "manifest.csv", sorted(folder.rglob("manifest.csv"))
     rows: dict[Path, Row] = {}
-    for manifest in manifests:
-        if manifest.is_file():
+    for manifest in [around, *inside]:
+        # a manifest around the folder may be anybody's
+        if manifest in inside or (manifest.is_file() and _is_ours(manifest)):
             found = _read(manifest)
             rows.update({path: row for path, row in found.items() if path.is_relative_to(folder)})
     return rows
+
+
+def _is_ours(manifest: Path) -> bool:
+    try:
+        return "file" in (csv.DictReader(manifest.read_text(encoding="utf-8-sig").splitlines()).fieldnames or ())
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return False
 
 
 def _read(manifest: Path) -> dict[Path, Row]:

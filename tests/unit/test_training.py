@@ -131,18 +131,41 @@ def test_validation_is_by_recording_or_the_end_of_a_long_one():
     np.testing.assert_array_equal(validation_part.audio, long.audio[-len(validation_part.audio) :])
 
 
+@pytest.mark.parametrize("n_takes", [1, 2, 3, 5, 7, 9])
+def test_there_is_always_something_left_out(n_takes):
+    takes = [take(1.0, f"{i}.wav", i) for i in range(n_takes)]
+    training, validation = split(takes, HOP)
+    assert validation and all(not np.shares_memory(t.audio, v.audio) for t in training for v in validation)
+
+
+def test_holdout_leaves_out_files_and_folders_and_refuses_strangers(recordings, tmp_path):
+    from ddspvae.training.prepare import prepare
+
+    prepared = prepare(recordings, [recordings / "take0.wav"], "swift", SMALL)
+    assert "take0.wav" not in {t.path.name for t in prepared.training + prepared.validation}
+    assert prepared.holdout == ["take0.wav"]
+    with pytest.raises(InputError, match="none of the recordings"):
+        prepare(recordings, [tmp_path], "swift", SMALL)
+    with pytest.raises(InputError, match="a CSV of pitch describes one take"):
+        prepare(recordings, [], "pitch.csv", SMALL)
+
+
 def test_crops_are_aligned_and_padded():
     long, short = take(3.0), take(1.0, seed=1, room="hall")
-    crops = Crops([long, short], ["booth", "hall"], 320, HOP)
+    crops = Crops([long, short], ["booth", "hall"], 320, 64, HOP)
     audio, f0_hz, _, loudness_db, _, room = crops.crop(long, 100)
     np.testing.assert_array_equal(audio.numpy(), long.audio[100 * HOP : 420 * HOP])
     np.testing.assert_array_equal(f0_hz[:, 0].numpy(), long.features.f0_hz[100:420])
     audio, f0_hz, _, loudness_db, _, room = crops.crop(short, 0)
     assert len(audio) == 320 * HOP and float(loudness_db[-1]) == -120 and float(f0_hz.min()) > 0 and int(room) == 1
+    audio, f0_hz, _, loudness_db, timbre, _ = crops.crop(long, -64)  # the very first attack, after silence
+    assert float(audio[: 64 * HOP].abs().max()) == 0 and float(loudness_db[:64].max()) == -120
+    np.testing.assert_array_equal(audio[64 * HOP :].numpy(), long.audio[: 256 * HOP])
+    np.testing.assert_array_equal(timbre[64:].numpy(), long.features.timbre[:256])
     batch = crops.draw(4, np.random.default_rng(0))
     assert batch.audio.shape == (4, 320 * HOP) and batch.f0_hz.shape == (4, 320, 1)
     with pytest.raises(InputError, match=r"hold 1\.0 s in all, one training window is 1\.6 s"):
-        Crops([short], ["hall"], 320, HOP)
+        Crops([short], ["hall"], 320, 64, HOP)
 
 
 def test_loss_is_zero_for_equal_sounds_and_blind_to_level():
@@ -165,14 +188,31 @@ def test_rate_controller_reaches_its_target_in_a_toy():
 @pytest.mark.parametrize("change, words", [
     ({"harmonic_share": 0.05}, "harmonics carry 5%"),
     ({"pitch_heard": 0.3}, "reverb has eaten the note"),
-    ({"bits_per_second": 3.0}, "z is ignored"),
+    ({"z_gain": 0.001}, "z is ignored"),
+    ({"loss": float("nan")}, "validation loss is not finite"),
 ])
 def test_a_failed_run_stops_with_its_reason(change, words):
     good = Validation(1.0, 3.0, 0.99, 500.0, 0.9, 0.05)
     check_health(good, 0.9, 500, 8, tail_energy=1.0)
     with pytest.raises(TrainingStopped, match=words):
         check_health(replace(good, **change), 0.9, 500, 8, tail_energy=1.0)
-    check_health(replace(good, **change), 0.1, 500, 8, tail_energy=1.0)  # too early to tell
+    if "loss" not in change:
+        check_health(replace(good, **change), 0.1, 500, 8, tail_energy=1.0)  # too early to tell
+
+
+def test_a_failed_run_stays_failed(recordings, tmp_path, monkeypatch):
+    from ddspvae.training import loop
+
+    def fail(*args, **named):
+        raise TrainingStopped("train: the reverb has eaten the note.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "check_health", fail)
+        with pytest.raises(TrainingStopped, match="reverb has eaten"):
+            train(recordings, tmp_path / "x.safetensors", steps=2, model=SMALL)
+    with pytest.raises(TrainingStopped, match="has ended; delete"):
+        train(recordings, tmp_path / "x.safetensors", steps=2, model=SMALL)
+    assert not (tmp_path / "x.safetensors").exists()
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(recordings, tmp_path, monkeypatch):
@@ -187,6 +227,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(recordings, tmp_path, monkeypat
     (lambda r, o: train(r, o / "x.bin", steps=1), "out must end in .safetensors"),
     (lambda r, o: train(r, o / "x.safetensors", steps=1, minutes=1), "either minutes or steps"),
     (lambda r, o: train(r, o / "x.safetensors", steps=0), "steps must lie between"),
+    (lambda r, o: train(r, o / "x.safetensors", steps=1, seed=-1), "seed must lie between"),
     (lambda r, o: train(r, o / "no" / "x.safetensors", steps=1), "cannot write beside"),
     (lambda r, o: train(r / "corrupt.wav", o / "x.safetensors", steps=1, model=SMALL), "no usable recording"),
 ])
