@@ -80,10 +80,12 @@ def true_peak(audio: NDArray) -> float:
     """
     if not audio.size:
         return 0.0
-    peak = 0.0
-    for start in range(0, audio.shape[-1], 1 << 20):  # a minute at a time keeps the memory flat
-        block = audio[..., max(0, start - 64) : start + (1 << 20) + 64]
-        peak = max(peak, float(np.abs(signal.resample_poly(block, 4, 1, axis=-1)).max()))
+    peak, margin = 0.0, 64
+    for start in range(0, audio.shape[-1], 1 << 20):  # 22 s at 48 kHz at a time keep the memory flat
+        low = max(0, start - margin)
+        block = signal.resample_poly(audio[..., low : start + (1 << 20) + margin], 4, 1, axis=-1)
+        # what the cut at the block's edges rings is not in the signal
+        peak = max(peak, float(np.abs(block[..., 4 * (start - low) : 4 * (start - low) + (4 << 20)]).max()))
     return peak
 
 
@@ -111,6 +113,8 @@ def write_audio(path: str | Path, audio: NDArray, sample_rate: int, bit_depth: s
     path = Path(path)
     check_choice("write_audio", "bit_depth", str(bit_depth), BIT_DEPTHS)
     check_choice("write_audio", "the file's ending", path.suffix.lower(), FORMATS)
+    if bit_depth == "float" and path.suffix.lower() != ".wav":
+        raise fail("write_audio", "bit_depth", f"be 16 or 24 for {path.suffix}", "float", "write a .wav instead")
     if not np.isfinite(audio).all():
         raise fail("write_audio", "audio", "be finite", "NaN or infinity")
     if bit_depth != "float" and np.abs(audio).max(initial=0.0) > 1:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -48,6 +50,7 @@ class Instrument:
         self.statistics = Statistics.from_dict(card["statistics"])
         self.tracker = str(card["tracker"])
         self.axis_names = tuple(f"z{i}" for i in range(model.config.n_z))
+        self.identity = _fingerprint(model) if model.config.n_z else ""
 
     @torch.inference_mode()
     def encode(self, features: Features) -> Latents:
@@ -67,7 +70,7 @@ class Instrument:
         features = self.listen(audio, sample_rate, tracker)
         latents = self.encode(features)
         return Performance(features.f0_hz, features.periodicity, features.loudness_db, latents.z_mean[0].numpy(),
-                           self.axis_names, self.config.frame_rate_hz, self.config.frames_per_z)
+                           self.axis_names, self.config.frame_rate_hz, self.config.frames_per_z, self.identity)
 
     def listen(self, audio: Audio, sample_rate: int, tracker: str | Path | None = None) -> Features:
         """The features of a take at the instrument's own rates."""
@@ -88,7 +91,7 @@ class Instrument:
         curves = perform(to_one_voice(notes).notes, self.statistics, self.config.frame_rate_hz, expression=expression)
         z = self.likely_z(curves.f0_hz, curves.periodicity, curves.loudness_db, seed)
         return Performance(curves.f0_hz, curves.periodicity, curves.loudness_db, z, self.axis_names,
-                           self.config.frame_rate_hz, self.config.frames_per_z)
+                           self.config.frame_rate_hz, self.config.frames_per_z, self.identity)
 
     @torch.inference_mode()
     def likely_z(self, f0_hz: np.ndarray, periodicity: np.ndarray, loudness_db: np.ndarray,
@@ -113,7 +116,7 @@ class Instrument:
             seed, voice: of the noise.
             ir: a room of one's own, an impulse response [L] at the instrument's sample rate, instead of the learned one.
         Returns:
-            audio [F * hop_size] at config.sample_rate.
+            audio [F * hop_size] at config.sample_rate, and the length of the ir longer where one is given.
         """
         performance = self.adapt(performance)
         f0_hz, periodicity, loudness_db = (
@@ -127,16 +130,19 @@ class Instrument:
         response = None if own_room is None else impulse_response(own_room, self.config.sample_rate)
         audio = render(controls, self.config.sample_rate, self.config.hop_size, response=response, seed=seed, voice=voice)
         if ir is not None:
+            audio = torch.nn.functional.pad(audio, (0, len(ir) - 1))
             audio = fft_convolve(audio, torch.from_numpy(np.array(ir, dtype=np.float32))[None])
         return audio[0].numpy()
 
     def adapt(self, performance: Performance) -> Performance:
         """Bring a performance to this instrument's rates and axes."""
         config = self.config
-        same_axes = performance.axis_names == self.axis_names
+        same_axes = performance.axis_names == self.axis_names and performance.instrument in ("", self.identity)
         same_rates = (performance.frame_rate_hz, performance.frames_per_z) == (config.frame_rate_hz, config.frames_per_z)
         if same_axes and same_rates:
             return performance
+        if not same_axes and performance.axis_names:
+            warnings.warn(f"{self.name} cannot read the z of another instrument and plays its own likeliest.", stacklevel=2)
         n_frames = max(1, round(performance.duration_s * config.frame_rate_hz))
         f0_hz = 2 ** resample_curve(np.log2(performance.f0_hz), n_frames)
         periodicity = resample_curve(performance.periodicity, n_frames)
@@ -144,7 +150,8 @@ class Instrument:
         n_rows = -(-n_frames // config.frames_per_z)
         z = resample_curve(performance.z, n_rows) if same_axes else self.likely_z(f0_hz, periodicity, loudness_db)
         return replace(performance, f0_hz=f0_hz, periodicity=periodicity, loudness_db=loudness_db, z=z,
-                       axis_names=self.axis_names, frame_rate_hz=config.frame_rate_hz, frames_per_z=config.frames_per_z)
+                       axis_names=self.axis_names, frame_rate_hz=config.frame_rate_hz, frames_per_z=config.frames_per_z,
+                       instrument=self.identity)
 
     def render(self, notes: Notes | Sequence[Notes], *, expression: float = 1.0, seed: int | None = None,
                dry: bool = False, ir: Audio | None = None) -> Audio:
@@ -179,6 +186,15 @@ class Instrument:
                 "axes_in_use": sum(bits > AXIS_IN_USE_BITS for bits in per_axis)}
 
 
+def _fingerprint(model: Autoencoder) -> str:
+    """A name for these weights: z means the same only to the network that wrote it."""
+    digest = hashlib.sha256()
+    for key, tensor in sorted(model.state_dict().items()):
+        digest.update(key.encode())
+        digest.update(tensor.detach().cpu().half().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
 def load(name: str | Path, room: str | None = None) -> Instrument:
     """Load a shipped instrument by name, or a file of one's own.
 
@@ -190,7 +206,11 @@ def load(name: str | Path, room: str | None = None) -> Instrument:
     """
     path = find_preset(name)
     card = read_card(path)
-    model = Autoencoder(ModelConfig.from_dict(card["config"]))
+    try:
+        model = Autoencoder(ModelConfig.from_dict(card["config"]))
+        Statistics.from_dict(card["statistics"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"load: {path} is not a ddspvae instrument (its card has no readable {error}).") from error
     weights = read_weights(path)
     own = model.state_dict()
     if weights.keys() != own.keys() or any(weights[key].shape != own[key].shape for key in own):

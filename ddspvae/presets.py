@@ -62,7 +62,9 @@ def read_card(path: Path) -> dict[str, Any]:
         raise InputError(f"load: cannot read {path} ({error.strerror}).") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"load: {path} is not a ddspvae instrument ({error}).") from error
-    if card.get("format", 0) > FILE_FORMAT:
+    if not isinstance(card, dict) or not isinstance(card.get("format"), int):
+        raise InputError(f"load: {path} is not a ddspvae instrument (its card has no format).")
+    if card["format"] > FILE_FORMAT:
         raise InputError(f"load: {path} is from a newer ddspvae (format {card['format']}); "
                          "upgrade with pip install -U ddspvae.")
     return card

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 Curve = NDArray[np.floating[Any]]  # stored as float32
 
+LONGEST_S = 1e6  # eleven days; beyond, somebody meant samples or ticks
 FILE_FORMAT = "ddspvae performance 1"
 
 
@@ -101,7 +102,8 @@ class Note:
     def __post_init__(self) -> None:
         check_range("Note", "pitch", self.pitch, 0, 127)
         check_range("Note", "velocity", self.velocity, 1, 127)
-        check_range("Note", "onset_s", self.onset_s, 0, float("inf"))
+        check_range("Note", "onset_s", self.onset_s, 0, LONGEST_S)
+        check_range("Note", "offset_s", self.offset_s, 0, LONGEST_S)
         if not self.offset_s > self.onset_s:
             raise fail("Note", "offset_s", f"come after onset_s = {self.onset_s:g}", f"{self.offset_s:g}")
 
@@ -149,6 +151,7 @@ class Performance:
         axis_names: Z names.
         frame_rate_hz: frames per second.
         frames_per_z: frames that share one row of z.
+        instrument: identity of the instrument whose z this is; empty if it is nobody's (a curve drawn by hand).
 
     Every edit returns a new Performance and leaves this one as it was.
     """
@@ -160,6 +163,7 @@ class Performance:
     axis_names: tuple[str, ...]
     frame_rate_hz: float
     frames_per_z: int
+    instrument: str = ""
 
     def __post_init__(self) -> None:
         _freeze(self, f0_hz=self.f0_hz, periodicity=self.periodicity,
@@ -251,15 +255,16 @@ class Performance:
             raise fail("concatenate", "parts", "hold at least one performance", 0)
         first = parts[0]
         for part in parts[1:]:
-            if (part.axis_names, part.frame_rate_hz, part.frames_per_z) != (
-                    first.axis_names, first.frame_rate_hz, first.frames_per_z):
+            if (part.axis_names, part.instrument, part.frame_rate_hz, part.frames_per_z) != (
+                    first.axis_names, first.instrument, first.frame_rate_hz, first.frames_per_z):
                 raise fail("concatenate", "parts", "share axis names and rates",
                            f"{part.axis_names} beside {first.axis_names}", "analyze both with one preset")
+
         def joined(name: str) -> Curve:
             curves = []
-            for part in parts:
+            for index, part in enumerate(parts):
                 curve = getattr(part, name)
-                missing = -part.n_frames % part.frames_per_z if part is not parts[-1] else 0
+                missing = -part.n_frames % part.frames_per_z if index < len(parts) - 1 else 0
                 curves.append(np.pad(curve, (0, missing), mode="edge"))
             return np.concatenate(curves)
         return replace(first, f0_hz=joined("f0_hz"), periodicity=joined("periodicity"),
@@ -269,7 +274,7 @@ class Performance:
         """Write everything to one .npz file; `load` gives back the same values, bit by bit."""
         path = Path(path)
         meta = {"format": FILE_FORMAT, "axis_names": self.axis_names,
-                "frame_rate_hz": self.frame_rate_hz, "frames_per_z": self.frames_per_z}
+                "frame_rate_hz": self.frame_rate_hz, "frames_per_z": self.frames_per_z, "instrument": self.instrument}
         part = path.with_name(path.name + ".part")
         try:
             with part.open("wb") as file:

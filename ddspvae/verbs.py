@@ -8,7 +8,7 @@ import sys
 import time
 import warnings
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,10 +61,12 @@ def render(args: Namespace) -> None:
     from ddspvae.signals import Performance
 
     began = time.perf_counter()
-    _check_output(args.out)
+    source = Path(args.source)
+    _check_sound_options(args, source)
+    if args.save_performance:
+        _check_output(args.save_performance, [".npz"], source)
     check_range("render", "transpose", args.transpose, -60, 60)
     check_range("render", "expression", args.expression, 0, 2)
-    source = Path(args.source)
     default = load(args.preset, args.room)
     if source.suffix.lower() == ".npz":
         players, performances = [default], [Performance.load(source)]
@@ -156,7 +158,9 @@ def analyze(args: Namespace) -> None:
     from ddspvae.midi.notes import pitch_to_name
     from ddspvae.units import hz_to_pitch
 
-    _check_output(args.out)
+    for path, ending in ((args.out, ".npz"), (args.plot, ".png"), (args.csv, ".csv")):
+        if path:
+            _check_output(path, [ending], args.take)
     instrument = load(args.preset)
     audio, rate = read_audio(args.take)
     performance = instrument.analyze(audio, rate, args.tracker)
@@ -164,10 +168,8 @@ def analyze(args: Namespace) -> None:
     if args.plot:
         from ddspvae.evaluation.plots import plot_performance
 
-        _check_output(args.plot)
         plot_performance(audio, rate, performance, args.plot)
     if args.csv:
-        _check_output(args.csv)
         write_f0_csv(args.csv, performance.f0_hz, performance.periodicity, performance.frame_rate_hz)
     performance.save(args.out)
     f0_hz = performance.f0_hz[sure]
@@ -186,7 +188,7 @@ def edit(args: Namespace) -> None:
     from ddspvae.signals import Performance
 
     began = time.perf_counter()
-    _check_output(args.out)
+    _check_sound_options(args, args.take)
     for name, low, high in (("transpose", -60, 60), ("loudness", -120, 120), ("vibrato", 0, 10), ("stretch", 0.05, 20)):
         check_range("edit", name, getattr(args, name), low, high)
     instrument = load(args.preset, args.room)
@@ -246,7 +248,7 @@ def train(args: Namespace) -> None:
         return
     if args.out is None:
         raise InputError("train: name the file to write with --out my.safetensors (or ask for --examine alone).")
-    _check_output(args.out)
+    _check_output(args.out, [".safetensors"])
     finished = _finished_run(args)
     columns = (TextColumn("step {task.fields[step]}"), BarColumn(), TextColumn(
         "loss {task.fields[loss]:.3f}  {task.fields[cents]} cents  {task.fields[bits]:.0f} bit/s  {task.fields[left]} left"))
@@ -292,7 +294,25 @@ def evaluate(args: Namespace) -> None:
     _say(args, metrics, f"{args.out}/index.html and {args.out}/metrics.json written.")
 
 
-def _check_output(path: str) -> None:
+def _check_sound_options(args: Namespace, source: str | Path) -> None:
+    """Everything about the output that can be wrong, before anything is rendered or written."""
+    from ddspvae.audio import FORMATS
+
+    _check_output(args.out, FORMATS, source)
+    if args.bit_depth == "float" and Path(args.out).suffix.lower() != ".wav":
+        raise fail(args.verb, "--bit-depth", f"be 16 or 24 for {Path(args.out).suffix}", "float", "write a .wav instead")
+    if args.sample_rate is not None:
+        check_range(args.verb, "sample-rate", args.sample_rate, 8_000, 192_000)
+    if args.seed is not None:
+        check_range(args.verb, "seed", args.seed, 0, 2**31 - 1)
+
+
+def _check_output(path: str, endings: Iterable[str], source: str | Path | None = None) -> None:
+    """The ending fits, the folder can be written, and it is not the input."""
+    if Path(path).suffix.lower() not in endings:
+        raise InputError(f"{path} must end in {' or '.join(endings)}.")
+    if source is not None and Path(path).resolve() == Path(source).resolve():
+        raise InputError(f"{path} is the input; choose another name for the output.")
     folder = Path(path).absolute().parent
     if not folder.is_dir():
         raise InputError(f"no folder {folder} to write {Path(path).name} to; make it first.")
@@ -313,7 +333,6 @@ def _write(args: Namespace, sound: np.ndarray, rate: int, began: float, extra: d
     from ddspvae.audio import limit_peak, resample, write_audio
 
     out_rate = args.sample_rate or rate
-    check_range(args.verb, "sample-rate", out_rate, 8_000, 192_000)
     sound, gain_db = limit_peak(resample(sound, rate, out_rate))
     write_audio(args.out, sound, out_rate, args.bit_depth)
     seconds, took_s = len(sound) / out_rate, time.perf_counter() - began

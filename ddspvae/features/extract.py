@@ -9,7 +9,7 @@ import torch
 
 from ddspvae.audio import Audio
 from ddspvae.features.f0 import track_f0
-from ddspvae.features.loudness import a_weighted_loudness
+from ddspvae.features.loudness import a_weighted_loudness, by_blocks
 from ddspvae.features.timbre import timbre_frames
 from ddspvae.signals import Features
 
@@ -32,7 +32,7 @@ def extract(audio: Audio, sample_rate: int, hop_size: int, tracker: str | Path =
     return Features(
         f0_hz=f0_hz,
         periodicity=periodicity,
-        loudness_db=a_weighted_loudness(batch, sample_rate, hop_size)[0].numpy(),
-        timbre=timbre_frames(batch, sample_rate, hop_size)[0].numpy(),
+        loudness_db=by_blocks(a_weighted_loudness, batch, sample_rate, hop_size)[0].numpy(),
+        timbre=by_blocks(timbre_frames, batch, sample_rate, hop_size)[0].numpy(),
         frame_rate_hz=sample_rate / hop_size,
     )

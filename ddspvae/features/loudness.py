@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -43,6 +44,24 @@ def centred_stft(audio: Tensor, n_fft: int, hop_size: int) -> Tensor:
     window = torch.hann_window(n_fft, device=audio.device, dtype=audio.dtype)
     spectrum = torch.stft(audio, n_fft, hop_size, window=window, center=True, pad_mode="constant", return_complex=True)
     return spectrum.transpose(1, 2)[:, : samples_to_frames(audio.shape[-1], hop_size)]
+
+
+def by_blocks(feature: Callable[[Tensor, int, int], Tensor], audio: Tensor, sample_rate: int, hop_size: int,
+              block_frames: int = 4096) -> Tensor:
+    """Compute a feature of centred windows block by block: the same frames, in memory that does not grow.
+
+    Args:
+        feature: takes audio [B, T], sample_rate, hop_size; gives [B, F] or [B, F, C].
+        audio: [B, T].
+    """
+    context = -(-window_size(sample_rate) // (2 * hop_size))  # frames that a window reaches to either side
+    n_frames = samples_to_frames(audio.shape[-1], hop_size)
+    blocks = []
+    for first in range(0, n_frames, block_frames):
+        low, high = max(0, first - context), first + block_frames + context
+        block = feature(audio[:, low * hop_size : high * hop_size], sample_rate, hop_size)
+        blocks.append(block[:, first - low : first - low + block_frames])
+    return torch.cat(blocks, dim=1)
 
 
 def a_weighted_loudness(audio: Tensor, sample_rate: int, hop_size: int) -> Tensor:

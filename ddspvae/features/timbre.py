@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
-from ddspvae.features.loudness import centred_stft
+from ddspvae.features.loudness import centred_stft, window_size
+from ddspvae.units import power_to_db
 
 N_MELS = 64
 FLOOR_DB = -80.0  # below the frame's own level; quieter bands are recording noise
@@ -37,7 +36,7 @@ def mel_filterbank(n_fft: int, sample_rate: int, n_mels: int = N_MELS, low_hz: f
 
 def mel_power(audio: Tensor, sample_rate: int, hop_size: int, n_mels: int = N_MELS) -> Tensor:
     """Mel power frames [B, F, n_mels] of audio [B, T]; frame n is centred on sample n * hop_size."""
-    n_fft = 2 ** round(math.log2(0.042 * sample_rate))
+    n_fft = window_size(sample_rate)
     power = centred_stft(audio, n_fft, hop_size).abs().square()
     return power @ mel_filterbank(n_fft, sample_rate, n_mels).to(power)
 
@@ -53,5 +52,5 @@ def timbre_frames(audio: Tensor, sample_rate: int, hop_size: int) -> Tensor:
     power = mel_power(audio, sample_rate, hop_size)
     # 1e-10 of a full-scale frame: digital silence must not be divided by itself
     share = power / power.sum(-1, keepdim=True).clamp(min=1e-6)
-    level_db = 10 * torch.log10(share.clamp(min=10 ** (FLOOR_DB / 10)))
+    level_db = power_to_db(share, floor_db=FLOOR_DB)
     return level_db / (-FLOOR_DB / 2) + 1

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ddspvae.checks import InputError, check_range
+from ddspvae.checks import InputError, check_range, fail
 from ddspvae.features.timbre import N_MELS
 from ddspvae.model.decoder import Decoder
 from ddspvae.model.encoder import Encoder
@@ -54,6 +54,12 @@ class ModelConfig:
         check_range("ModelConfig", "hop_size", self.hop_size, 16, 4096)
         check_range("ModelConfig", "n_z", self.n_z, 0, 256)
         check_range("ModelConfig", "n_harmonics", self.n_harmonics, 1, 2000)
+        check_range("ModelConfig", "n_noise_bands", self.n_noise_bands, 2, 1000)
+        check_range("ModelConfig", "frames_per_z", self.frames_per_z, 1, 1000)
+        for name in ("encoder_channels", "decoder_channels"):
+            check_range("ModelConfig", name, getattr(self, name), 1, 4096)
+        if not self.rooms:
+            raise fail("ModelConfig", "rooms", "name at least one", 0)
 
     @property
     def frame_rate_hz(self) -> float:

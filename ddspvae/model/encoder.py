@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ddspvae.model.stack import GatedStack
 from ddspvae.signals import Latents
 
-LOGVAR_RANGE = (-8.0, 2.0)  # per axis; the lower end caps the rate at 4 nats a row plus the mean's share
+LOGVAR_RANGE = (-8.0, 2.0)  # per axis; the lower end caps the variance's share at 3.5 nats a row
 
 
 class Encoder(nn.Module):

@@ -31,7 +31,7 @@ def read_table(table: Tensor, position: Tensor) -> Tensor:
     size, n_read = table.shape[-1], position.shape[-1]
     index = position.detach().floor()
     x = (position - index).to(table.dtype)
-    first = index.long().clamp(0, size - 1)
+    first = index.long() % size  # a phase that was rounded up to a whole cycle reads point 0
     wrapped = torch.cat([table[..., -1:], table, table[..., :2]], dim=-1)  # point i sits at i + 1
     # one gather for all four points: its gradient is one pass over the table instead of four
     points = wrapped.gather(-1, torch.cat([first, first + 1, first + 2, first + 3], dim=-1))

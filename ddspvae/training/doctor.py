@@ -16,7 +16,7 @@ from ddspvae.audio import read_audio
 from ddspvae.checks import InputError, check_choice
 from ddspvae.features.f0 import TRACKERS, VOICED, track_f0
 from ddspvae.features.f0_csv import read_f0_csv
-from ddspvae.features.loudness import a_weighted_loudness
+from ddspvae.features.loudness import a_weighted_loudness, by_blocks
 from ddspvae.features.trackers import load_torchcrepe
 from ddspvae.training import advice, symptoms
 from ddspvae.training.recordings import Row, find_recordings, read_manifest
@@ -192,7 +192,7 @@ def _examine_file(path: Path, sample_rate: int, hop_size: int, tracker: str, pri
     sounding = levels_db > levels_db.max() + symptoms.SILENT_DB
     sure = (periodicity >= VOICED) & sounding
     pause = symptoms.quietest_pause(levels_db, sample_rate / hop_size)
-    loudness_db = a_weighted_loudness(torch.from_numpy(audio)[None], sample_rate, hop_size)[0].numpy()
+    loudness_db = by_blocks(a_weighted_loudness, torch.from_numpy(audio)[None], sample_rate, hop_size)[0].numpy()
     bins = LOUDNESS_STEP_DB * np.floor(loudness_db[sounding] / LOUDNESS_STEP_DB).astype(int)
     frame_s = hop_size / sample_rate
     return FileReport(

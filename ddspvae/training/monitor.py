@@ -15,6 +15,7 @@ from ddspvae.features.timbre import mel_power
 from ddspvae.model.autoencoder import Autoencoder, ModelConfig
 from ddspvae.training.dataset import Take
 from ddspvae.training.validation import Validation, reconstruct
+from ddspvae.units import power_to_db
 
 
 class Monitor:
@@ -49,12 +50,13 @@ class Monitor:
         if self.writer is None:
             return
         for name, value in asdict(measured).items():
-            self.writer.add_scalar(f"validation/{name}", value, step)
+            if value is not None:
+                self.writer.add_scalar(f"validation/{name}", value, step)
         estimate, _, _ = reconstruct(model, take, rooms, device)
         for name, audio in (("original", take.audio), ("resynthesis", estimate)):
             batch = torch.from_numpy(np.array(audio))[None]
             self.writer.add_audio(f"{name}", batch.clamp(-1, 1), step, self.config.sample_rate)
-            mel_db = 10 * mel_power(batch, self.config.sample_rate, self.config.hop_size)[0].clamp(min=1e-8).log10()
+            mel_db = power_to_db(mel_power(batch, self.config.sample_rate, self.config.hop_size)[0])
             picture = ((mel_db - mel_db.max()) / 80 + 1).clamp(0, 1).T.flip(0)
             self.writer.add_image(f"spectrogram/{name}", picture[None], step)
         self.writer.flush()

@@ -145,5 +145,5 @@ def check_health(v: Validation, progress: float, step: int, n_z: int, tail_energ
         raise TrainingStopped(f"train: the reverb has eaten the note (tail at {tail_energy:.2f} of the direct sound, pitch "
                               f"heard in {v.pitch_heard:.0%} of the frames); train with --no-reverb.")
     if n_z and progress > 0.6 and step >= STEPS_TO_USE_Z and v.z_gain < LEAST_Z_GAIN:
-        raise TrainingStopped(f"train: z is ignored (the loss rises by only {v.z_gain:.2%} when its movement is taken away); "
+        raise TrainingStopped(f"train: z is ignored (the loss rises by only {v.z_gain:.2%} when it is held still); "
                               "ask for a higher --bitrate, or train longer.")

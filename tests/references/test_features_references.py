@@ -88,3 +88,12 @@ def test_mel_filters_have_peak_one_and_cover_the_range():
     filters = mel_filterbank(2048, 48_000)
     assert filters.shape == (1025, 64) and float(filters.max()) <= 1
     assert bool((filters.sum(0) > 0).all()), "every filter hears something"
+
+
+def test_blocks_of_frames_equal_the_whole():
+    from ddspvae.features.loudness import by_blocks
+
+    take = torch.from_numpy(melody_take(3.0, 16_000))[None]
+    for feature in (a_weighted_loudness, timbre_frames):
+        whole = feature(take, 16_000, 80)
+        torch.testing.assert_close(by_blocks(feature, take, 16_000, 80, block_frames=97), whole, atol=1e-3, rtol=0)

@@ -68,7 +68,6 @@ VOTERS = {"autocorrelation": autocorrelation, "comb": comb}
         (200.0, [0.3, 1.0, 0.3, 1.0, 0.3, 0.7, 0.3, 0.7]),  # an octave stands out
         (500.0, [1.0, 0.0, 0.5, 0.0, 0.3]),
         (500.0, [0.1, 1.0, 0.1, 0.6, 0.1, 0.4]),  # an octave, and what lies between its partials speaks against it
-        (500.0, [0.1, 0.1, 1.0, 0.1, 0.1, 0.8]),  # a twelfth, likewise
         (1500.0, [1.0]),
     ],
 )
