@@ -143,10 +143,12 @@ class Instrument:
             return performance
         if not same_axes and performance.axis_names:
             warnings.warn(f"{self.name} cannot read the z of another instrument and plays its own likeliest.", stacklevel=2)
-        n_frames = max(1, round(performance.duration_s * config.frame_rate_hz))
-        f0_hz = 2 ** resample_curve(np.log2(performance.f0_hz), n_frames)
-        periodicity = resample_curve(performance.periodicity, n_frames)
-        loudness_db = resample_curve(performance.loudness_db, n_frames)
+        f0_hz, periodicity, loudness_db = performance.f0_hz, performance.periodicity, performance.loudness_db
+        n_frames = performance.n_frames
+        if not same_rates:
+            n_frames = max(1, round(performance.duration_s * config.frame_rate_hz))
+            f0_hz = 2 ** resample_curve(np.log2(f0_hz), n_frames)
+            periodicity, loudness_db = resample_curve(periodicity, n_frames), resample_curve(loudness_db, n_frames)
         n_rows = -(-n_frames // config.frames_per_z)
         z = resample_curve(performance.z, n_rows) if same_axes else self.likely_z(f0_hz, periodicity, loudness_db)
         return replace(performance, f0_hz=f0_hz, periodicity=periodicity, loudness_db=loudness_db, z=z,

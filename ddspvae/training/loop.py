@@ -157,7 +157,8 @@ class Run:
 
     def state(self) -> dict[str, Any]:
         """For the checkpoint."""
-        return {"rows": json.dumps(self.rows), "failure": self.failure, "model": self.model.state_dict(), "average": self.average.state_dict(), "best": self.best,
+        return {"rows": json.dumps(self.rows), "failure": self.failure,
+                "model": self.model.state_dict(), "average": self.average.state_dict(), "best": self.best,
                 "optimizer": self.optimizer.state_dict(), "rate": self.rate.state(), "step": self.step,
                 "seconds": self.seconds, "best_loss": self.best_loss}
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from ddspvae.checks import InputError
+from ddspvae.synth.constrain import audible
 from ddspvae.synth.envelopes import start_phase
 from ddspvae.synth.harmonic import harmonic
 from ddspvae.synth.render import render
@@ -54,6 +55,13 @@ def test_nothing_folds_back_at_nyquist():
     audio = harmonic(f0_hz, torch.ones(1, 400, 1), distribution, 48_000, 240)[0].numpy()
     end = audio[210 * 240 :]  # from 1005 Hz on, 24 f0 is above Nyquist
     assert np.abs(end).max() == 0
+
+
+def test_the_nyquist_rule_by_hand():
+    f0_hz = torch.tensor([900.0, 900.0, 1100.0, 900.0, 900.0])[None, :, None]
+    heard = audible(f0_hz, 24, 48_000)  # harmonic 24 is at 21.6 and 26.4 kHz, harmonic 21 at 23.1 at most
+    assert heard[0, :, 23].tolist() == [True, False, False, False, True]
+    assert bool(heard[0, :, :21].all())
 
 
 @pytest.mark.parametrize("sample_rate, hop", RATES)

@@ -82,6 +82,13 @@ def test_slices_put_together_are_the_whole():
     assert same(Performance.concatenate(parts), whole)
 
 
+def test_the_same_part_may_follow_itself():
+    part = performance(13)
+    twice = Performance.concatenate([part, part])
+    assert twice.n_frames == 16 + 13 and len(twice.z) == 4
+    np.testing.assert_array_equal(twice.f0_hz[16:], part.f0_hz)
+
+
 def test_edits_leave_the_original():
     before = performance()
     copy = before.f0_hz.copy()
