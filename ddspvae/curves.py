@@ -1,9 +1,41 @@
-"""Arithmetic on curves sampled at frames: resampling, smoothing, taking vibrato apart."""
+"""Curves sampled at frames: what they must obey, resampling, smoothing, taking vibrato apart."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+
+from ddspvae.checks import check_shape, fail
+
+Curve = NDArray[np.floating[Any]]  # stored as float32
+
+
+def freeze_curves(obj: Any, **arrays: Any) -> None:
+    """Store read-only float32 copies, so that no two signals ever share memory by accident."""
+    for name, value in arrays.items():
+        array = np.array(value, dtype=np.float32)
+        array.setflags(write=False)
+        object.__setattr__(obj, name, array)
+
+
+def check_frames(where: str, f0_hz: Curve, periodicity: Curve, loudness_db: Curve) -> None:
+    """Raise InputError unless the three curves share a length, are finite, and f0 is positive everywhere."""
+    n_frames = len(f0_hz) if f0_hz.ndim else 0
+    for name, curve in (("f0_hz", f0_hz), ("periodicity", periodicity), ("loudness_db", loudness_db)):
+        check_shape(where, name, curve.shape, n_frames)
+        if not np.isfinite(curve).all():
+            raise fail(where, name, "be finite in every frame", "NaN or infinity",
+                       "unvoiced frames carry a filled-in f0 and a low periodicity")
+    if n_frames == 0:
+        raise fail(where, "f0_hz", "have at least one frame", 0)
+    if f0_hz.min() <= 0:
+        raise fail(where, "f0_hz", "be positive in every frame", f"{f0_hz.min():g}",
+                   "mark unvoiced frames in periodicity, not with f0 = 0")
+    if periodicity.min() < 0 or periodicity.max() > 1:
+        raise fail(where, "periodicity", "lie between 0 and 1",
+                   f"{periodicity.min():g} to {periodicity.max():g}")
 
 
 def resample_curve(curve: NDArray, n_frames: int) -> NDArray:

@@ -8,15 +8,14 @@ import sys
 import time
 import warnings
 from argparse import Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ddspvae.checks import InputError, check_range, fail
+from ddspvae.outputs import check_output, check_sound_options, read_ir, say, write_sound, write_stems
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ddspvae.instrument import Instrument
     from ddspvae.signals import Notes, Performance
 
@@ -62,9 +61,9 @@ def render(args: Namespace) -> None:
 
     began = time.perf_counter()
     source = Path(args.source)
-    _check_sound_options(args, source)
+    check_sound_options(args, source)
     if args.save_performance:
-        _check_output(args.save_performance, [".npz"], source)
+        check_output(args.save_performance, [".npz"], source)
     check_range("render", "transpose", args.transpose, -60, 60)
     check_range("render", "expression", args.expression, 0, 2)
     default = load(args.preset, args.room)
@@ -87,15 +86,15 @@ def render(args: Namespace) -> None:
             raise InputError(f"render: {player.name} runs at {player.config.sample_rate} Hz and {default.name} at "
                              f"{rate} Hz; use presets of one rate.")
         sounds.append(player.resynthesize(performance, dry=args.dry, seed=args.seed or 0, voice=voice,
-                                          ir=_read_ir(args, rate)))
+                                          ir=read_ir(args, rate)))
     mix = np.zeros(max(map(len, sounds)), dtype=np.float32)
     for sound in sounds:
         mix[: len(sound)] += sound
     if args.stems:
-        _write_stems(args, names, sounds, rate)
+        write_stems(args, names, sounds, rate)
     if args.save_performance:
         performances[0].save(args.save_performance)
-    _write(args, mix, rate, began, {"parts": len(sounds)})
+    write_sound(args, mix, rate, began, {"parts": len(sounds)})
 
 
 def _read_parts(source: Path, args: Namespace) -> list[tuple[Notes, Instrument]]:
@@ -160,7 +159,7 @@ def analyze(args: Namespace) -> None:
 
     for path, ending in ((args.out, ".npz"), (args.plot, ".png"), (args.csv, ".csv")):
         if path:
-            _check_output(path, [ending], args.take)
+            check_output(path, [ending], args.take)
     instrument = load(args.preset)
     audio, rate = read_audio(args.take)
     performance = instrument.analyze(audio, rate, args.tracker)
@@ -177,7 +176,7 @@ def analyze(args: Namespace) -> None:
               "lowest": pitch_to_name(float(hz_to_pitch(f0_hz.min()))) if len(f0_hz) else None,
               "highest": pitch_to_name(float(hz_to_pitch(f0_hz.max()))) if len(f0_hz) else None,
               "loudest_db": round(float(performance.loudness_db.max()), 1)}
-    _say(args, result, f"{args.out}: {result['seconds']:.1f} s, pitched {result['pitched_share']:.0%}, "
+    say(args, result, f"{args.out}: {result['seconds']:.1f} s, pitched {result['pitched_share']:.0%}, "
          f"{result['lowest']} to {result['highest']}, loudest {result['loudest_db']:.1f} dB.")
 
 
@@ -188,7 +187,7 @@ def edit(args: Namespace) -> None:
     from ddspvae.signals import Performance
 
     began = time.perf_counter()
-    _check_sound_options(args, args.take)
+    check_sound_options(args, args.take)
     for name, low, high in (("transpose", -60, 60), ("loudness", -120, 120), ("vibrato", 0, 10), ("stretch", 0.05, 20)):
         check_range("edit", name, getattr(args, name), low, high)
     instrument = load(args.preset, args.room)
@@ -199,8 +198,8 @@ def edit(args: Namespace) -> None:
         performance = instrument.analyze(audio, rate, args.tracker)
     performance = _edit(performance, args)
     rate = instrument.config.sample_rate
-    sound = instrument.resynthesize(performance, dry=args.dry, seed=args.seed or 0, ir=_read_ir(args, rate))
-    _write(args, sound, rate, began, {})
+    sound = instrument.resynthesize(performance, dry=args.dry, seed=args.seed or 0, ir=read_ir(args, rate))
+    write_sound(args, sound, rate, began, {})
 
 
 def _edit(performance: Performance, args: Namespace) -> Performance:
@@ -248,7 +247,7 @@ def train(args: Namespace) -> None:
         return
     if args.out is None:
         raise InputError("train: name the file to write with --out my.safetensors (or ask for --examine alone).")
-    _check_output(args.out, [".safetensors"])
+    check_output(args.out, [".safetensors"])
     finished = _finished_run(args)
     columns = (TextColumn("step {task.fields[step]}"), BarColumn(), TextColumn(
         "loss {task.fields[loss]:.3f}  {task.fields[cents]} cents  {task.fields[bits]:.0f} bit/s  {task.fields[left]} left"))
@@ -270,7 +269,7 @@ def train(args: Namespace) -> None:
     card = read_card(path)
     measured = card["metrics"]["validation"]
     again = "finished before; " if finished and _finished_run(args) == finished else ""
-    _say(args, {"out": str(path), "finished_before": bool(again), **measured},
+    say(args, {"out": str(path), "finished_before": bool(again), **measured},
          f"{path}: {again}{card['training']['steps_done']} steps in {card['training']['minutes_done']:.1f} min; on takes "
          f"left out of the training: loss {measured['loss']:.3f}, pitch off by {measured['pitch_median_cents']:.1f} cents "
          f"(median), heard in {measured['pitch_heard']:.1%}, z {measured['bits_per_second']:.0f} bit/s.")
@@ -291,73 +290,7 @@ def evaluate(args: Namespace) -> None:
     paths = find_recordings([Path(path) for path in args.recordings])
     metrics = run(load(args.preset, args.room), paths, Path(args.out), tracker=args.tracker, max_seconds=args.max_seconds,
                   progress=lambda sentence: print(sentence, file=sys.stderr) if sys.stderr.isatty() else None)
-    _say(args, metrics, f"{args.out}/index.html and {args.out}/metrics.json written.")
-
-
-def _check_sound_options(args: Namespace, source: str | Path) -> None:
-    """Everything about the output that can be wrong, before anything is rendered or written."""
-    from ddspvae.audio import FORMATS
-
-    _check_output(args.out, FORMATS, source)
-    if args.bit_depth == "float" and Path(args.out).suffix.lower() != ".wav":
-        raise fail(args.verb, "--bit-depth", f"be 16 or 24 for {Path(args.out).suffix}", "float", "write a .wav instead")
-    if args.sample_rate is not None:
-        check_range(args.verb, "sample-rate", args.sample_rate, 8_000, 192_000)
-    if args.seed is not None:
-        check_range(args.verb, "seed", args.seed, 0, 2**31 - 1)
-
-
-def _check_output(path: str, endings: Iterable[str], source: str | Path | None = None) -> None:
-    """The ending fits, the folder can be written, and it is not the input."""
-    if Path(path).suffix.lower() not in endings:
-        raise InputError(f"{path} must end in {' or '.join(endings)}.")
-    if source is not None and Path(path).resolve() == Path(source).resolve():
-        raise InputError(f"{path} is the input; choose another name for the output.")
-    folder = Path(path).absolute().parent
-    if not folder.is_dir():
-        raise InputError(f"no folder {folder} to write {Path(path).name} to; make it first.")
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"the folder {folder} cannot be written; choose another --out.")
-
-
-def _read_ir(args: Namespace, sample_rate: int) -> np.ndarray | None:
-    if args.ir is None:
-        return None
-    from ddspvae.audio import read_audio
-
-    return read_audio(args.ir, sample_rate)[0]
-
-
-def _write(args: Namespace, sound: np.ndarray, rate: int, began: float, extra: dict[str, Any]) -> None:
-    """Resample, keep under the peak limit, write, and say what was done."""
-    from ddspvae.audio import limit_peak, resample, write_audio
-
-    out_rate = args.sample_rate or rate
-    sound, gain_db = limit_peak(resample(sound, rate, out_rate))
-    write_audio(args.out, sound, out_rate, args.bit_depth)
-    seconds, took_s = len(sound) / out_rate, time.perf_counter() - began
-    result = {"out": args.out, "seconds": round(seconds, 3), "sample_rate": out_rate, "gain_db": round(gain_db, 2),
-              "took_s": round(took_s, 2), **extra}
-    turned = f", turned down by {-gain_db:.1f} dB to stay below -1 dBFS" if gain_db else ""
-    _say(args, result, f"{args.out}: {seconds:.1f} s in {took_s:.1f} s{turned}.")
-
-
-def _write_stems(args: Namespace, names: list[str], sounds: list[np.ndarray], rate: int) -> None:
-    from ddspvae.audio import limit_peak, resample, write_audio
-
-    folder = Path(args.stems)
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise InputError(f"render: cannot make the folder {folder} ({error.strerror}).") from error
-    out_rate = args.sample_rate or rate
-    for name, sound in zip(names, sounds):
-        safe = "".join(c if c.isalnum() or c in "-_ " else "_" for c in name).strip() or "part"
-        write_audio(folder / f"{safe}.wav", limit_peak(resample(sound, rate, out_rate))[0], out_rate, args.bit_depth)
-
-
-def _say(args: Namespace, result: dict[str, Any], sentence: str) -> None:
-    print(json.dumps(result) if args.json else sentence)
+    say(args, metrics, f"{args.out}/index.html and {args.out}/metrics.json written.")
 
 
 VERBS: dict[str, Callable[[Namespace], None]] = {

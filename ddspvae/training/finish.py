@@ -6,7 +6,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,10 +17,8 @@ from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.presets import save_instrument
 from ddspvae.training.dataset import Take
 from ddspvae.training.prepare import Prepared
+from ddspvae.training.run import Run
 from ddspvae.training.validation import curves, excerpts, validate
-
-if TYPE_CHECKING:
-    from ddspvae.training.loop import Run
 
 PRIOR_STEPS = 600
 

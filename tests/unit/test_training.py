@@ -17,9 +17,10 @@ from ddspvae.instrument import load
 from ddspvae.model.autoencoder import ModelConfig
 from ddspvae.presets import read_card
 from ddspvae.training.dataset import Crops, Take, split
-from ddspvae.training.loop import TrainingConfig, pick_device, train
+from ddspvae.training.loop import pick_device, train
 from ddspvae.training.losses import fft_sizes, spectral_loss
 from ddspvae.training.rate import RateController
+from ddspvae.training.run import TrainingConfig
 from ddspvae.training.validation import TrainingStopped, Validation, check_health
 
 from ..conftest import melody_take, tone
@@ -216,9 +217,9 @@ def test_a_failed_run_stays_failed(recordings, tmp_path, monkeypatch):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(recordings, tmp_path, monkeypatch):
-    from ddspvae.training import loop
+    from ddspvae.training import run
 
-    monkeypatch.setattr(loop, "spectral_loss", lambda *a: torch.tensor(float("nan")))
+    monkeypatch.setattr(run, "spectral_loss", lambda *a: torch.tensor(float("nan")))
     with pytest.raises(TrainingStopped, match="loss is not finite at step 0"):
         train(recordings, tmp_path / "x.safetensors", steps=2, model=SMALL)
 
