@@ -38,7 +38,7 @@ class Validation:
         pitch_heard: share of sure frames where the output has a pitch.
         bits_per_second: rate of z.
         harmonic_share: mean A-weighted share of the harmonics in sure frames.
-        z_gain: how much the loss rises when z is replaced by its mean over the take, relative.
+        z_gain: how much the loss rises when z is the same everywhere (its mean over all takes), relative.
     """
 
     loss: float
@@ -68,8 +68,8 @@ def curves(take: Take, device: torch.device) -> list[torch.Tensor]:
 
 @torch.inference_mode()
 def reconstruct(model: Autoencoder, take: Take, rooms: Sequence[str], device: torch.device,
-                flat_z: bool = False) -> tuple[np.ndarray, float, float]:
-    """Resynthesize a take with z at its mean.
+                fixed_z: torch.Tensor | None = None) -> tuple[np.ndarray, float, float]:
+    """Resynthesize a take with z at its posterior's mean, or with one row [Z] everywhere.
 
     Returns:
         audio [T], bits per second, harmonic share in sure frames.
@@ -77,7 +77,7 @@ def reconstruct(model: Autoencoder, take: Take, rooms: Sequence[str], device: to
     config = model.config
     timbre = torch.from_numpy(np.array(take.features.timbre))[None].to(device)
     latents = model.encode(timbre)
-    z = latents.z_mean.mean(1, keepdim=True).expand_as(latents.z_mean) if flat_z else latents.z_mean
+    z = latents.z_mean if fixed_z is None else fixed_z.expand_as(latents.z_mean)
     index = torch.tensor([rooms.index(take.room) if take.room in rooms else 0], device=device)
     room = model.room(index)
     f0_hz, periodicity, loudness_db = curves(take, device)
@@ -91,19 +91,27 @@ def reconstruct(model: Autoencoder, take: Take, rooms: Sequence[str], device: to
     return audio[0].cpu().numpy(), bits, float(share[sure].mean()) if sure.any() else 1.0
 
 
+@torch.inference_mode()
+def typical_z(model: Autoencoder, takes: Sequence[Take], device: torch.device) -> torch.Tensor:
+    """The mean of z over all takes, [Z]."""
+    rows = [model.encode(torch.from_numpy(np.array(take.features.timbre))[None].to(device)).z_mean[0] for take in takes]
+    return torch.cat(rows).mean(0)
+
+
 def validate(model: Autoencoder, takes: Sequence[Take], rooms: Sequence[str], tracker: str,
              device: torch.device) -> Validation:
     """Measure a model on excerpts."""
     config = model.config
     sizes = fft_sizes(config.sample_rate)
     losses, flat_losses, bits, shares, cents, heard = [], [], [], [], [], []
+    mean_z = typical_z(model, takes, device)
     for take in takes:
         reference = torch.from_numpy(np.array(take.audio))[None]
         audio, take_bits, share = reconstruct(model, take, rooms, device)
         length = min(reference.shape[-1], len(audio))
         losses.append(float(spectral_loss(reference[:, :length], torch.from_numpy(audio)[None, :length], sizes)))
         if config.n_z:
-            flat, _, _ = reconstruct(model, take, rooms, device, flat_z=True)
+            flat, _, _ = reconstruct(model, take, rooms, device, mean_z)
             flat_losses.append(float(spectral_loss(reference[:, :length], torch.from_numpy(flat)[None, :length], sizes)))
         bits.append(take_bits)
         shares.append(share)
@@ -145,5 +153,5 @@ def check_health(v: Validation, progress: float, step: int, n_z: int, tail_energ
         raise TrainingStopped(f"train: the reverb has eaten the note (tail at {tail_energy:.2f} of the direct sound, pitch "
                               f"heard in {v.pitch_heard:.0%} of the frames); train with --no-reverb.")
     if n_z and progress > 0.6 and step >= STEPS_TO_USE_Z and v.z_gain < LEAST_Z_GAIN:
-        raise TrainingStopped(f"train: z is ignored (the loss rises by only {v.z_gain:.2%} when it is held still); "
+        raise TrainingStopped(f"train: z is ignored (the loss rises by only {v.z_gain:.2%} when it is the same everywhere); "
                               "ask for a higher --bitrate, or train longer.")
