@@ -144,7 +144,7 @@ def _track_presets(options: list[str], n_parts: int) -> dict[int, str]:
         number, sign, preset = option.partition("=")
         if not sign or not number.isdigit() or not preset:
             raise fail("render", "--track", "look like 2=flute", f"'{option}'")
-        check_range("render", "--track", int(number), 1, n_parts, f"the file has {n_parts} parts with notes")
+        check_range("render", "--track", int(number), 1, n_parts, f"parts with notes in this file: {n_parts}")
         chosen[int(number)] = preset
     return chosen
 

@@ -231,7 +231,7 @@ def check_range(notes: Notes, statistics: Statistics) -> str | None:
     lies = f"{len(outside)} of {len(notes.notes)} notes lie" if len(outside) > 1 else "1 note lies"
     trained = f"{pitch_to_name(statistics.pitch_low)}–{pitch_to_name(statistics.pitch_high)}"
     reach = f"{pitch_to_name(min(outside))}–{pitch_to_name(max(outside))}"
-    return f"{lies} outside the trained range {trained} (at {reach}); transpose, or fold octaves."
+    return f"{lies} outside the trained range {trained} (at {reach}); transpose, or fold octaves (--fold)."
 
 
 def fold_octaves(notes: Notes, statistics: Statistics) -> Notes:
