@@ -9,6 +9,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 from scipy import signal
+from scipy.io import wavfile
 
 from ddspvae.checks import InputError, check_choice, check_range, fail
 from ddspvae.units import amplitude_to_db, db_to_amplitude
@@ -33,7 +34,7 @@ def read_audio(path: str | Path, sample_rate: int | None = None) -> tuple[Audio,
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"read_audio: no file {path}.")
+        raise InputError(f"read_audio: {path} is a folder, not a file." if path.is_dir() else f"read_audio: no file {path}.")
     try:
         audio, file_rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError) as error:
@@ -126,7 +127,10 @@ def write_audio(path: str | Path, audio: NDArray, sample_rate: int, bit_depth: s
     subtype = "VORBIS" if path.suffix.lower() == ".ogg" else BIT_DEPTHS[str(bit_depth)]
     part = path.with_name(path.name + ".part")
     try:
-        soundfile.write(part, audio.T, sample_rate, subtype=subtype, format=FORMATS[path.suffix.lower()])
+        if bit_depth == "float":  # libsndfile would write the time of day into the file
+            wavfile.write(part, sample_rate, np.asarray(audio.T, dtype=np.float32))
+        else:
+            soundfile.write(part, audio.T, sample_rate, subtype=subtype, format=FORMATS[path.suffix.lower()])
         part.replace(path)
     except (OSError, soundfile.LibsndfileError) as error:
         raise InputError(f"write_audio: cannot write {path} ({error}); does the folder exist?") from error

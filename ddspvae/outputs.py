@@ -23,6 +23,8 @@ def check_sound_options(args: Namespace, source: str | Path) -> None:
     check_output(args.out, FORMATS, source)
     if args.bit_depth == "float" and Path(args.out).suffix.lower() != ".wav":
         raise fail(args.verb, "--bit-depth", f"be 16 or 24 for {Path(args.out).suffix}", "float", "write a .wav instead")
+    if args.dry and args.ir is not None:
+        raise InputError(f"{args.verb}: --dry is without a room and --ir in another one; give one of them.")
     if args.sample_rate is not None:
         check_range(args.verb, "sample-rate", args.sample_rate, 8_000, 192_000)
     if args.seed is not None:
@@ -33,6 +35,8 @@ def check_output(path: str, endings: Iterable[str], source: str | Path | None = 
     """The ending fits, the folder can be written, and it is not the input."""
     if Path(path).suffix.lower() not in endings:
         raise InputError(f"{path} must end in {' or '.join(endings)}.")
+    if Path(path).is_dir():
+        raise InputError(f"{path} is a folder; name a file.")
     if source is not None and Path(path).resolve() == Path(source).resolve():
         raise InputError(f"{path} is the input; choose another name for the output.")
     folder = Path(path).absolute().parent

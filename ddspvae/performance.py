@@ -181,7 +181,7 @@ class Performance:
         except InputError:
             raise
         except Exception as error:  # zipfile, json and numpy each have their own words for a broken file
-            raise InputError(f"load: {path} is not a saved performance ({error}).") from error
+            raise InputError(f"load: {path} is not a saved performance.") from error
 
     def _curve(self, where: str, name: str, value: float | Sequence[float] | Curve) -> Curve:
         curve = np.asarray(value, dtype=np.float64)

@@ -89,6 +89,7 @@ def save_instrument(path: Path, weights: Mapping[str, Tensor], card: Mapping[str
     part = path.with_name(path.name + ".part")
     try:
         save_file(half, part, metadata={"ddspvae": json.dumps({"format": FILE_FORMAT, **card})})
+        part.chmod(0o644)  # safetensors keeps its files to their owner
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)

@@ -68,6 +68,8 @@ def render(args: Namespace) -> None:
     check_range("render", "expression", args.expression, 0, 2)
     default = load(args.preset, args.room)
     if source.suffix.lower() == ".npz":
+        if args.track or args.fold or args.expression != 1.0:
+            raise InputError(f"render: --track, --fold and --expression are for scores; {source} is played already.")
         players, performances = [default], [Performance.load(source)]
         names = [source.stem]
     else:
@@ -192,6 +194,8 @@ def edit(args: Namespace) -> None:
         check_range("edit", name, getattr(args, name), low, high)
     instrument = load(args.preset, args.room)
     if Path(args.take).suffix.lower() == ".npz":
+        if args.tracker is not None:
+            raise InputError(f"edit: {args.take} holds its pitch already; give --tracker to `analyze`, or edit the recording.")
         performance = instrument.adapt(Performance.load(args.take))
     else:
         audio, rate = read_audio(args.take)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
 from ddspvae.audio import resample
-from ddspvae.checks import check_choice, check_range, fail
+from ddspvae.checks import InputError, check_choice, check_range, fail
 from ddspvae.features.autocorrelation import RATE_HZ
 from ddspvae.features.cache import cached
 from ddspvae.features.f0_csv import read_f0_csv, write_f0_csv
@@ -21,6 +21,7 @@ __all__ = ["TRACKERS", "VOICED", "track_f0", "write_f0_csv"]
 VERSION = 2  # part of the cache key: raise it with every change of the result
 VOICED = 0.5  # from this periodicity a frame counts as pitched
 FILL_BELOW = 0.45  # less sure than this, a pitch is a guess: better the line between its neighbours
+CSV_MAY_END_EARLY_S = 0.5
 SILENCE_DB = -60.0  # below the loudest frame
 LEVEL_WINDOW_S = 0.03
 SOME_HZ = 440.0  # the pitch of silence
@@ -53,6 +54,9 @@ def track_f0(
     times_s = np.arange(samples_to_frames(len(audio), hop_size)) * (hop_size / sample_rate)
     if tracker.lower().endswith(".csv"):
         track = read_f0_csv(tracker)
+        if times_s[-1] - track.times_s[-1] > CSV_MAY_END_EARLY_S:
+            raise InputError(f"track_f0: {tracker} ends at {track.times_s[-1]:.2f} s, the take at {times_s[-1]:.2f} s; "
+                             "is it the curve of this take, and whole?")
         f0_hz = read_pitch_at(times_s, track.times_s, track.f0_hz)
         periodicity = np.interp(times_s, track.times_s, track.periodicity)
         return f0_hz.astype(np.float32), periodicity.astype(np.float32)

@@ -1,7 +1,8 @@
-"""TensorBoard: curves, audio pairs and spectrogram pairs. Without the extra `train` it stays silent."""
+"""TensorBoard: curves, audio pairs and spectrogram pairs. Without the extra `train` it says so once."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -27,6 +28,8 @@ class Monitor:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
+            warnings.warn("train: no TensorBoard here, so no curves and sounds on the way: pip install 'ddspvae[train]'.",
+                          stacklevel=2)
             return
         self.writer = SummaryWriter(str(folder))
 

@@ -7,6 +7,7 @@ import pickle
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import mido
@@ -96,6 +97,14 @@ def test_same_command_same_bytes(capsys, tmp_path, short_song):
     assert (tmp_path / "a.wav").read_bytes() != (tmp_path / "c.wav").read_bytes()
 
 
+@pytest.mark.parametrize("depth", ["16", "24", "float"])
+def test_same_bytes_at_every_bit_depth(capsys, tmp_path, short_song, depth):
+    for name in ("a.wav", "b.wav"):
+        run(capsys, "render", short_song, "--preset", "violin", "--out", tmp_path / name, "--bit-depth", depth)
+        time.sleep(1.1 if name == "a.wav" else 0)  # a time of day in the file would show
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+
+
 def test_render_options_reach_the_sound(capsys, tmp_path, short_song):
     code, _, _ = run(capsys, "render", short_song, "--preset", "violin", "--out", tmp_path / "o.flac", "--sample-rate",
                         44_100, "--bit-depth", "24", "--dry", "--expression", 0, "--stems", tmp_path / "stems",
@@ -125,6 +134,8 @@ def broken_files(folder: Path) -> dict[str, Path]:
         "empty.mid", "text.mid", "no_notes.mid", "cut.mid", "nan.wav", "zero.wav", "silence.wav", "noise.safetensors",
         "newer.safetensors", "pickle.safetensors", "cut.safetensors")}
     files["empty.mid"].touch()
+    soundfile.write(folder / "tone.wav", tone(440.0, 1.0), 48_000)
+    (folder / "short.csv").write_text("time_s,f0_hz,periodicity\n0.0,440,1\n0.01,440,1\n")
     files["text.mid"].write_text("do re mi")
     mido.MidiFile(tracks=[mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=500_000)])]).save(files["no_notes.mid"])
     files["cut.mid"].write_bytes(MELODY.read_bytes()[:120])
@@ -173,6 +184,11 @@ MISTAKES = [
     (["render", MELODY, "--ir", "nan.wav"], "NaN"),
     (["render", MELODY, "--out", "out.mp3", "--stems", "out_stems"], "must end in .wav or .flac or .ogg"),
     (["render", MELODY, "--out", "out.flac", "--bit-depth", "float"], "--bit-depth must be 16 or 24 for .flac"),
+    (["render", MELODY, "--dry", "--ir", "silence.wav"], "give one of them"),
+    (["render", "some.npz", "--track", "1=flute"], "are for scores"),
+    (["edit", "some.npz", "--tracker", "pitch.csv"], "holds its pitch already"),
+    (["analyze", "no audio"], "is a folder"),
+    (["analyze", "tone.wav", "--tracker", "short.csv"], "ends at 0.01 s"),
     (["render", MELODY, "--seed", "-1"], "seed must lie between"),
     (["render", MELODY, "--room", "kitchen"], "room must be one of"),
     (["render", MELODY, "--save-performance", "out.txt"], "must end in .npz"),
