@@ -195,7 +195,7 @@ def edit(args: Namespace) -> None:
     instrument = load(args.preset, args.room)
     if Path(args.take).suffix.lower() == ".npz":
         if args.tracker is not None:
-            raise InputError(f"edit: {args.take} holds its pitch already; give --tracker to `analyze`, or edit the recording.")
+            raise InputError(f"edit: {args.take} holds its pitch already; give --tracker to analyze, or edit the WAV.")
         performance = instrument.adapt(Performance.load(args.take))
     else:
         audio, rate = read_audio(args.take)
