@@ -7,8 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ddspvae.model.stack import GatedStack
-from ddspvae.units import hz_to_pitch
+from ddspvae.model.stack import GatedStack, scale_curves
 
 MAX_KNOTS = 128
 
@@ -71,8 +70,7 @@ class Decoder(nn.Module):
         n_frames = f0_hz.shape[1]
         # a row of z is held over its frames: reading ahead would cost latency, and the stack smooths the step
         held = z.repeat_interleave(self.frames_per_z, dim=1)[:, :n_frames]
-        inputs = torch.cat([(hz_to_pitch(f0_hz) - 60) / 24, periodicity * 2 - 1, loudness_db / 20 + 1.5, held], dim=-1)
-        hidden = self.stack(inputs)
+        hidden = self.stack(torch.cat([scale_curves(f0_hz, periodicity, loudness_db), held], dim=-1))
         distribution = torch.softmax(self.harmonic_head(hidden) @ self.knots + self.tilt, dim=-1)
         noise_shape = torch.exp((self.noise_head(hidden) + self.noise_tilt).clamp(-12, 12))
         share = torch.sigmoid(self.share_head(hidden).clamp(-9, 9))

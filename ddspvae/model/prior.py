@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ddspvae.units import hz_to_pitch
+from ddspvae.model.stack import scale_curves
 
 PERSISTENCE = 0.9  # of a sampled deviation from one row of z to the next: 0.4 s at 25 rows per second
 
@@ -20,8 +20,7 @@ class Prior(nn.Module):
 
     def forward(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor) -> tuple[Tensor, Tensor]:
         """Rows [..., 1] each to mean and log-variance [..., Z]."""
-        inputs = torch.cat([(hz_to_pitch(f0_hz) - 60) / 24, periodicity * 2 - 1, loudness_db / 20 + 1.5], dim=-1)
-        mean, logvar = self.net(inputs).chunk(2, dim=-1)
+        mean, logvar = self.net(scale_curves(f0_hz, periodicity, loudness_db)).chunk(2, dim=-1)
         return mean, logvar.clamp(-8, 4)
 
     def sample(self, mean: Tensor, logvar: Tensor, seed: int) -> Tensor:

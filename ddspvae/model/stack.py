@@ -1,11 +1,18 @@
-"""Causal gated convolutions, the one building block of encoder and decoder."""
+"""What encoder, decoder and prior are built of: scaled curves and causal gated convolutions."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+from ddspvae.units import hz_to_pitch
+
 KERNEL = 3
+
+
+def scale_curves(f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor) -> Tensor:
+    """Curves [..., 1] each as a network hears them, [..., 3], about -1 to 1."""
+    return torch.cat([(hz_to_pitch(f0_hz) - 60) / 24, periodicity * 2 - 1, loudness_db / 20 + 1.5], dim=-1)
 
 
 class GatedLayer(nn.Module):
