@@ -1,8 +1,9 @@
 """What each part of the synthesizer and z are worth: spectral distance on a held-out recording without it.
 
-    python benchmarks/ablation.py RECORDINGS HELD_OUT --room NAME --minutes 4 --folder runs/
+    python benchmarks/ablation.py RECORDINGS HELD_OUT --room NAME --steps 1000 --folder runs/
 
-Trains one model a row, all with the same budget and seed; finished runs in the folder are taken as they are.
+Trains one model a row, all with the same number of steps (minutes would favour what ran while the machine was
+idle) and the same seed; finished runs in the folder are taken as they are.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ def main() -> None:
     parser.add_argument("recordings", type=Path)
     parser.add_argument("held_out", type=Path)
     parser.add_argument("--room", required=True)
-    parser.add_argument("--minutes", type=float, default=4.0)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=Path("runs"))
     args = parser.parse_args()
     args.folder.mkdir(exist_ok=True)
     print("| | spectral distance | pitch, median cents | heard | loudness error, dB | steps |\n|---|---|---|---|---|---|")
     for name, change in VARIANTS.items():
-        path = train(args.recordings, args.folder / f"{name}.safetensors", minutes=args.minutes, holdout=[args.held_out],
+        path = train(args.recordings, args.folder / f"{name}.safetensors", steps=args.steps, holdout=[args.held_out],
                      seed=args.seed, model=replace(ModelConfig(), **change))
         instrument = load(path, args.room)
         audio, rate = read_audio(args.held_out, instrument.config.sample_rate)
