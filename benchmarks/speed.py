@@ -2,7 +2,7 @@
 
     python benchmarks/speed.py
 
-The contestants take turns in one process; medians of 7 after one warm-up, as ratios. Absolute times mean nothing on a
+The baseline for a faster engine, not a claim: the contestants take turns in one process; medians of 7 after one warm-up, as ratios. Absolute times mean nothing on a
 shared machine; the share of real time is printed for orientation.
 """
 

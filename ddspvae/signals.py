@@ -33,7 +33,7 @@ class Features:
     Args:
         f0_hz: [F], Hz, > 0 everywhere, filled in through unvoiced stretches.
         periodicity: [F], 0 (noise, silence) to 1 (surely pitched).
-        loudness_db: [F], A-weighted, dB; 0 dB is a full-scale 1 kHz square wave's power.
+        loudness_db: [F], A-weighted, dB; a full-scale 1 kHz sine is -3 dB.
         timbre: [F, C], level-normalised frames for the encoder.
         frame_rate_hz: frames per second.
     """

@@ -96,7 +96,7 @@ def solve_dry_power(wet_power: np.ndarray, band_share: np.ndarray, room: Room, s
         band_share: [B, F, J], how the dry A-weighted power divides over the room's bands; sums to 1.
         room: one room for all, or one per batch row.
     Returns:
-        [B, F], at least QUIETEST_DRY of wet_power.
+        [B, F]; where the tail alone is loud enough, QUIETEST_DRY of wet_power (before the room's own gain).
     """
     now, first, keep = tail_recursion(room, sample_rate, hop_size)
     gain = 1 + (band_share * now[:, None]).sum(-1)
