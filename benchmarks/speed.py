@@ -2,8 +2,8 @@
 
     python benchmarks/speed.py
 
-The baseline for a faster engine, not a claim: the contestants take turns in one process; medians of 7 after one warm-up, as ratios. Absolute times mean nothing on a
-shared machine; the share of real time is printed for orientation.
+The baseline for a faster engine, not a claim: the contestants take turns in one process; medians of 7 after one
+warm-up, as ratios. Absolute times mean nothing on a shared machine; times real time are printed for orientation.
 """
 
 from __future__ import annotations
