@@ -11,7 +11,7 @@ from ddspvae import checks
 from ddspvae.features.statistics import Statistics
 from ddspvae.midi.notes import pitch_to_name
 from ddspvae.signals import Note, Notes
-from ddspvae.units import CENTS_PER_SEMITONE, amplitude_to_db, pitch_to_hz
+from ddspvae.units import CENTS_PER_SEMITONE, DB_FLOOR, amplitude_to_db, pitch_to_hz
 
 LEGATO_GAP_S = 0.050
 LONGEST_GLIDE_S = 0.060  # half of it before the onset: a slower glide would be heard as a late note
@@ -22,7 +22,7 @@ RETRIGGER_DB = 15.0  # of which that measurement leaves 6 or more
 LEGATO_DIP_DB = 2.0
 LEGATO_CHANGE_S = 0.040
 FADED_DB = 40.0  # a release this far down is no longer pitched
-REST_DB = -90.0
+REST_DB = DB_FLOOR  # true silence, which the engine need not compute
 PHRASE_GAP_S = 0.35
 SWELL_S = 5.0  # one arch of a phrase
 SWELL_DB = 3.0  # from the ends of an arch to its top
@@ -92,13 +92,45 @@ def perform(notes: Notes, statistics: Statistics, frame_rate_hz: float, *, expre
     pitch += expression * _vibrato_cents(plan, statistics) / CENTS_PER_SEMITONE
     loudness_db = _levels(plan, statistics) + expression * _swell_db(plan)
     rest_s = plan.time_s - plan.offset_s[plan.index]
-    periodicity = np.clip(1 - rest_s * plan.release_db_per_s[plan.index] / FADED_DB, 0, 1)
+    periodicity = fade_periodicity(rest_s, plan.release_db_per_s[plan.index])
     periodicity[plan.time_s < plan.start_s[0]] = 0
     return Curves(
         f0_hz=pitch_to_hz(pitch).astype(np.float32),
         periodicity=periodicity.astype(np.float32),
-        loudness_db=np.maximum(loudness_db, min(statistics.silence_db, REST_DB)).astype(np.float32),
+        loudness_db=np.maximum(loudness_db, REST_DB).astype(np.float32),
     )
+
+
+def velocity_to_level_db(velocity: NDArray | float, statistics: Statistics) -> NDArray:
+    """Levels of the recordings that MIDI velocities stand for: 1 to 127 span the quantiles 0.05 to 0.98."""
+    low, high = QUANTILE_OF_VELOCITY
+    quantile = low + (velocity - 1) / 126 * (high - low)
+    return np.asarray(np.interp(quantile * 100, np.arange(101), statistics.loudness_quantiles_db))
+
+
+def fade_periodicity(rest_s: NDArray, release_db_per_s: NDArray | float) -> NDArray:
+    """Periodicity rest_s seconds after a release began: 1 until then, 0 once it has faded by 40 dB."""
+    return (1 - rest_s * release_db_per_s / FADED_DB).clip(0, 1)
+
+
+def vibrato_cents(extent_cents: NDArray | float, since_onset_s: NDArray, since_delay_s: NDArray, fade: NDArray,
+                  statistics: Statistics) -> NDArray:
+    """Vibrato that rises after its delay.
+
+    Args:
+        extent_cents: +- this far at full height.
+        since_onset_s: since the note began, where the vibrato is 0.
+        since_delay_s: since the end of its delay, where half the extent is reached.
+        fade: 1 while the note lasts, to 0 at its end.
+        statistics: of the instrument's recordings, for the rate and the rise.
+    Returns:
+        cents, in the shape that the arguments share.
+    """
+    rise_s = max(statistics.vibrato_delay_s, 1 / max(statistics.vibrato_rate_hz, 1.0)) / 2
+    # the delay is measured to half the extent, so the rise is centred on it
+    envelope = (0.5 + since_delay_s / (2 * rise_s)).clip(0, 1)
+    started = (since_onset_s / VIBRATO_FADE_S).clip(0, 1)
+    return extent_cents * envelope * fade * started * np.sin(2 * np.pi * statistics.vibrato_rate_hz * since_delay_s)
 
 
 def _plan(notes: Notes, statistics: Statistics, frame_rate_hz: float, tail_s: float) -> _Plan:
@@ -110,9 +142,7 @@ def _plan(notes: Notes, statistics: Statistics, frame_rate_hz: float, tail_s: fl
     if len(gap_s) and gap_s.min() < -1e-6:
         raise checks.fail("perform", "notes", "not overlap", f"note {int(gap_s.argmin()) + 1} before the end of "
                           f"note {int(gap_s.argmin())}", "call to_one_voice first")
-    low, high = QUANTILE_OF_VELOCITY
-    quantile = low + (velocity - 1) / 126 * (high - low)
-    level_db = np.interp(quantile * 100, np.arange(101), statistics.loudness_quantiles_db)
+    level_db = velocity_to_level_db(velocity, statistics)
     same = np.abs(np.diff(pitch)) < 0.5
     legato = np.concatenate([[False], (gap_s < LEGATO_GAP_S) & ~same])
     # a quarter at most of the way back to the last onset, so that starts stay in order
@@ -174,14 +204,9 @@ def _vibrato_cents(plan: _Plan, statistics: Statistics) -> NDArray:
     extent = statistics.vibrato_extent_cents * np.clip(length / (2 * SHORTEST_VIBRATO_S), 0, 1)
     extent = np.where(length >= SHORTEST_VIBRATO_S, extent, 0.0)
     since = plan.time_s - (plan.onset_s + delay)[plan.index]
-    rise_s = max(statistics.vibrato_delay_s, 1 / max(statistics.vibrato_rate_hz, 1.0)) / 2
-    # the delay is measured to half the extent, so the rise is centred on it
-    envelope = np.clip(0.5 + since / (2 * rise_s), 0, 1)
     left = (plan.offset_s[plan.index] - plan.time_s) / VIBRATO_FADE_S
-    fade = np.clip(left, 0, 1)
-    started = np.clip((plan.time_s - plan.onset_s[plan.index]) / VIBRATO_FADE_S, 0, 1)
-    return (extent[plan.index] * envelope * fade * started
-            * np.sin(2 * np.pi * statistics.vibrato_rate_hz * since))
+    since_onset_s = plan.time_s - plan.onset_s[plan.index]
+    return vibrato_cents(extent[plan.index], since_onset_s, since, np.clip(left, 0, 1), statistics)
 
 
 def _levels(plan: _Plan, statistics: Statistics) -> NDArray:
