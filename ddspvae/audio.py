@@ -1,15 +1,22 @@
-"""Audio files in and out, and resampling. Everything inside the project is mono float32 at one rate."""
+"""Audio files in and out, resampling, peaks. Everything inside the project is mono float32 at one rate.
+
+What must not cost memory with its length goes through in blocks, [T] or [2, T] each; a whole sound is one block.
+"""
 
 from __future__ import annotations
 
 import math
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import chain, zip_longest
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 from scipy import signal
-from scipy.io import wavfile
 
 from ddspvae.checks import InputError, check_choice, check_range, fail
 from ddspvae.units import amplitude_to_db, db_to_amplitude
@@ -17,18 +24,24 @@ from ddspvae.units import amplitude_to_db, db_to_amplitude
 Audio = NDArray[np.float32]
 
 BIT_DEPTHS = {"16": "PCM_16", "24": "PCM_24", "float": "FLOAT"}
+BYTES_PER_SAMPLE = {"16": 2, "24": 3, "float": 4}
 PEAK_LIMIT_DBFS = -1.0
 FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG"}
+BLOCK_SIZE = 1 << 18  # samples; 5 s at 48 kHz
+WRITE_SIZE = 1 << 16  # samples; the Vorbis encoder overflows its stack when a long sound comes at once
+WAV_LIMIT_BYTES = (1 << 32) - 1024  # a WAV file counts its bytes in 32 bits; the header takes some
+MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
-def read_audio(path: str | Path, sample_rate: int | None = None) -> tuple[Audio, int]:
-    """Read a sound file as mono; channels are averaged.
+def read_audio(path: str | Path, sample_rate: int | None = None, *, mono: bool = True) -> tuple[Audio, int]:
+    """Read a sound file.
 
     Args:
         path: WAV, FLAC, OGG, MP3, AIFF, whatever libsndfile reads.
         sample_rate: Hz to resample to; None keeps the file's own.
+        mono: average the channels; False keeps them apart where there are several.
     Returns:
-        audio [T], full scale +-1, and its sample rate in Hz.
+        audio [T] (or [C, T] for C > 1 channels kept apart), full scale +-1, and its sample rate in Hz.
     Raises:
         InputError: missing, unreadable, empty, or with NaN or infinite samples.
     """
@@ -36,18 +49,62 @@ def read_audio(path: str | Path, sample_rate: int | None = None) -> tuple[Audio,
     if not path.is_file():
         raise InputError(f"read_audio: {path} is a folder, not a file." if path.is_dir() else f"read_audio: no file {path}.")
     try:
-        audio, file_rate = soundfile.read(path, dtype="float32", always_2d=True)
+        frames, file_rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise InputError(f"read_audio: {path} is not a sound file that can be read ({error}).") from error
-    if len(audio) == 0:
+    if len(frames) == 0:
         raise InputError(f"read_audio: {path} holds no samples; record it again.")
-    mono = audio.mean(axis=1)
-    if not np.isfinite(mono).all():
-        at_s = np.flatnonzero(~np.isfinite(mono))[0] / file_rate
+    audio = frames.mean(axis=1) if mono or frames.shape[1] == 1 else np.ascontiguousarray(frames.T)
+    if not np.isfinite(audio).all():
+        at_s = np.nonzero(~np.isfinite(audio))[-1].min() / file_rate
         raise InputError(f"read_audio: {path} has NaN or infinite samples, the first at {at_s:.3f} s; export it again.")
     if sample_rate is None or sample_rate == file_rate:
-        return mono, file_rate
-    return resample(mono, file_rate, sample_rate), sample_rate
+        return audio, file_rate
+    return resample(audio, file_rate, sample_rate), sample_rate
+
+
+def count_channels(audio: NDArray) -> int:
+    """1 for [T], C for [C, T]."""
+    return 1 if audio.ndim == 1 else len(audio)
+
+
+def even_blocks(blocks: Iterable[NDArray], size: int) -> Iterator[NDArray]:
+    """The same sound in blocks of `size` samples, the last one shorter: what follows never depends on how it came."""
+    held: list[NDArray] = []
+    missing = size
+    for block in blocks:
+        rest = block
+        while rest.shape[-1] >= missing:
+            yield np.concatenate([*held, rest[..., :missing]], axis=-1)
+            held, rest, missing = [], rest[..., missing:], size
+        if rest.shape[-1]:
+            held.append(rest)
+            missing -= rest.shape[-1]
+    if held:
+        yield np.concatenate(held, axis=-1)
+
+
+def mix_blocks(parts: Iterable[Iterable[NDArray]]) -> Iterator[Audio]:
+    """The sum of sounds in blocks, all mono or all stereo; as long as the longest."""
+    for blocks in zip_longest(*(even_blocks(part, BLOCK_SIZE) for part in parts)):
+        present = [block for block in blocks if block is not None]
+        mix = np.zeros_like(max(present, key=np.size), dtype=np.float32)
+        for block in present:
+            mix[..., : block.shape[-1]] += block
+        yield mix
+
+
+def _with_context(blocks: Iterable[NDArray], size: int, reach: int) -> Iterator[tuple[NDArray, int, int]]:
+    """Even blocks, each with the `reach` samples before and after it (reach <= size), and where in that it lies."""
+    even = even_blocks(blocks, size)
+    block = next(even, None)
+    if block is None:
+        return
+    before = block[..., :0]
+    for after in chain(even, [before]):
+        around = np.concatenate([before, block, after[..., :reach]], axis=-1)
+        yield around, before.shape[-1], before.shape[-1] + block.shape[-1]
+        before, block = block[..., -reach:], after
 
 
 def resample(audio: NDArray, from_rate: int, to_rate: int) -> Audio:
@@ -59,17 +116,30 @@ def resample(audio: NDArray, from_rate: int, to_rate: int) -> Audio:
     Returns:
         [..., ceil(T * to_rate / from_rate)].
     """
+    audio = np.asarray(audio)
+    begin = np.asarray(audio[..., :0], dtype=np.float32)  # all there is of an empty sound
+    return np.concatenate([begin, *resample_blocks([audio], from_rate, to_rate)], axis=-1)
+
+
+def resample_blocks(blocks: Iterable[NDArray], from_rate: int, to_rate: int) -> Iterator[Audio]:
+    """As `resample`, block by block: the blocks it gives, joined, are the whole sound resampled."""
     check_range("resample", "from_rate", from_rate, 1, 10_000_000)
     check_range("resample", "to_rate", to_rate, 1, 10_000_000)
     if from_rate == to_rate:
-        return np.asarray(audio, dtype=np.float32)
+        yield from (np.asarray(block, dtype=np.float32) for block in blocks)
+        return
     divisor = math.gcd(from_rate, to_rate)
     up, down = to_rate // divisor, from_rate // divisor
     # Kaiser window method: 100 dB stop band over a transition of 8 % of the lower Nyquist.
     n_taps, beta = signal.kaiserord(100.0, 0.08 / max(up, down))
     taps = signal.firwin(n_taps | 1, 0.96 / max(up, down), window=("kaiser", beta))
-    resampled = signal.resample_poly(np.asarray(audio, dtype=np.float64), up, down, axis=-1, window=taps)
-    return resampled.astype(np.float32)
+    # The filter looks (n_taps / 2) / up input samples to either side. Context and blocks are multiples of `down`, which
+    # is where a sample of the output falls on one of the input, so every block is filtered at the phase of the whole.
+    reach = -(-len(taps) // (2 * up * down)) * down
+    size = -(-max(BLOCK_SIZE, reach) // down) * down
+    for around, first, last in _with_context(blocks, size, reach):
+        filtered = signal.resample_poly(np.asarray(around, dtype=np.float64), up, down, axis=-1, window=taps)
+        yield filtered[..., first * up // down : -(-last * up // down)].astype(np.float32)
 
 
 def true_peak(audio: NDArray) -> float:
@@ -79,15 +149,21 @@ def true_peak(audio: NDArray) -> float:
         audio: [T] or [2, T].
     Source: ITU-R BS.1770-4, annex 2.
     """
-    if not audio.size:
-        return 0.0
-    peak, margin = 0.0, 64
-    for start in range(0, audio.shape[-1], 1 << 20):  # 22 s at 48 kHz at a time keep the memory flat
-        low = max(0, start - margin)
-        block = signal.resample_poly(audio[..., low : start + (1 << 20) + margin], 4, 1, axis=-1)
-        # what the cut at the block's edges rings is not in the signal
-        peak = max(peak, float(np.abs(block[..., 4 * (start - low) : 4 * (start - low) + (4 << 20)]).max()))
+    return true_peak_of_blocks([audio])
+
+
+def true_peak_of_blocks(blocks: Iterable[NDArray]) -> float:
+    """As `true_peak`, of a sound that comes in blocks."""
+    peak = 0.0
+    for around, first, last in _with_context(blocks, BLOCK_SIZE, 64):  # the interpolator looks 10 samples to either side
+        quadrupled = signal.resample_poly(around, 4, 1, axis=-1)[..., 4 * first : 4 * last]
+        peak = max(peak, float(np.abs(quadrupled).max(initial=0.0)))
     return peak
+
+
+def limiting_gain(peak: float, limit_dbfs: float = PEAK_LIMIT_DBFS) -> float:
+    """What brings a true peak down to the limit, a factor; 1 where it is not above."""
+    return float(min(1.0, db_to_amplitude(limit_dbfs) / max(peak, 1e-30)))
 
 
 def limit_peak(audio: NDArray, limit_dbfs: float = PEAK_LIMIT_DBFS) -> tuple[Audio, float]:
@@ -96,11 +172,16 @@ def limit_peak(audio: NDArray, limit_dbfs: float = PEAK_LIMIT_DBFS) -> tuple[Aud
     Returns:
         audio and the gain that was applied, in dB (0 or less).
     """
-    peak = true_peak(audio)
-    limit = db_to_amplitude(limit_dbfs)
-    if peak <= limit:
-        return np.asarray(audio, dtype=np.float32), 0.0
-    return (audio * (limit / peak)).astype(np.float32), float(amplitude_to_db(limit / peak))
+    gain = limiting_gain(true_peak(audio), limit_dbfs)
+    return (audio * gain).astype(np.float32), float(amplitude_to_db(gain))
+
+
+def check_wav_size(path: str | Path, n_samples: int, n_channels: int, bit_depth: str) -> None:
+    """Raise InputError if a WAV file of this sound would be longer than its own header can say."""
+    n_bytes = n_samples * n_channels * BYTES_PER_SAMPLE.get(bit_depth, 0)
+    if Path(path).suffix.lower() == ".wav" and n_bytes > WAV_LIMIT_BYTES:
+        raise InputError(f"write_audio: {path} would be {n_bytes / 1e9:.1f} GB, and a WAV file ends at 4.3 GB; write a "
+                         ".flac, or take fewer bits or a lower sample rate.")
 
 
 def write_audio(path: str | Path, audio: NDArray, sample_rate: int, bit_depth: str = "16") -> None:
@@ -109,30 +190,106 @@ def write_audio(path: str | Path, audio: NDArray, sample_rate: int, bit_depth: s
     Args:
         bit_depth: "16", "24" or "float" (WAV only); OGG ignores it. 16 bits are dithered (TPDF, fixed seed).
     Raises:
-        InputError: unknown ending or bit depth, samples beyond full scale, or a folder that cannot be written.
+        InputError: unknown ending or bit depth, samples beyond full scale, a WAV file beyond 4 GB, a folder that
+            cannot be written, or a full disk.
+    """
+    check_wav_size(path, audio.shape[-1], count_channels(audio), str(bit_depth))
+    with write_blocks(path, [audio], sample_rate, str(bit_depth)):
+        pass
+
+
+@contextmanager
+def write_blocks(path: str | Path, blocks: Iterable[NDArray], sample_rate: int, bit_depth: str = "16") -> Iterator[None]:
+    """As `write_audio`, block by block; the file gets its name when the `with` block ends well, and is gone otherwise.
+
+    The same sound gives the same bytes, however it is cut.
     """
     path = Path(path)
-    check_choice("write_audio", "bit_depth", str(bit_depth), BIT_DEPTHS)
+    check_choice("write_audio", "bit_depth", bit_depth, BIT_DEPTHS)
     check_choice("write_audio", "the file's ending", path.suffix.lower(), FORMATS)
     if bit_depth == "float" and path.suffix.lower() != ".wav":
         raise fail("write_audio", "bit_depth", f"be 16 or 24 for {path.suffix}", "float", "write a .wav instead")
-    if not np.isfinite(audio).all():
-        raise fail("write_audio", "audio", "be finite", "NaN or infinity")
-    if bit_depth != "float" and np.abs(audio).max(initial=0.0) > 1:
-        raise fail("write_audio", "audio", "stay within +-1", f"{np.abs(audio).max():.3f}", "call limit_peak first")
-    if str(bit_depth) == "16" and path.suffix.lower() != ".ogg":
-        step = 1 / 32768
-        noise = np.random.default_rng(0).random((2, *audio.shape), dtype=np.float32)
-        audio = np.clip(audio + (noise[0] - noise[1]) * step, -1, 1 - step)
-    subtype = "VORBIS" if path.suffix.lower() == ".ogg" else BIT_DEPTHS[str(bit_depth)]
     part = path.with_name(path.name + ".part")
     try:
-        if bit_depth == "float":  # libsndfile would write the time of day into the file
-            wavfile.write(part, sample_rate, np.asarray(audio.T, dtype=np.float32))
-        else:
-            soundfile.write(part, audio.T, sample_rate, subtype=subtype, format=FORMATS[path.suffix.lower()])
-        part.replace(path)
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise InputError(f"write_audio: cannot write {path} ({error}); does the folder exist?") from error
+        with on_disk(path):
+            _write_part(path, part, blocks, sample_rate, bit_depth)
+        yield
+        with on_disk(path):
+            part.replace(path)
     finally:
-        part.unlink(missing_ok=True) if path.parent.is_dir() else None
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def on_disk(path: Path) -> Iterator[None]:
+    """One sentence for a folder that cannot be written and for a disk that is full."""
+    try:
+        yield
+    except (OSError, soundfile.LibsndfileError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"write_audio: cannot write {path} ({reason}); does the folder exist, and has its disk "
+                         "room?") from error
+
+
+def _write_part(path: Path, part: Path, blocks: Iterable[NDArray], sample_rate: int, bit_depth: str) -> None:
+    suffix, random, n_samples = path.suffix.lower(), np.random.default_rng(0), 0
+    subtype = "VORBIS" if suffix == ".ogg" else BIT_DEPTHS[bit_depth]
+    even = even_blocks(blocks, WRITE_SIZE)
+    begin = next(even, np.zeros(0, dtype=np.float32))
+    n_channels = count_channels(begin)
+    with soundfile.SoundFile(part, "w", sample_rate, n_channels, subtype, format=FORMATS[suffix]) as file:
+        for block in chain([begin], even):
+            n_samples += block.shape[-1]
+            check_wav_size(path, n_samples, n_channels, bit_depth)
+            if not np.isfinite(block).all():
+                raise fail("write_audio", "audio", "be finite", "NaN or infinity")
+            if bit_depth != "float" and np.abs(block).max(initial=0.0) > 1:
+                raise fail("write_audio", "audio", "stay within +-1", f"{np.abs(block).max():.3f}", "call limit_peak first")
+            file.write(_to_16_bits(block.T, random) if subtype == "PCM_16" else block.T)
+    if n_samples and (n_written := soundfile.info(part).frames) != n_samples:  # a full disk does not stop every encoder
+        raise OSError(f"only {n_written} of {n_samples} samples arrived")
+    if subtype == "FLOAT":
+        _forget_time(part)
+    if subtype == "VORBIS":
+        _forget_serial_number(part)
+
+
+def _to_16_bits(frames: NDArray, random: np.random.Generator) -> NDArray[np.int16]:
+    """Round after adding triangular noise of one step, drawn sample after sample: the same wherever the blocks begin.
+
+    Done here because libsndfile, told to clip, rounds everything down.
+    """
+    noise = random.random((*frames.shape, 2), dtype=np.float32)
+    steps = np.rint(frames * 32768 + (noise[..., 0] - noise[..., 1]))
+    return np.clip(steps, -32768, 32767).astype(np.int16)
+
+
+def _forget_time(part: Path) -> None:
+    """Libsndfile writes the time of day into the PEAK chunk of float files; the same sound must give the same bytes."""
+    with part.open("r+b") as file:
+        at = file.read(256).find(b"PEAK")
+        if at >= 0:
+            file.seek(at + 12)  # name, length and version of the chunk come first, 4 bytes each
+            file.write(bytes(4))
+
+
+def _forget_serial_number(part: Path) -> None:
+    """Libsndfile draws the serial number of an Ogg stream from the clock; make it 0 in every page.
+
+    Source: RFC 3533, section 6: serial number in bytes 14 to 17, checksum in 22 to 25, segment count in 26.
+    """
+    with part.open("r+b") as file:
+        while head := file.read(27):
+            segments = file.read(head[26])
+            page = bytearray(head + segments + file.read(sum(segments)))
+            page[14:18] = page[22:26] = bytes(4)
+            page[22:26] = struct.pack("<I", _ogg_checksum(page))
+            file.seek(-len(page), 1)
+            file.write(page)
+
+
+def _ogg_checksum(page: bytes | bytearray) -> int:
+    """CRC-32 with the usual polynomial, high bit first, from 0: zlib's with all bits the other way round."""
+    register = zlib.crc32(page.translate(MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{register:032b}"[::-1], 2)

@@ -7,6 +7,7 @@ Nothing heavy is imported here; each verb imports what it needs in `verbs`.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -147,6 +148,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
     warnings.showwarning = _show_warning
+    # Two OpenMP threads that spin beside one busy core are many times slower than threads that sleep; torch reads this
+    # when it is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from ddspvae import verbs
 
     try:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+import tempfile
 import time
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddspvae.checks import InputError, check_range, fail
 
 if TYPE_CHECKING:
-    import numpy as np
+    from rich.progress import Progress, TaskID
+
+    from ddspvae.audio import Audio
+    from ddspvae.instrument import Instrument
+    from ddspvae.signals import Performance
 
 
 def check_sound_options(args: Namespace, source: str | Path) -> None:
@@ -46,42 +54,209 @@ def check_output(path: str, endings: Iterable[str], source: str | Path | None = 
         raise InputError(f"the folder {folder} cannot be written; choose another --out.")
 
 
-def read_ir(args: Namespace, sample_rate: int) -> np.ndarray | None:
-    """The impulse response that --ir names, [L] at sample_rate; None without one."""
+def read_ir(args: Namespace, sample_rate: int) -> Audio | None:
+    """The impulse response that --ir names, [L] or, of a stereo file, [2, L], at sample_rate; None without one."""
     if args.ir is None:
         return None
-    from ddspvae.audio import read_audio
+    from ddspvae.audio import count_channels, read_audio
 
-    return read_audio(args.ir, sample_rate)[0]
+    ir, _ = read_audio(args.ir, sample_rate, mono=False)
+    if count_channels(ir) > 2:
+        raise fail(args.verb, "--ir", "have one channel or two", count_channels(ir), "export the room in stereo")
+    return ir
 
 
-def write_sound(args: Namespace, sound: np.ndarray, rate: int, began: float, extra: dict[str, Any]) -> None:
-    """Resample, keep under the peak limit, write, and say what was done."""
-    from ddspvae.audio import limit_peak, resample, write_audio
+@dataclass(frozen=True)
+class Sound:
+    """What a part will sound like; nothing is rendered before its blocks are asked for.
 
+    Args:
+        name: of its stem.
+        blocks: [T] or [2, T] each.
+        sample_rate: Hz.
+        n_samples: of all blocks together, within a frame.
+        n_channels: 1 or 2.
+    """
+
+    name: str
+    blocks: Iterable[Audio]
+    sample_rate: int
+    n_samples: int
+    n_channels: int
+
+
+def sound_of(player: Instrument, performance: Performance, args: Namespace, ir: Audio | None, *, name: str = "",
+             voice: int = 0) -> Sound:
+    """What the options make of a performance."""
+    from ddspvae.audio import count_channels
+
+    blocks = player.resynthesize_blocks(performance, dry=args.dry, seed=args.seed or 0, voice=voice, ir=ir)
+    rate = player.config.sample_rate
+    tail, n_channels = (0, 1) if ir is None else (ir.shape[-1], count_channels(ir))
+    return Sound(name, blocks, rate, round(performance.duration_s * rate) + tail, n_channels)
+
+
+@contextmanager
+def write_sounds(args: Namespace, sounds: Sequence[Sound], began: float, extra: dict[str, Any]) -> Iterator[None]:
+    """Render, mix, resample, keep under the peak limit, write, and say what was done; with --stems each sound as well.
+
+    Everything goes through in blocks and waits on disk until its peak is known: length costs no memory.
+    The files get their names together when the `with` block ends well; otherwise nothing is left of any.
+    """
+    from ddspvae.audio import check_wav_size, mix_blocks
+
+    rate, out = sounds[0].sample_rate, Path(args.out)
     out_rate = args.sample_rate or rate
-    sound, gain_db = limit_peak(resample(sound, rate, out_rate))
-    write_audio(args.out, sound, out_rate, args.bit_depth)
-    seconds, took_s = len(sound) / out_rate, time.perf_counter() - began
+    stems = _stem_paths(args, sounds)
+    longest = max(sound.n_samples for sound in sounds) * out_rate // rate
+    for path in (out, *stems):
+        check_wav_size(path, longest, sounds[0].n_channels, args.bit_depth)
+    with ExitStack() as files:
+        if stems:
+            files.enter_context(_new_folder(stems[0].parent))
+        with _progress_bar() as bar:
+            writer = _Writer(files, bar, rate, out_rate, args.bit_depth)
+            rendering = bar.add_task("rendering", total=sum(sound.n_samples for sound in sounds))
+            parts = [_watched(sound.blocks, bar, rendering) for sound in sounds]
+            parts = [writer.write_stem(path, part) for path, part in zip(stems, parts)] or parts
+            n_samples, gain_db = writer.write(out, mix_blocks(parts))
+        yield
+    seconds, took_s = n_samples / out_rate, time.perf_counter() - began
     result = {"out": args.out, "seconds": round(seconds, 3), "sample_rate": out_rate, "gain_db": round(gain_db, 2),
               "took_s": round(took_s, 2), **extra}
     turned = f", turned down by {-gain_db:.1f} dB to stay below -1 dBFS" if gain_db else ""
     say(args, result, f"{args.out}: {seconds:.1f} s in {took_s:.1f} s{turned}.")
 
 
-def write_stems(args: Namespace, names: list[str], sounds: list[np.ndarray], rate: int) -> None:
-    """One WAV file a part, each under the peak limit."""
-    from ddspvae.audio import limit_peak, resample, write_audio
+def _stem_paths(args: Namespace, sounds: Sequence[Sound]) -> list[Path]:
+    """One WAV file a part; none without --stems."""
+    if not getattr(args, "stems", None):
+        return []
+    safe = ["".join(c if c.isalnum() or c in "-_ " else "_" for c in sound.name).strip() or "part" for sound in sounds]
+    paths = [Path(args.stems) / f"{name}.wav" for name in safe]
+    if Path(args.out).resolve() in [path.resolve() for path in paths]:
+        raise InputError(f"render: {args.out} is the name of a stem too; choose another --out or --stems.")
+    return paths
 
-    folder = Path(args.stems)
+
+@contextmanager
+def _new_folder(folder: Path) -> Iterator[None]:
+    """Make a folder, unless it is there; one that was made is gone again after a failure."""
+    is_new = not folder.exists()
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise InputError(f"render: cannot make the folder {folder} ({error.strerror}).") from error
-    out_rate = args.sample_rate or rate
-    for name, sound in zip(names, sounds):
-        safe = "".join(c if c.isalnum() or c in "-_ " else "_" for c in name).strip() or "part"
-        write_audio(folder / f"{safe}.wav", limit_peak(resample(sound, rate, out_rate))[0], out_rate, args.bit_depth)
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _progress_bar() -> Progress:
+    """On a terminal; quiet in a pipe."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+
+
+def _watched(blocks: Iterable[Audio], bar: Progress, task: TaskID) -> Iterator[Audio]:
+    """Pass the blocks on and tell the bar."""
+    for block in blocks:
+        yield block
+        bar.advance(task, block.shape[-1])
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Writes sounds in two passes: no sample can be scaled before the peak of all is known.
+
+    Args:
+        files: gives the files their names, or removes them.
+        bar: shows how far the second pass is.
+        from_rate, to_rate: Hz.
+        bit_depth: as in write_audio.
+    """
+
+    files: ExitStack
+    bar: Progress
+    from_rate: int
+    to_rate: int
+    bit_depth: str
+
+    def write(self, path: Path, blocks: Iterable[Audio]) -> tuple[int, float]:
+        """Resample, keep under the peak limit, write; returns the number of samples and the gain in dB."""
+        from ddspvae.audio import limiting_gain, resample_blocks, true_peak_of_blocks, write_blocks
+        from ddspvae.units import amplitude_to_db
+
+        with Spool(path) as spool:
+            gain = limiting_gain(true_peak_of_blocks(spool.keep(resample_blocks(blocks, self.from_rate, self.to_rate))))
+            task = self.bar.add_task(f"writing {path.name}", total=spool.n_samples)
+            scaled = (block * gain for block in _watched(spool.blocks(), self.bar, task))
+            self.files.enter_context(write_blocks(path, scaled, self.to_rate, self.bit_depth))
+            return spool.n_samples, float(amplitude_to_db(gain))
+
+    def write_stem(self, path: Path, blocks: Iterable[Audio]) -> Iterator[Audio]:
+        """Write a part to its own file; returns its blocks as they came, for the mix."""
+        spool = self.files.enter_context(Spool(path))
+        self.write(path, spool.keep(blocks))
+        return spool.blocks()
+
+
+class Spool:
+    """A sound that waits on disk, in float32, in the folder of the file it will be.
+
+    It has no name there, so the system takes it away with the process, however that ends.
+
+    Args:
+        path: the file it will be, for messages.
+    Raises:
+        InputError: the folder cannot be written, or its disk is full.
+    """
+
+    def __init__(self, path: Path) -> None:
+        from ddspvae.audio import on_disk
+
+        self._path, self._n_channels, self.n_samples = path, 1, 0
+        with on_disk(path):
+            self._file = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115 - closed in __exit__
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):  # of a full disk, which was told when it was met
+            self._file.close()
+
+    def keep(self, blocks: Iterable[Audio]) -> Iterator[Audio]:
+        """Pass the blocks on and keep them."""
+        import numpy as np
+
+        from ddspvae.audio import count_channels, on_disk
+
+        for block in blocks:
+            with on_disk(self._path):
+                self._file.write(np.ascontiguousarray(block.T, dtype=np.float32).data)
+                self._file.flush()
+            self._n_channels = count_channels(block)
+            self.n_samples += block.shape[-1]
+            yield block
+
+    def blocks(self) -> Iterator[Audio]:
+        """All that was kept, from its beginning."""
+        import numpy as np
+
+        from ddspvae.audio import BLOCK_SIZE
+
+        self._file.seek(0)
+        while data := self._file.read(4 * self._n_channels * BLOCK_SIZE):
+            audio = np.frombuffer(data, dtype=np.float32).reshape(-1, self._n_channels).T
+            yield audio[0] if self._n_channels == 1 else audio
 
 
 def say(args: Namespace, result: dict[str, Any], sentence: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 import warnings
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ddspvae.checks import InputError, check_range, fail
-from ddspvae.outputs import check_output, check_sound_options, read_ir, say, write_sound, write_stems
+from ddspvae.outputs import check_output, check_sound_options, read_ir, say, sound_of, write_sounds
 
 if TYPE_CHECKING:
     from ddspvae.instrument import Instrument
@@ -54,8 +53,6 @@ def presets(args: Namespace) -> None:
 
 def render(args: Namespace) -> None:
     """MIDI or a performance to a sound file."""
-    import numpy as np
-
     from ddspvae.instrument import load
     from ddspvae.signals import Performance
 
@@ -82,21 +79,16 @@ def render(args: Namespace) -> None:
                          "leave the others out with --track N=off.")
     performances = [_edit(p, args) for p in performances]
     rate = default.config.sample_rate
-    sounds = []
-    for voice, (player, performance) in enumerate(zip(players, performances)):
+    for player in players:
         if player.config.sample_rate != rate:
             raise InputError(f"render: {player.name} runs at {player.config.sample_rate} Hz and {default.name} at "
                              f"{rate} Hz; use presets of one rate.")
-        sounds.append(player.resynthesize(performance, dry=args.dry, seed=args.seed or 0, voice=voice,
-                                          ir=read_ir(args, rate)))
-    mix = np.zeros(max(map(len, sounds)), dtype=np.float32)
-    for sound in sounds:
-        mix[: len(sound)] += sound
-    if args.stems:
-        write_stems(args, names, sounds, rate)
-    if args.save_performance:
-        performances[0].save(args.save_performance)
-    write_sound(args, mix, rate, began, {"parts": len(sounds)})
+    ir = read_ir(args, rate)
+    sounds = [sound_of(player, performance, args, ir, name=name, voice=voice)
+              for voice, (player, performance, name) in enumerate(zip(players, performances, names))]
+    with write_sounds(args, sounds, began, {"parts": len(sounds)}):
+        if args.save_performance:
+            performances[0].save(args.save_performance)
 
 
 def _read_parts(source: Path, args: Namespace) -> list[tuple[Notes, Instrument]]:
@@ -201,9 +193,9 @@ def edit(args: Namespace) -> None:
         audio, rate = read_audio(args.take)
         performance = instrument.analyze(audio, rate, args.tracker)
     performance = _edit(performance, args)
-    rate = instrument.config.sample_rate
-    sound = instrument.resynthesize(performance, dry=args.dry, seed=args.seed or 0, ir=read_ir(args, rate))
-    write_sound(args, sound, rate, began, {})
+    sound = sound_of(instrument, performance, args, read_ir(args, instrument.config.sample_rate))
+    with write_sounds(args, [sound], began, {}):
+        pass
 
 
 def _edit(performance: Performance, args: Namespace) -> Performance:
@@ -230,8 +222,6 @@ def _edit(performance: Performance, args: Namespace) -> Performance:
 
 def train(args: Namespace) -> None:
     """Recordings to an instrument."""
-    # Two OpenMP threads that spin beside one busy core are many times slower than threads that sleep.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import pickle
+import signal
 import struct
 import subprocess
 import sys
@@ -81,10 +84,10 @@ def test_presets_lists_what_is_shipped(capsys):
 
 def test_render_makes_a_sound_with_a_safe_peak(capsys, tmp_path, short_song):
     out = tmp_path / "out.wav"
-    code, said, _ = run(capsys, "render", short_song, "--preset", "violin", "--out", out, "--json")
+    code, said, err = run(capsys, "render", short_song, "--preset", "violin", "--out", out, "--json")
     result = json.loads(said)
     audio, rate = soundfile.read(out)
-    assert code == 0 and rate == 48_000 and result["seconds"] == pytest.approx(len(audio) / rate, abs=1e-3)
+    assert code == 0 and err == "" and rate == 48_000 and result["seconds"] == pytest.approx(len(audio) / rate, abs=1e-3)
     assert 0.01 < np.abs(audio).max() <= 10 ** (-1 / 20) + 1e-4
     assert len(audio) / rate > 1.0
 
@@ -114,6 +117,55 @@ def test_render_options_reach_the_sound(capsys, tmp_path, short_song):
     assert len(list((tmp_path / "stems").glob("*.wav"))) == 1
     code, _, _ = run(capsys, "render", tmp_path / "p.npz", "--preset", "violin", "--out", tmp_path / "again.wav")
     assert code == 0 and (tmp_path / "again.wav").is_file()
+
+
+def test_a_stereo_room_gives_a_stereo_file(capsys, tmp_path, short_song):
+    room = np.zeros((24_000, 2), dtype=np.float32)
+    room[0, 0], room[-1, 1] = 0.1, 0.05  # straight to the left; half as loud to the right, half a second later
+    soundfile.write(tmp_path / "room.wav", room, 48_000, subtype="FLOAT")
+    code, said, _ = run(capsys, "render", short_song, "--preset", "violin", "--out", tmp_path / "out.wav", "--ir",
+                        tmp_path / "room.wav", "--bit-depth", "float", "--json")
+    (left, right), rate = soundfile.read(tmp_path / "out.wav")[0].T, json.loads(said)["sample_rate"]
+    assert code == 0 and rate == 48_000 and np.abs(left).max() > 0.01
+    assert np.abs(right[23_999:] - left[:-23_999] / 2).max() < 1e-5 * np.abs(left).max()
+
+
+def test_a_full_disk_is_one_sentence(capsys, tmp_path, short_song):
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        code, out, err = run(capsys, "render", short_song, "--preset", "violin", "--out", tmp_path / "out.wav",
+                             "--stems", tmp_path / "stems", "--save-performance", tmp_path / "p.npz")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert code == 2 and out == "" and len(err.splitlines()) == 1 and "has its disk room" in err
+    assert list(tmp_path.iterdir()) == [short_song]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a terminal to open")
+def test_a_terminal_sees_a_bar_and_control_c_leaves_nothing(tmp_path):
+    import pty
+
+    [track] = mido.MidiFile(MELODY).tracks
+    song = tmp_path / "long.mid"
+    mido.MidiFile(tracks=[mido.MidiTrack(message for message in track if message.type != "end_of_track") * 60]).save(song)
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([sys.executable, "-m", "ddspvae.cli", "render", song, "--preset", "violin", "--out",
+                                tmp_path / "long.wav", "--stems", tmp_path / "stems"],
+                               stdout=subprocess.PIPE, stderr=theirs, text=True)
+    os.close(theirs)
+    seen, sent = b"", False
+    with contextlib.suppress(OSError):  # a terminal whose other end is closed
+        while chunk := os.read(ours, 1000):
+            seen += chunk
+            if b"%" in seen and not sent:
+                process.send_signal(signal.SIGINT)
+                sent = True
+    os.close(ours)
+    assert process.wait(timeout=60) == 130, seen.decode()
+    assert b"rendering" in seen and seen.rstrip().endswith(b"interrupted.")
+    assert process.communicate()[0] == "" and list(tmp_path.iterdir()) == [song]
 
 
 def test_analyze_plot_csv_then_edit(capsys, tmp_path, take):
