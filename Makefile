@@ -1,6 +1,6 @@
 # make demo   a melody from a MIDI file, played by the learned violin: out/demo.wav
 # make test   the tests
-# make check  lint, types, doctests, README blocks, examples
+# make check  lint, types, doctests, README blocks, examples, an hour of streaming
 # Each does its own set-up in .venv, pinned by constraints.txt (Python 3.11 or newer).
 
 PYTHON ?= python3
@@ -34,6 +34,7 @@ check: .venv/.developer
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --doctest-modules ddspvae
 	$(BIN)/python -m pytest --run-examples tests/contracts/test_readme.py tests/contracts/test_examples.py
+	$(BIN)/python -m pytest --run-hour tests/truths/test_stream.py -k hour
 
 clean:
 	rm -rf .venv out build *.egg-info

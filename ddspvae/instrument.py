@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,20 +14,24 @@ import numpy as np
 import torch
 
 from ddspvae.audio import Audio, resample
-from ddspvae.checks import InputError, check_choice, check_range
+from ddspvae.checks import InputError, check_choice, check_range, fail
 from ddspvae.curves import resample_curve
 from ddspvae.features.extract import extract
 from ddspvae.features.statistics import Statistics
+from ddspvae.live import Network, live_networks
 from ddspvae.midi.rules import perform
 from ddspvae.midi.voices import to_one_voice
 from ddspvae.model.autoencoder import Autoencoder, ModelConfig
 from ddspvae.model.bottleneck import bits_per_second, kl_nats, sounding_rows
+from ddspvae.model.decoder import FRAMES_PER_STEP
+from ddspvae.player import Player, play_whole
 from ddspvae.presets import find_preset, read_card, read_weights
 from ddspvae.signals import Features, Latents, Notes, Performance
-from ddspvae.synth.convolve import fft_convolve
-from ddspvae.synth.render import render
-from ddspvae.synth.reverb import impulse_response
+from ddspvae.stream import Stream
+from ddspvae.synth.convolve import Convolver
+from ddspvae.synth.reverb import Room, impulse_response
 
+BLOCK_STEPS = 128  # rows of z a block: 5 s at 25 a second
 AXIS_IN_USE_BITS = 1.0  # bit/s above which an axis of z counts as used
 
 
@@ -50,6 +55,9 @@ class Instrument:
         self.statistics = Statistics.from_dict(card["statistics"])
         self.tracker = str(card["tracker"])
         self.axis_names = tuple(f"z{i}" for i in range(model.config.n_z))
+        self._networks: tuple[Network, Network] | None = None
+        self._rooms: dict[tuple[str, float, float], Room | None] = {}  # the last one asked for
+        self._responses: dict[Room, torch.Tensor] = {}
         self.identity = _fingerprint(model) if model.config.n_z else ""
 
     @torch.inference_mode()
@@ -104,9 +112,8 @@ class Instrument:
         z = mean if seed is None else self.model.prior.sample(mean, logvar, seed)
         return z[:, : self.config.n_z].numpy()
 
-    @torch.inference_mode()
     def resynthesize(self, performance: Performance, *, dry: bool = False, seed: int = 0, voice: int = 0,
-                     ir: Audio | None = None) -> Audio:
+                     ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0) -> Audio:
         """Play a performance.
 
         Args:
@@ -114,25 +121,82 @@ class Instrument:
                 loudness and timing and takes this instrument's likeliest z.
             dry: without the room.
             seed, voice: of the noise.
-            ir: a room of one's own, an impulse response [L] at the instrument's sample rate, instead of the learned one.
+            ir: a room of one's own instead of the learned one: an impulse response [L], or [2, L] for stereo, at the
+                instrument's sample rate.
+            wet_db, decay: the learned room's tail so many dB louder, and ringing so many times as long; the loudness of
+                the whole stays.
         Returns:
-            audio [F * hop_size] at config.sample_rate, and the length of the ir longer where one is given.
+            audio [F * hop_size] at config.sample_rate, and the length of the ir longer where one is given; [2, T] in
+            a stereo room.
         """
+        blocks = list(self.resynthesize_blocks(performance, dry=dry, seed=seed, voice=voice, ir=ir, wet_db=wet_db,
+                                               decay=decay))
+        return np.concatenate(blocks, axis=-1)
+
+    def resynthesize_blocks(self, performance: Performance, *, dry: bool = False, seed: int = 0, voice: int = 0,
+                            ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0) -> Iterator[Audio]:
+        """`resynthesize` piece by piece, so that length costs no memory."""
         performance = self.adapt(performance)
-        f0_hz, periodicity, loudness_db = (
-            torch.from_numpy(np.array(curve))[None, :, None]
-            for curve in (performance.f0_hz, performance.periodicity, performance.loudness_db)
-        )
-        z = torch.from_numpy(np.array(performance.z))[None]
-        index = torch.tensor([self.config.rooms.index(self.room)])
-        own_room = None if dry or ir is not None else self.model.room(index)
-        controls = self.model.decode(f0_hz, periodicity, loudness_db, z, own_room)
-        response = None if own_room is None else impulse_response(own_room, self.config.sample_rate)
-        audio = render(controls, self.config.sample_rate, self.config.hop_size, response=response, seed=seed, voice=voice)
+        own_room = None if dry or ir is not None else self.learned_room(wet_db, decay)
+        response = self.response(own_room, ir)
+        with torch.inference_mode():
+            player = Player(self.model, own_room, 1, seed=seed, first_voice=voice)
+            convolver = None if response is None else Convolver(response)
+        curves = (performance.f0_hz, performance.periodicity, performance.loudness_db)
+        step = BLOCK_STEPS * math.lcm(self.config.frames_per_z, FRAMES_PER_STEP)
+        for first in range(0, performance.n_frames, step):
+            with torch.inference_mode():  # not around the yield: what the caller does in between is the caller's
+                audio = play_whole(player, curves, performance.z, first, min(first + step, performance.n_frames))
+                audio = audio if convolver is None else convolver(audio)
+            yield _as_audio(audio)
+        if ir is not None and convolver is not None:
+            with torch.inference_mode():
+                audio = convolver(torch.zeros(1, np.shape(ir)[-1] - 1))
+            yield _as_audio(audio)
+
+    def live_networks(self) -> tuple[Network, Network]:
+        """What streams run once a frame, exported once for all of them."""
+        if self._networks is None:
+            self._networks = live_networks(self.model)
+        return self._networks
+
+    def learned_room(self, wet_db: float = 0.0, decay: float = 1.0) -> Room | None:
+        """The learned room, its tail made louder by wet_db and longer by decay; None where none was learned."""
+        check_range("room", "wet_db", wet_db, -60, 20)
+        check_range("room", "decay", decay, 0.05, 20)
+        wanted = (self.room, wet_db, decay)
+        if wanted not in self._rooms:
+            room = self.model.room(torch.tensor([self.config.rooms.index(self.room)]))
+            self._rooms = {wanted: None if room is None else room.changed(wet_db, decay)}
+        return self._rooms[wanted]
+
+    def response(self, room: Room | None, ir: Audio | None = None) -> torch.Tensor | None:
+        """The impulse response to play in, [1, L] or [2, L]; None is dry."""
         if ir is not None:
-            audio = torch.nn.functional.pad(audio, (0, len(ir) - 1))
-            audio = fft_convolve(audio, torch.from_numpy(np.array(ir, dtype=np.float32))[None])
-        return audio[0].numpy()
+            taps = np.atleast_2d(np.asarray(ir, dtype=np.float32))
+            if taps.ndim != 2 or taps.shape[0] > 2 or not taps.shape[1]:
+                raise fail("room", "ir", "be [L] or [2, L]", list(np.shape(ir)))
+            return torch.from_numpy(np.ascontiguousarray(taps))
+        if room is None:
+            return None
+        if room not in self._responses:
+            with torch.inference_mode():
+                self._responses = {room: impulse_response(room, self.config.sample_rate)}
+        return self._responses[room]
+
+    def stream(self, voices: int = 8, *, mono: bool = False, seed: int = 0, dry: bool = False, ir: Audio | None = None,
+               wet_db: float = 0.0, decay: float = 1.0, expression: float = 1.0, start_s: float = 0.0) -> Stream:
+        """Play live: MIDI or frames in, audio in blocks of any size out.
+
+        Args:
+            voices: how many notes can sound at once.
+            mono: one line with legato instead of chords; voices above the first then serve `feed` alone.
+            seed, dry, ir, wet_db, decay: as in `resynthesize`.
+            expression: 0 deadpan, 1 as the recordings, 2 exaggerated.
+            start_s: where on the clock to begin; performances that are fed begin at 0.
+        """
+        return Stream(self, voices, mono=mono, seed=seed, dry=dry, ir=ir, wet_db=wet_db, decay=decay,
+                      expression=expression, start_s=start_s)
 
     def adapt(self, performance: Performance) -> Performance:
         """Bring a performance to this instrument's rates and axes."""
@@ -156,7 +220,7 @@ class Instrument:
                        instrument=self.identity)
 
     def render(self, notes: Notes | Sequence[Notes], *, expression: float = 1.0, seed: int | None = None,
-               dry: bool = False, ir: Audio | None = None) -> Audio:
+               dry: bool = False, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0) -> Audio:
         """Play a score: every part is one voice, all are mixed.
 
         Returns:
@@ -167,12 +231,12 @@ class Instrument:
             raise InputError("render: the score has no parts.")
         sounds = [
             self.resynthesize(self.perform(part, expression=expression, seed=seed), seed=seed or 0, voice=voice,
-                              dry=dry, ir=ir)
+                              dry=dry, ir=ir, wet_db=wet_db, decay=decay)
             for voice, part in enumerate(parts)
         ]
-        mix = np.zeros(max(map(len, sounds)), dtype=np.float32)
+        mix = np.zeros((*sounds[0].shape[:-1], max(sound.shape[-1] for sound in sounds)), dtype=np.float32)
         for sound in sounds:
-            mix[: len(sound)] += sound
+            mix[..., : sound.shape[-1]] += sound
         return mix
 
     def rate(self, audio: Audio, sample_rate: int) -> dict[str, Any]:
@@ -186,6 +250,12 @@ class Instrument:
         per_axis = bits_per_second(kl_nats(self.encode(features)), self.config.z_rate_hz, rows).tolist()
         return {"bits_per_second": sum(per_axis), "per_axis": per_axis,
                 "axes_in_use": sum(bits > AXIS_IN_USE_BITS for bits in per_axis)}
+
+
+def _as_audio(audio: torch.Tensor) -> Audio:
+    """[1, T] to [T]; stereo stays [2, T]."""
+    array: Audio = audio.numpy()
+    return array[0] if len(array) == 1 else array
 
 
 def _fingerprint(model: Autoencoder) -> str:

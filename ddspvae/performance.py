@@ -54,6 +54,23 @@ class Performance:
         if not np.isfinite(self.z).all():
             raise fail("Performance", "z", "be finite", "NaN or infinity")
 
+    def then(self, other: Performance) -> Performance:
+        """This one and another of the same instrument right after it.
+
+        Raises:
+            InputError: this one ends within a row of z, or the two differ in rates, axes or instrument.
+        """
+        if self.n_frames % self.frames_per_z:
+            raise fail("Performance.then", "n_frames", f"be a multiple of frames_per_z ({self.frames_per_z})", self.n_frames,
+                       "only the last piece may end within a row of z")
+        for name in ("axis_names", "frame_rate_hz", "frames_per_z", "instrument"):
+            if getattr(self, name) != getattr(other, name):
+                raise fail("Performance.then", name, f"be {getattr(self, name)}", getattr(other, name))
+        return replace(self, f0_hz=np.concatenate([self.f0_hz, other.f0_hz]),
+                       periodicity=np.concatenate([self.periodicity, other.periodicity]),
+                       loudness_db=np.concatenate([self.loudness_db, other.loudness_db]),
+                       z=np.concatenate([self.z, other.z]))
+
     @property
     def n_frames(self) -> int:
         """Number of frames F."""

@@ -66,8 +66,9 @@ def melody_take(seconds: float, sample_rate: int, seed: int = 0) -> np.ndarray:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`make check` runs the examples and the README; `make test` leaves them out to stay short."""
+    """`make check` runs the examples, the README and the hour; `make test` leaves them out to stay short."""
     parser.addoption("--run-examples", action="store_true", help="run examples/ and the README's blocks")
+    parser.addoption("--run-hour", action="store_true", help="stream an hour and compare it with the offline render")
 
 
 @pytest.fixture
@@ -75,3 +76,10 @@ def run_examples(request: pytest.FixtureRequest) -> None:
     """Skip unless asked."""
     if not request.config.getoption("--run-examples"):
         pytest.skip("make check runs this (--run-examples)")
+
+
+@pytest.fixture
+def run_hour(request: pytest.FixtureRequest) -> None:
+    """Skip unless asked."""
+    if not request.config.getoption("--run-hour"):
+        pytest.skip("make check runs this (--run-hour)")

@@ -21,11 +21,11 @@ def a_weighting(frequency_hz: Tensor) -> Tensor:
         frequency_hz: any shape, Hz, >= 0.
     Source: IEC 61672-1:2013, annex E, with its pole frequencies.
     """
-    f2 = frequency_hz**2
-    numerator = 12194.217**2 * f2**2
-    denominator = (f2 + 20.598997**2) * ((f2 + 107.65265**2) * (f2 + 737.86223**2)).sqrt() * (f2 + 12194.217**2)
-    at_1_khz = 10 ** (-1.9997 / 20)
-    return (numerator / denominator / at_1_khz) ** 2
+    f2 = frequency_hz.square()
+    ends = f2 / (f2 + 20.598997**2) / (f2 / 12194.217**2 + 1)  # each pole as a ratio that cannot overflow
+    middle = f2 / (f2 + 107.65265**2) * (f2 / (f2 + 737.86223**2))
+    at_1_khz = 10 ** (-1.9997 / 10)
+    return ends.square() * middle / at_1_khz
 
 
 def window_size(sample_rate: int) -> int:

@@ -101,7 +101,7 @@ class Autoencoder(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = Encoder(N_MELS, config.encoder_channels, (1, 2, 4, 8), max(config.n_z, 1), config.frames_per_z)
-        self.decoder = Decoder(config.decoder_channels, (1, 2, 4, 8, 16, 32), config.n_z, config.frames_per_z,
+        self.decoder = Decoder(config.decoder_channels, (1, 2, 4, 8), config.n_z, config.frames_per_z,
                                config.n_harmonics, config.n_noise_bands)
         self.prior = Prior(max(config.n_z, 1))
         # a dry start: tails 26 dB down, 0.4 s
@@ -131,11 +131,12 @@ class Autoencoder(nn.Module):
 
     def decode(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, z: Tensor, room: Room | None) -> Controls:
         """Curves [B, F, 1] and z [B, M, Z] to Controls whose level, in that room, is the one asked for."""
-        distribution, noise_shape, share = self.decoder(f0_hz, periodicity, loudness_db, z)
-        if not self.config.with_noise:
-            share = torch.ones_like(share)
-        return solve_level(f0_hz, loudness_db, distribution, noise_shape, share, self.config.sample_rate,
-                           self.config.hop_size, room)
+        shape = self.decoder(f0_hz, periodicity, loudness_db, z)
+        return solve_level(f0_hz, loudness_db, *self.balance(*shape), self.config.sample_rate, self.config.hop_size, room)
+
+    def balance(self, distribution: Tensor, noise_shape: Tensor, share: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The decoder's word on the spectrum's shape; a model without noise gives all power to the harmonics."""
+        return distribution, noise_shape, share if self.config.with_noise else torch.ones_like(share)
 
 
 def _logit(p: float) -> float:

@@ -24,7 +24,7 @@ class Encoder(nn.Module):
 
     def forward(self, timbre: Tensor) -> Latents:
         """[B, F, C] to Latents [B, ceil(F / frames_per_z), Z]."""
-        hidden = self.stack(timbre).transpose(1, 2)
+        hidden = self.stack(timbre)[0].transpose(1, 2)
         rows = nn.functional.avg_pool1d(hidden, self.frames_per_z, ceil_mode=True).transpose(1, 2)
         z_mean, z_logvar = self.head(rows).chunk(2, dim=-1)
         return Latents(z_mean=z_mean, z_logvar=z_logvar.clamp(*LOGVAR_RANGE))

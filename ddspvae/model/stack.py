@@ -8,11 +8,13 @@ from torch import Tensor, nn
 from ddspvae.units import hz_to_pitch
 
 KERNEL = 3
+QUIETEST_DB = -90.0  # below, a network hears no difference: rests lie far outside what it was trained on
 
 
 def scale_curves(f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor) -> Tensor:
     """Curves [..., 1] each as a network hears them, [..., 3], about -1 to 1."""
-    return torch.cat([(hz_to_pitch(f0_hz) - 60) / 24, periodicity * 2 - 1, loudness_db / 20 + 1.5], dim=-1)
+    loudness = loudness_db.clamp(min=QUIETEST_DB) / 20 + 1.5
+    return torch.cat([(hz_to_pitch(f0_hz) - 60) / 24, periodicity * 2 - 1, loudness], dim=-1)
 
 
 class GatedLayer(nn.Module):
@@ -20,14 +22,25 @@ class GatedLayer(nn.Module):
 
     def __init__(self, n_channels: int, dilation: int) -> None:
         super().__init__()
-        self.left = (KERNEL - 1) * dilation
-        self.conv = nn.Conv1d(n_channels, 2 * n_channels, KERNEL, dilation=dilation)
-        self.out = nn.Conv1d(n_channels, n_channels, 1)
+        self.dilation = dilation
+        self.taps = nn.Linear(KERNEL * n_channels, 2 * n_channels)
+        self.out = nn.Linear(n_channels, n_channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, C, F] to [B, C, F]."""
-        value, gate = self.conv(nn.functional.pad(x, (self.left, 0))).chunk(2, dim=1)
-        return x + self.out(torch.tanh(value) * torch.sigmoid(gate))
+    def forward(self, x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, F, C] after past [B, left, C] to [B, F, C] and the past of what follows."""
+        n = x.shape[1]
+        seen = torch.cat([past, x], dim=1)
+        if n == 1:  # live, where every small operation counts: the taps are a stride
+            taps = seen[:, :: self.dilation].flatten(1)[:, None]
+        else:
+            taps = torch.cat([seen[:, tap * self.dilation :][:, :n] for tap in range(KERNEL)], dim=-1)
+        value, gate = _linear(self.taps, taps).chunk(2, dim=-1)
+        return x + _linear(self.out, torch.tanh(value) * torch.sigmoid(gate)), seen[:, n:]
+
+
+def _linear(layer: nn.Linear, x: Tensor) -> Tensor:
+    """The layer without the module's hooks, which cost as much as a small layer does."""
+    return nn.functional.linear(x, layer.weight, layer.bias)
 
 
 class GatedStack(nn.Module):
@@ -35,11 +48,21 @@ class GatedStack(nn.Module):
 
     def __init__(self, n_inputs: int, n_channels: int, dilations: tuple[int, ...]) -> None:
         super().__init__()
-        self.receptive_field = 1 + sum((KERNEL - 1) * d for d in dilations)
-        self.inlet = nn.Conv1d(n_inputs, n_channels, 1)
-        self.layers = nn.Sequential(*(GatedLayer(n_channels, d) for d in dilations))
+        self.n_channels = n_channels
+        self.lefts = [(KERNEL - 1) * d for d in dilations]
+        self.receptive_field = 1 + sum(self.lefts)
+        self.inlet = nn.Linear(n_inputs, n_channels)
+        self.layers = nn.ModuleList(GatedLayer(n_channels, d) for d in dilations)
         self.norm = nn.LayerNorm(n_channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, F, n_inputs] to [B, F, n_channels]."""
-        return self.norm(self.layers(self.inlet(x.transpose(1, 2))).transpose(1, 2))
+    def silence(self, batch: int) -> list[Tensor]:
+        """What the layers remember before the first frame: zeros."""
+        return [self.inlet.weight.new_zeros(batch, left, self.n_channels) for left in self.lefts]
+
+    def forward(self, x: Tensor, pasts: list[Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:
+        """[B, F, n_inputs] to [B, F, n_channels] and what the layers remember; frames may come in pieces."""
+        hidden, remembered = self.inlet(x), []
+        for layer, past in zip(self.layers, self.silence(len(x)) if pasts is None else pasts):
+            hidden, following = layer(hidden, past)
+            remembered.append(following)
+        return self.norm(hidden), remembered

@@ -1,34 +1,86 @@
-"""Convolution by FFT."""
+"""Convolution by FFT in equal partitions, with no delay, in pieces of any length."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+PARTITION_SIZE = 8192  # for whole pieces; streams take smaller ones, which spread the work more evenly
 
-def fft_convolve(audio: Tensor, impulse_response: Tensor, block_size: int = 1 << 18) -> Tensor:
+
+class Convolver:
+    """Convolve a sound that arrives in pieces; any pieces give the sound of the whole.
+
+    The response is cut into partitions of equal size, each multiplied with the spectrum of the input that many
+    partitions ago. The current partition is transformed again with whatever of it has arrived, so nothing waits.
+
+    Args:
+        impulse_response: [R, L]; R is 1, the batch of the audio, or 2 for mono audio in a stereo room.
+        partition_size: samples; any gives the same sound.
+    Source: Gardner, "Efficient convolution without input-output delay", JAES 1995, with equal partitions.
+    """
+
+    def __init__(self, impulse_response: Tensor, partition_size: int = PARTITION_SIZE) -> None:
+        self.size = partition_size
+        missing = -impulse_response.shape[-1] % partition_size
+        parts = torch.nn.functional.pad(impulse_response, (0, missing)).unflatten(-1, (-1, partition_size))
+        spectra = torch.fft.rfft(parts, n=2 * partition_size)
+        self._now, self._past = spectra[:, :1], spectra[:, 1:].flip(1)  # the past: for the oldest input first
+        self.reset()
+
+    def reset(self) -> None:
+        """Fall silent."""
+        self._history = self._past.new_zeros(1, *self._past.shape[1:])  # spectra of the inputs before this partition
+        self._tail = self._past.real.new_zeros(1, self.size)  # what the partitions before ring into this one
+        self._inputs = self._tail[:, :0]  # what has arrived of this partition
+        self._ringing: Tensor | None = None  # what older inputs make of this partition and of its tail
+
+    def __call__(self, audio: Tensor) -> Tensor:
+        """The next samples [B, T] to the next wet samples [max(B, R), T]."""
+        wet, at = [], 0
+        while at < audio.shape[-1]:
+            n_whole = (audio.shape[-1] - at) // self.size
+            many = self._inputs.shape[-1] == 0 and n_whole > self._past.shape[1]
+            n = n_whole * self.size if many else min(self.size - self._inputs.shape[-1], audio.shape[-1] - at)
+            piece = audio[:, at : at + n]
+            wet.append(self._play_whole(piece) if many else self._play_part(piece))
+            at += n
+        return wet[0] if len(wet) == 1 else torch.cat(wet, dim=-1) if wet else audio
+
+    def _play_whole(self, audio: Tensor) -> Tensor:
+        spectra = torch.fft.rfft(audio.unflatten(-1, (-1, self.size)), n=2 * self.size)
+        inputs = torch.cat([self._history.expand(len(spectra), -1, -1), spectra], dim=1)
+        total = spectra * self._now
+        for past in range(self._past.shape[1]):
+            total = total + inputs[:, past : past + spectra.shape[1]] * self._past[:, past, None]
+        sounds = torch.fft.irfft(total, n=2 * self.size)
+        tails = torch.cat([self._tail.expand(len(sounds), -1)[:, None], sounds[..., self.size :]], dim=1)
+        self._tail, self._history = tails[:, -1], inputs[:, spectra.shape[1] :]
+        return (sounds[..., : self.size] + tails[:, :-1]).flatten(1)
+
+    def _play_part(self, audio: Tensor) -> Tensor:
+        if self._ringing is None:
+            self._ringing = torch.fft.irfft((self._history * self._past).sum(1), n=2 * self.size)
+        begin = self._inputs.shape[-1]
+        self._inputs = torch.cat([self._inputs.expand(len(audio), -1), audio], dim=-1)
+        spectrum = torch.fft.rfft(self._inputs, n=2 * self.size)[:, None]
+        sound = torch.fft.irfft((spectrum * self._now)[:, 0], n=2 * self.size) + self._ringing
+        end = self._inputs.shape[-1]
+        wet = sound[:, begin:end] + self._tail[:, begin:end]
+        if end == self.size:
+            history = torch.cat([self._history.expand(len(spectrum), -1, -1), spectrum], dim=1)
+            self._history, self._tail = history[:, 1:], sound[:, self.size :]
+            self._inputs, self._ringing = self._inputs[:, :0], None
+        return wet
+
+
+def fft_convolve(audio: Tensor, impulse_response: Tensor) -> Tensor:
     """Convolve, keep the input's length: output t depends on inputs up to t only, with no delay.
-
-    Long inputs go through in blocks, each ringing on into the next, so memory grows with the block and not with the
-    piece.
 
     Args:
         audio: [B, T].
-        impulse_response: [B, L] or [1, L].
-        block_size: samples; any gives the same sound.
+        impulse_response: [B, L], [1, L], or [2, L] for mono audio [1, T] in a stereo room.
     Returns:
-        [B, T].
+        [B, T] or [2, T]; differentiable in both.
     """
-    n_taps = impulse_response.shape[-1]
-    size = min(block_size, audio.shape[-1])
-    n_fft = 2 ** (size + n_taps - 2).bit_length()
-    spectrum = torch.fft.rfft(impulse_response, n=n_fft)
-    ringing = audio.new_zeros(audio.shape[0], n_taps - 1)
-    blocks = []
-    for block in audio.split(size, dim=-1):
-        n_block = block.shape[-1]
-        wet = torch.fft.irfft(torch.fft.rfft(block, n=n_fft) * spectrum, n=n_fft)[:, : n_block + n_taps - 1]
-        wet = wet + torch.nn.functional.pad(ringing, (0, n_block))
-        blocks.append(wet[:, :n_block])
-        ringing = wet[:, n_block:]
-    return torch.cat(blocks, dim=-1)
+    return Convolver(impulse_response, min(PARTITION_SIZE, 1 << max(4, (audio.shape[-1] - 1).bit_length())))(audio)

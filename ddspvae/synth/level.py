@@ -12,111 +12,137 @@ import functools
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ddspvae.features.loudness import a_weighting
 from ddspvae.signals import Controls
-from ddspvae.synth.constrain import constrain_distribution
+from ddspvae.synth.constrain import constrain_distribution, harmonic_numbers
 from ddspvae.synth.noise import band_shapes
 from ddspvae.synth.reverb import BAND_EDGES_HZ, N_ROOM_BANDS, Room
-from ddspvae.units import db_to_power
+from ddspvae.units import DB_FLOOR, db_to_power
 
 QUIETEST_DRY = 1e-4  # of the asked power: where the tail alone is loud enough, the source fades to -40 dB, not to 0
 
 
-def room_band(frequency_hz: Tensor) -> Tensor:
-    """Index of the room's band that holds each frequency."""
-    edges = torch.tensor(BAND_EDGES_HZ[1:-1], device=frequency_hz.device, dtype=frequency_hz.dtype)
-    return torch.bucketize(frequency_hz.contiguous(), edges)
-
-
-def harmonic_band_power(f0_hz: Tensor, harmonic_distribution: Tensor, room_bands: bool) -> Tensor:
-    """A-weighted power of the harmonics at amplitude 1: sum of h_k^2 / 2 * A(k f0).
+def harmonic_band_power(f0_hz: Tensor, harmonic_distribution: Tensor) -> Tensor:
+    """A-weighted power of the harmonics at amplitude 1: sum of h_k^2 / 2 * A(k f0), in each of the room's bands.
 
     Args:
         f0_hz: [B, F, 1]; harmonic_distribution: [B, F, H], already constrained.
-        room_bands: split it into the room's bands [B, F, J]; otherwise the total [B, F, 1].
+    Returns:
+        [B, F, J].
     """
-    number = torch.arange(1, harmonic_distribution.shape[-1] + 1, device=f0_hz.device, dtype=f0_hz.dtype)
-    frequency_hz = f0_hz * number
-    power = harmonic_distribution.square() / 2 * a_weighting(frequency_hz)
-    if not room_bands:
-        return power.sum(-1, keepdim=True)
-    bands = torch.zeros(*power.shape[:2], N_ROOM_BANDS, device=power.device, dtype=power.dtype)
-    return bands.scatter_add(-1, room_band(frequency_hz), power)
-
-
-def noise_band_power(noise_magnitudes: Tensor, sample_rate: int, room_bands: bool) -> Tensor:
-    """A-weighted power of filtered noise: sum over bands of m_j^2 times the band's A-weighted width.
-
-    Args:
-        noise_magnitudes: [B, F, K].
-        room_bands: as in harmonic_band_power.
-    """
-    by_room = _noise_weights(noise_magnitudes.shape[-1], sample_rate).to(noise_magnitudes)
-    weights = by_room if room_bands else by_room.sum(-1, keepdim=True)
-    return noise_magnitudes.square() @ weights
+    n_harmonics = int(harmonic_distribution.shape[-1])  # int: an export would trace it
+    power = harmonic_distribution.square() * a_weighting(f0_hz * harmonic_numbers(n_harmonics, f0_hz)) / 2
+    # harmonics rise in frequency, so a band is a run of them: the difference of two running sums
+    running = torch.nn.functional.pad(power, (1, 0)).cumsum(-1)
+    edges = _edges(f0_hz.dtype, f0_hz.device)
+    below = (torch.ceil(edges / f0_hz) - 1).clamp(0, n_harmonics).long()  # harmonics below each edge
+    at_edges = running.gather(-1, below)
+    return at_edges[..., 1:] - at_edges[..., :-1]
 
 
 @functools.lru_cache(maxsize=8)
 @torch.inference_mode(False)  # a cached tensor must serve training too
+def _edges(dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.tensor(BAND_EDGES_HZ, dtype=dtype, device=device)
+
+
+def noise_band_power(noise_magnitudes: Tensor, sample_rate: int) -> Tensor:
+    """A-weighted power of filtered noise: sum over bands of m_j^2 times the band's A-weighted width.
+
+    Args:
+        noise_magnitudes: [B, F, K].
+    Returns:
+        [B, F, J], in each of the room's bands.
+    """
+    return noise_magnitudes.square() @ _noise_weights(int(noise_magnitudes.shape[-1]), sample_rate).to(noise_magnitudes)
+
+
+@functools.lru_cache(maxsize=8)
+@torch.inference_mode(False)
 def _noise_weights(n_bands: int, sample_rate: int) -> Tensor:
     """A-weighted width of each noise band inside each of the room's bands, [K, J]."""
     n_bins = 4096
     frequency_hz = torch.linspace(0, sample_rate / 2, n_bins)
     weights = band_shapes(n_bands, n_bins) * a_weighting(frequency_hz) / n_bins
-    return torch.zeros(n_bands, N_ROOM_BANDS).index_add(1, room_band(frequency_hz), weights)
+    room_band = torch.bucketize(frequency_hz, torch.tensor(BAND_EDGES_HZ[1:-1]))
+    return torch.zeros(n_bands, N_ROOM_BANDS).index_add(1, room_band, weights)
 
 
-def tail_recursion(room: Room, sample_rate: int, hop_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How a tail's power arrives frame by frame, from the room's two numbers per band.
+class Tail:
+    """What past frames still ring, as power: the memory of the level.
 
-    With d = 10^(-6 hop / (sample_rate decay_s)) the power that falls 60 dB in decay_s, a dry power p gives
+    With d = 10^(-6 hop / (sample_rate decay_s)), the power that falls 60 dB in decay_s, a dry power p gives
         now * p in its own frame, then first * p, first * p * d, first * p * d^2, ...
 
-    Returns:
-        now, first, d: [R, J] each.
-    """
-    energy = room.tail_energy.detach().cpu().double().numpy()
-    decay_s = room.decay_s.detach().cpu().double().numpy()
-    keep = 10 ** (-6 * hop_size / sample_rate / decay_s)
-    half = np.sqrt(keep)  # the frame's own share ends half a hop after its instant
-    return energy * (1 - half), energy * half * (1 - keep), keep
-
-
-def solve_dry_power(wet_power: np.ndarray, band_share: np.ndarray, room: Room, sample_rate: int,
-                    hop_size: int) -> np.ndarray:
-    """The dry power that makes wet power come out as asked, given what past frames still ring.
-
-        wet_n = p_n (1 + sum_j share_nj now_j) + sum_j tail_nj
-        tail_{n+1,j} = d_j tail_nj + first_j share_nj p_n
-
     Args:
-        wet_power: [B, F], the asked A-weighted power.
-        band_share: [B, F, J], how the dry A-weighted power divides over the room's bands; sums to 1.
-        room: one room for all, or one per batch row.
-    Returns:
-        [B, F]; where the tail alone is loud enough, QUIETEST_DRY of wet_power (before the room's own gain).
+        room: one for all rows, or one per row.
     """
-    now, first, keep = tail_recursion(room, sample_rate, hop_size)
-    gain = 1 + (band_share * now[:, None]).sum(-1)
-    feed = band_share * first[:, None]
-    dry = np.empty_like(wet_power)
-    tail = np.zeros((len(wet_power), N_ROOM_BANDS))
-    for n in range(wet_power.shape[1]):
-        asked = wet_power[:, n]
-        dry[:, n] = np.maximum(asked - tail.sum(-1), QUIETEST_DRY * asked) / gain[:, n]
-        tail = keep * tail + feed[:, n] * dry[:, n, None]
-    return dry
+
+    def __init__(self, room: Room, sample_rate: int, hop_size: int) -> None:
+        energy = room.tail_energy.detach().cpu().double().numpy()
+        decay_s = room.decay_s.detach().cpu().double().numpy()
+        self.keep = 10 ** (-6 * hop_size / sample_rate / decay_s)  # [R, J]
+        half = np.sqrt(self.keep)  # the frame's own share ends half a hop after its instant
+        self.now, self.first = energy * (1 - half), energy * half * (1 - self.keep)
+        # the closed form below divides by keep^n, which must stay a number
+        self._block = int(np.clip(-250 / np.log10(self.keep.min()), 1, 256))
+
+    def solve(self, wet_power: NDArray, band_share: NDArray, ringing: NDArray) -> tuple[NDArray, NDArray]:
+        """The dry power that makes wet power come out as asked, given what past frames still ring.
+
+            wet_n = p_n (1 + sum_j share_nj now_j) + sum_j tail_nj
+            tail_{n+1,j} = d_j tail_nj + first_j share_nj p_n
+
+        Args:
+            wet_power: [B, F], the asked A-weighted power.
+            band_share: [B, F, J], how the dry A-weighted power divides over the room's bands; sums to 1.
+            ringing: [B, J], tail_0.
+        Returns:
+            dry power [B, F], at least QUIETEST_DRY of wet_power (before the room's own gain) where the tail alone is
+            loud enough; and the tail after the last frame [B, J].
+        """
+        if wet_power.shape[1] <= self._block:
+            return self._solve_block(wet_power, band_share, ringing)
+        dry = []
+        for at in range(0, wet_power.shape[1], self._block):
+            piece = slice(at, at + self._block)
+            solved, ringing = self._solve_block(wet_power[:, piece], band_share[:, piece], ringing)
+            dry.append(solved)
+        return np.concatenate(dry, axis=1), ringing
+
+    def _solve_block(self, asked: NDArray, band_share: NDArray, ringing: NDArray) -> tuple[NDArray, NDArray]:
+        gain = 1 + (band_share * self.now[:, None]).sum(-1)
+        feed = band_share * self.first[:, None]
+        if asked.shape[1] == 1:
+            dry = np.maximum(asked - ringing.sum(-1, keepdims=True), QUIETEST_DRY * asked) / gain
+            return dry, self.keep * ringing + feed[:, 0] * dry
+        n = np.arange(asked.shape[1] + 1)[:, None]
+        fallen = self.keep[:, None] ** n  # d^n
+        # tail_n = d^n (tail_0 + sum over m < n of feed_m p_m d^-(m + 1)). Put a guess of p in, get a better one out:
+        # each round makes at least one more frame exact, and rooms that ring little settle in a few.
+        feed_ahead = feed / fallen[:, 1:]
+        dry = asked / gain
+        for _ in range(asked.shape[1]):
+            fed = np.cumsum(feed_ahead * dry[..., None], axis=1)
+            tail = fallen[:, 1:] * (ringing[:, None] + fed)
+            before = np.concatenate([ringing.sum(-1, keepdims=True), tail[:, :-1].sum(-1)], axis=1)
+            guess, dry = dry, np.maximum(asked - before, QUIETEST_DRY * asked) / gain
+            if np.abs(dry - guess).max(initial=0) <= 1e-9 * asked.max(initial=0):
+                break
+        fed = (feed_ahead * dry[..., None]).sum(1)
+        return dry, fallen[:, -1] * (ringing + fed)
 
 
 def solve_level(f0_hz: Tensor, loudness_db: Tensor, harmonic_distribution: Tensor, noise_shape: Tensor,
                 harmonic_share: Tensor, sample_rate: int, hop_size: int, room: Room | None = None) -> Controls:
-    """Give a spectral shape the level that the loudness curve asks for.
+    """Scale a spectrum's shape so that the sound, in its room, has the asked loudness.
 
     Args:
         f0_hz: [B, F, 1], Hz.
-        loudness_db: [B, F, 1], A-weighted dB of the sound as heard, room included.
+        loudness_db: [B, F, 1], A-weighted, dB re full scale; -120 (units.DB_FLOOR) is silence.
         harmonic_distribution: [B, F, H], sums to 1.
         noise_shape: [B, F, K], >= 0, any scale.
         harmonic_share: [B, F, 1], 0 to 1: the harmonics' part of the A-weighted power.
@@ -124,24 +150,50 @@ def solve_level(f0_hz: Tensor, loudness_db: Tensor, harmonic_distribution: Tenso
     Returns:
         Controls whose A-weighted power is, frame by frame, the one asked for.
     """
-    distribution = constrain_distribution(harmonic_distribution, f0_hz, sample_rate)
-    harmonic_power = harmonic_band_power(f0_hz, distribution, room_bands=False)
-    noise_power = noise_band_power(noise_shape, sample_rate, room_bands=False)
-    power = db_to_power(loudness_db)
-    audible_at_all = harmonic_power > 1e-20  # no harmonic below Nyquist: the noise plays alone
-    harmonic_share = harmonic_share * audible_at_all
-    if room is not None:
-        with torch.no_grad():  # the room learns from the sound it makes, not from the level it costs
-            harmonic_bands = harmonic_band_power(f0_hz, distribution, room_bands=True)
-            noise_bands = noise_band_power(noise_shape, sample_rate, room_bands=True)
-            share = (harmonic_share * harmonic_bands / harmonic_power.clamp(min=1e-20)
-                     + (1 - harmonic_share) * noise_bands / noise_power.clamp(min=1e-20))
-            dry = solve_dry_power(power[..., 0].cpu().double().numpy(), share.cpu().double().numpy(),
-                                  room, sample_rate, hop_size)
-            power = torch.from_numpy(dry).float().to(power)[..., None]
+    tail = None if room is None else Tail(room, sample_rate, hop_size)
+    weighed = weigh(f0_hz, harmonic_distribution, noise_shape, harmonic_share, sample_rate)
+    return scale(f0_hz, loudness_db, noise_shape, *weighed, tail=tail)[0]
+
+
+def weigh(f0_hz: Tensor, harmonic_distribution: Tensor, noise_shape: Tensor, harmonic_share: Tensor, sample_rate: int,
+          before_hz: Tensor | None = None, after_hz: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What must be known of a spectrum's shape to give it a loudness.
+
+    Args: as in solve_level; before_hz, after_hz: [B, 1, 1], f0 of the frames around these.
+    Returns:
+        the distribution that may sound [B, F, H]; the squares of the amplitude and of the noise's gain at an A-weighted
+        power of 1 [B, F, 1]; how that power divides over the room's bands [B, F, J].
+    """
+    distribution = constrain_distribution(harmonic_distribution, f0_hz, sample_rate, before_hz, after_hz)
+    harmonic_bands, noise_bands = harmonic_band_power(f0_hz, distribution), noise_band_power(noise_shape, sample_rate)
+    harmonic_power, noise_power = harmonic_bands.sum(-1, keepdim=True), noise_bands.sum(-1, keepdim=True)
+    harmonic_share = harmonic_share * (harmonic_power > 1e-20)  # no harmonic below Nyquist: the noise plays alone
+    harmonic_square = harmonic_share / harmonic_power.clamp(min=1e-20)
+    noise_square = (1 - harmonic_share) / noise_power.clamp(min=1e-20)
+    return distribution, harmonic_square, noise_square, harmonic_square * harmonic_bands + noise_square * noise_bands
+
+
+def scale(f0_hz: Tensor, loudness_db: Tensor, noise_shape: Tensor, distribution: Tensor, harmonic_square: Tensor,
+          noise_square: Tensor, band_share: Tensor, *, tail: Tail | None = None, ringing: NDArray | None = None
+          ) -> tuple[Controls, NDArray]:
+    """The controls that have the asked loudness, from what `weigh` returned.
+
+    Args:
+        tail: of the room; None for a dry sound.
+        ringing: [B, J], what the frames before still ring; None is nothing.
+    Returns:
+        Controls, and the ringing that the next frames find.
+    """
+    power = db_to_power(loudness_db) * (loudness_db > DB_FLOOR)
+    ringing = np.zeros((len(f0_hz), N_ROOM_BANDS)) if ringing is None else ringing
+    if tail is not None:  # the room learns from the sound it makes, not from the level it costs
+        share = band_share.detach().cpu().numpy()
+        dry, ringing = tail.solve(power[..., 0].detach().cpu().numpy().astype(np.float64), share, ringing)
+        power = torch.from_numpy(dry).to(power)[..., None]
+    sounding = power > 0
     # 1e-24, far below hearing, keeps the square root's gradient finite where a share is 0
-    amplitude = (power * harmonic_share / harmonic_power.clamp(min=1e-20) + 1e-24).sqrt()
-    amplitude = amplitude * audible_at_all
-    noise_gain = (power * (1 - harmonic_share) / noise_power.clamp(min=1e-20) + 1e-24).sqrt()
-    return Controls(f0_hz=f0_hz, amplitude=amplitude, harmonic_distribution=distribution,
-                    noise_magnitudes=noise_shape * noise_gain)
+    amplitude = (power * harmonic_square + 1e-24).sqrt() * sounding
+    noise_gain = (power * noise_square + 1e-24).sqrt() * sounding
+    controls = Controls(f0_hz=f0_hz, amplitude=amplitude, harmonic_distribution=distribution,
+                        noise_magnitudes=noise_shape * noise_gain)
+    return controls, ringing

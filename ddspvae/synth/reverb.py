@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from ddspvae.synth.convolve import fft_convolve
-from ddspvae.synth.noise import white_noise
+from ddspvae.synth.noise import noise_key, white_noise
+from ddspvae.units import db_to_power
 
 BAND_EDGES_HZ = (0.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 1e9)
 N_ROOM_BANDS = len(BAND_EDGES_HZ) - 1
@@ -37,6 +38,10 @@ class Room:
 
     tail_energy: Tensor
     decay_s: Tensor
+
+    def changed(self, wet_db: float = 0.0, decay: float = 1.0) -> Room:
+        """The same room with its tail wet_db louder and ringing `decay` times as long, within MIN_ and MAX_DECAY_S."""
+        return Room(self.tail_energy * db_to_power(wet_db), (self.decay_s * decay).clamp(MIN_DECAY_S, MAX_DECAY_S))
 
 
 def band_masks(n_fft: int, sample_rate: int) -> Tensor:
@@ -61,7 +66,7 @@ def _tail_bands(sample_rate: int) -> Tensor:
     n_taps = round(TAIL_LENGTH_S * sample_rate)
     n_fft = 2 ** n_taps.bit_length()
     masks = band_masks(n_fft, sample_rate)
-    bands = torch.fft.irfft(torch.fft.rfft(white_noise(_TAIL_SEED, 0, 0, n_fft)) * masks, n=n_fft)[:, :n_taps]
+    bands = torch.fft.irfft(torch.fft.rfft(white_noise(noise_key(_TAIL_SEED, 0), 0, n_fft)) * masks, n=n_fft)[:, :n_taps]
     # A tail of energy E spread over a share w of the spectrum answers a tone in its band with power E / w.
     width = masks.square().mean(-1, keepdim=True)
     return bands / bands.square().mean(-1, keepdim=True).sqrt() * width.sqrt()

@@ -10,7 +10,6 @@ from ddspvae.checks import InputError
 from ddspvae.synth.constrain import audible
 from ddspvae.synth.envelopes import start_phase
 from ddspvae.synth.harmonic import harmonic
-from ddspvae.synth.render import render
 
 from ..references.bank import oscillator_bank
 
@@ -109,18 +108,6 @@ def test_frame_borders_are_as_smooth_as_their_inside():
     # amplitude * (2 pi f0 / rate)^2 = 1.8e-3 for the sine, at most 1 / 240 = 4.2e-3 for the corner of the envelope,
     # and amplitude * 2 pi * (20 Hz / 240) / rate = 1e-5 for the corner of f0; a step would be up to 1
     assert at_borders < 1.8e-3 + 2 * 4.2e-3
-
-
-def test_blocks_equal_the_whole(monkeypatch):
-    from ddspvae.signals import Controls
-    from ddspvae.synth import render as module
-
-    random = torch.Generator().manual_seed(1)
-    parts = Controls(300 + 900 * torch.rand(2, 300, 1, generator=random), torch.rand(2, 300, 1, generator=random),
-                     torch.rand(2, 300, 40, generator=random), torch.rand(2, 300, 65, generator=random))
-    whole = render(parts, 48_000, 240, seed=7)
-    monkeypatch.setattr(module, "BLOCK_FRAMES", 64)
-    torch.testing.assert_close(render(parts, 48_000, 240, seed=7), whole, atol=1e-5, rtol=0)
 
 
 def test_eight_at_once_equal_eight_alone():

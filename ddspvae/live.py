@@ -1,0 +1,89 @@
+"""The part of the control network that a live stream runs once a frame, on ONNX Runtime where that is installed.
+
+A frame of one voice is a hundred operations on a few hundred numbers, and torch spends more time on calling than on
+computing. The same modules, exported, run three times as fast; without `pip install "ddspvae[live]"` they run as they are.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ddspvae.model.autoencoder import Autoencoder
+from ddspvae.model.decoder import TAPS
+from ddspvae.synth.level import weigh
+
+Network = Callable[..., tuple[Tensor, ...]]
+
+
+class StepNetwork(nn.Module):
+    """Decoder.step."""
+
+    def __init__(self, model: Autoencoder) -> None:
+        super().__init__()
+        self.decoder = model.decoder
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """See Decoder.step."""
+        return self.decoder.step(*inputs)
+
+
+class FrameNetwork(nn.Module):
+    """Decoder.frame, and how loud what it says would be."""
+
+    def __init__(self, model: Autoencoder) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, before: Tensor, now: Tensor, fade: Tensor,
+                curves: Tensor, before_hz: Tensor, after_hz: Tensor) -> tuple[Tensor, ...]:
+        """Curves to use next time, noise shape, and what `weigh` returns."""
+        *shape, curves = self.model.decoder.frame(f0_hz, periodicity, loudness_db, before, now, fade, curves)
+        _, noise_shape, _ = balanced = self.model.balance(*shape)
+        weighed = weigh(f0_hz, *balanced, self.model.config.sample_rate, before_hz, after_hz)
+        return curves, noise_shape, *weighed
+
+
+def live_networks(model: Autoencoder) -> tuple[Network, Network]:
+    """StepNetwork and FrameNetwork of a model, as fast as they run here."""
+    stack = model.decoder.stack
+    one = torch.ones(1, 1, 1)
+    steps = torch.zeros(1, 1, stack.n_channels)
+    step_inputs = (one, one, one, torch.zeros(1, 1, model.config.n_z), *stack.silence(1))
+    frame_inputs = (one, one, one, steps, steps, one, torch.zeros(1, TAPS - 1, 3), one, one)
+    return _fastest(StepNetwork(model), step_inputs), _fastest(FrameNetwork(model), frame_inputs)
+
+
+def _fastest(network: nn.Module, inputs: tuple[Tensor, ...]) -> Network:
+    """The network on ONNX Runtime, for any number of voices; as it is where it cannot be exported."""
+    try:
+        import onnx  # noqa: F401  (what the exporter writes with)
+        import onnxruntime
+    except ImportError:
+        return network
+    with torch.no_grad():
+        outputs = network(*inputs)  # fills the caches of constants, which cannot be made inside an export
+    names = [f"in{i}" for i in range(len(inputs))], [f"out{i}" for i in range(len(outputs))]
+    file = io.BytesIO()
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # that this exporter will be replaced by one that takes seconds
+            torch.onnx.export(network, inputs, file, dynamo=False, input_names=names[0], output_names=names[1],  # type: ignore[arg-type]
+                              opset_version=17, dynamic_axes={name: {0: "voices"} for name in names[0] + names[1]})
+    except Exception as error:  # whatever an exporter may raise: the sound is the same without it
+        logging.getLogger(__name__).warning("no export to ONNX Runtime, streams run on torch: %s", error)
+        return network
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # waking a thread takes longer than the work
+    session = onnxruntime.InferenceSession(file.getvalue(), options, providers=["CPUExecutionProvider"])
+
+    def run(*tensors: Tensor) -> tuple[Tensor, ...]:
+        arrays = session.run(None, {name: tensor.numpy() for name, tensor in zip(names[0], tensors)})
+        return tuple(map(torch.from_numpy, arrays))
+
+    return run

@@ -1,0 +1,203 @@
+"""Curves in, dry sound out: decoder, level, harmonics and noise with a memory.
+
+Whole renders and live streams are this one function; they differ in how many frames they bring at a time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ddspvae.live import Network
+from ddspvae.model.autoencoder import Autoencoder
+from ddspvae.model.decoder import FRAMES_PER_STEP, rows_of
+from ddspvae.model.stack import scale_curves
+from ddspvae.signals import Controls
+from ddspvae.synth.envelopes import start_phase
+from ddspvae.synth.harmonic import play_harmonics
+from ddspvae.synth.level import Tail, scale, weigh
+from ddspvae.synth.noise import fft_size, noise_key, play_noise
+from ddspvae.synth.reverb import N_ROOM_BANDS, Room
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """What is needed of frames to sound the segments between them.
+
+    Args:
+        f0_hz: [V, F, 1], Hz.
+        heights: [V, F, H], amplitude of each harmonic.
+        noise_magnitudes: [V, F, K].
+    """
+
+    f0_hz: Tensor
+    heights: Tensor
+    noise_magnitudes: Tensor
+
+    @classmethod
+    def of(cls, controls: Controls) -> Frames:
+        """The frames that controls describe; their distribution is one that may sound."""
+        return cls(controls.f0_hz, controls.amplitude * controls.harmonic_distribution, controls.noise_magnitudes)
+
+    @classmethod
+    def nothing(cls, n_voices: int, n_harmonics: int, n_noise_bands: int) -> Frames:
+        """One silent frame of every voice."""
+        return cls(torch.full((n_voices, 1, 1), 440.0), torch.zeros(n_voices, 1, n_harmonics),
+                   torch.zeros(n_voices, 1, n_noise_bands))
+
+    def __getitem__(self, index: slice | tuple[Tensor | slice, ...] | Tensor) -> Frames:
+        return Frames(self.f0_hz[index], self.heights[index], self.noise_magnitudes[index])
+
+    def then(self, other: Frames) -> Frames:
+        """These frames and the other ones after them."""
+        return Frames(torch.cat([self.f0_hz, other.f0_hz], dim=1), torch.cat([self.heights, other.heights], dim=1),
+                      torch.cat([self.noise_magnitudes, other.noise_magnitudes], dim=1))
+
+    def put(self, rows: slice | Tensor, other: Frames) -> None:
+        """Replace voices, in place."""
+        self.f0_hz[rows], self.heights[rows] = other.f0_hz, other.heights
+        self.noise_magnitudes[rows] = other.noise_magnitudes
+
+    def between(self, other: Frames, way: float) -> Frames:
+        """The frame on the way from these to the other ones, 0 to 1."""
+        return Frames(torch.lerp(self.f0_hz, other.f0_hz, way), torch.lerp(self.heights, other.heights, way),
+                      torch.lerp(self.noise_magnitudes, other.noise_magnitudes, way))
+
+    def silenced(self) -> Frames:
+        """The same pitches, without sound."""
+        return Frames(self.f0_hz, torch.zeros_like(self.heights), torch.zeros_like(self.noise_magnitudes))
+
+
+class Player:
+    """Voices of one instrument, with all that must be remembered of them.
+
+    Args:
+        model: the network.
+        room: whose tail the level accounts for; None for a dry sound.
+        n_voices: V.
+        seed: of the noise.
+        first_voice: number of the first voice, for its noise.
+    """
+
+    def __init__(self, model: Autoencoder, room: Room | None, n_voices: int, *, seed: int = 0, first_voice: int = 0) -> None:
+        config = model.config
+        self.model, self.n_voices, self.seed = model, n_voices, seed
+        self.noise_keys = noise_key(seed, torch.arange(first_voice, first_voice + n_voices))
+        self.sample_rate, self.hop_size = config.sample_rate, config.hop_size
+        self.tail = None if room is None else Tail(room, config.sample_rate, config.hop_size)
+        self._n_fft = fft_size(config.hop_size, config.n_noise_bands)
+        self.memory = model.decoder.memory(n_voices)
+        self.ringing = np.zeros((n_voices, N_ROOM_BANDS))
+        self.last = Frames.nothing(n_voices, config.n_harmonics, config.n_noise_bands)
+        self.phase = torch.zeros(n_voices, 1, 1, dtype=torch.float64)
+
+    def control(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, z: Tensor, after_hz: Tensor | None,
+                before_hz: Tensor | None) -> Frames:
+        """The frames that follow for all voices, in pieces as Decoder.forward wants them.
+
+        Args:
+            f0_hz, periodicity, loudness_db: [V, F, 1]; z: [V, M, Z].
+            after_hz, before_hz: [V, 1, 1], f0 of the frames around these; None where there is none.
+        """
+        shape = self.model.balance(*self.model.decoder(f0_hz, periodicity, loudness_db, z, self.memory))
+        weighed = weigh(f0_hz, *shape, self.sample_rate, before_hz, after_hz)
+        controls, self.ringing = scale(f0_hz, loudness_db, shape[1], *weighed, tail=self.tail, ringing=self.ringing)
+        return Frames.of(controls)
+
+    def control_next(self, networks: tuple[Network, Network], voices: NDArray[np.int64], f0_hz: Tensor, periodicity: Tensor,
+                     loudness_db: Tensor, z: Tensor, after_hz: Tensor, before_hz: Tensor) -> Frames:
+        """One more frame [R, 1, 1] of some voices, whatever the age of each; z is [R, 1, Z]."""
+        step, frame = networks
+        memory, rows = self.memory, rows_of(voices, self.memory.now)
+        age = memory.n_frames[voices]
+        due = np.flatnonzero(age % FRAMES_PER_STEP == 0)
+        if len(due):
+            now_due, stepping = rows_of(due, f0_hz), rows_of(voices[due], memory.now)
+            inputs = [signal[now_due] for signal in (f0_hz, periodicity, loudness_db, z)]
+            hidden, *pasts = step(*inputs, *(past[stepping] for past in memory.pasts))
+            for whole, part in zip(memory.pasts, pasts):
+                whole[stepping] = part
+            memory.before[stepping], memory.now[stepping] = memory.now[stepping], hidden
+            new = due[age[due] == 0]
+            if len(new):  # as if the first frame had always been
+                first, at = torch.from_numpy(voices[new]), torch.from_numpy(new)
+                memory.before[first] = memory.now[first]
+                memory.curves[first] = scale_curves(f0_hz[at], periodicity[at], loudness_db[at])
+        fade = torch.from_numpy(((age % FRAMES_PER_STEP + 1) / FRAMES_PER_STEP).astype(np.float32))[:, None, None]
+        curves, noise_shape, *weighed = frame(f0_hz, periodicity, loudness_db, memory.before[rows], memory.now[rows],
+                                                      fade, memory.curves[rows], before_hz, after_hz)
+        memory.curves[rows] = curves
+        memory.n_frames[voices] += 1
+        controls, self.ringing[voices] = scale(f0_hz, loudness_db, noise_shape, *weighed, tail=self.tail,
+                                               ringing=self.ringing[voices])
+        return Frames.of(controls)
+
+    def sound(self, frames: Frames, phase: Tensor, start_sample: int, noise_keys: NDArray[np.uint32],
+              length: int | None = None) -> tuple[Tensor, Tensor]:
+        """Play the segments between frames.
+
+        Args:
+            frames: F + 1 of them.
+            phase: [V, 1, 1], at the first frame, cycles.
+            start_sample: absolute position of the first frame.
+            noise_keys: [V, 1].
+            length: samples of a segment; None is a hop.
+        Returns:
+            audio [V, F * length], and the phase at the last frame.
+        """
+        length = self.hop_size if length is None else length
+        start = start_phase(frames.f0_hz, self.sample_rate, length, phase)
+        audio = play_harmonics(frames.f0_hz, frames.heights, start[:, :-1], self.sample_rate, length)
+        if self.model.config.with_noise:
+            audio = audio + play_noise(frames.noise_magnitudes, length, noise_keys, start_sample, self._n_fft)
+        return audio, start[:, -1:]
+
+    def attack(self, voices: NDArray[np.int64]) -> None:
+        """Forget what these voices played: their next frame is the first of a new note."""
+        for past in self.memory.pasts:
+            past[voices] = 0
+        self.memory.n_frames[voices] = 0
+        self.phase[voices] = 0
+        self.ringing[voices] = 0
+
+    def adopt(self, voice: int, other: Player) -> None:
+        """Remember of a voice what another player remembers of its only one."""
+        memory, theirs = self.memory, other.memory
+        for own, new in zip([*memory.pasts, memory.before, memory.now, memory.curves],
+                            [*theirs.pasts, theirs.before, theirs.now, theirs.curves]):
+            own[voice] = new[0]
+        memory.n_frames[voice] = theirs.n_frames[0]
+        self.ringing[voice] = other.ringing[0]
+
+
+def play_whole(player: Player, curves: tuple[NDArray, NDArray, NDArray], z: NDArray, first: int, last: int) -> Tensor:
+    """Frames first to last of a take [F], as part of the whole: audio from the frame before them to the last of them.
+
+    The final frame of the take is held for a hop, so that F frames give F hops.
+
+    Args:
+        player: that played the frames before; of one voice.
+        curves: f0_hz, periodicity, loudness_db, [F] each.
+        z: [M, Z].
+    Returns:
+        audio [1, n * hop_size].
+    """
+    f0_hz, periodicity, loudness_db = (torch.from_numpy(np.array(curve[first:last]))[None, :, None] for curve in curves)
+    n_frames, per_row = len(curves[0]), player.model.config.frames_per_z
+
+    def neighbour(frame: int) -> Tensor | None:
+        return torch.tensor(float(curves[0][frame])).view(1, 1, 1) if 0 <= frame < n_frames else None
+
+    rows = torch.from_numpy(np.array(z[first // per_row : -(-last // per_row)]))[None]
+    frames = player.control(f0_hz, periodicity, loudness_db, rows, neighbour(last), neighbour(first - 1))
+    joined = frames if first == 0 else player.last.then(frames)
+    if last == n_frames:
+        joined = joined.then(joined[:, -1:])
+    start_sample = max(first - 1, 0) * player.hop_size
+    audio, player.phase = player.sound(joined, player.phase, start_sample, player.noise_keys)
+    player.last = frames[:, -1:]
+    return audio

@@ -1,0 +1,369 @@
+"""Live: MIDI events or performance frames in, audio in blocks of any size out."""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ddspvae.checks import InputError, check_range, fail
+from ddspvae.midi.allocate import Allocator, Assignment
+from ddspvae.midi.causal import CausalPerformer
+from ddspvae.model.decoder import rows_of
+from ddspvae.player import Frames, Player
+from ddspvae.signals import Performance
+from ddspvae.synth.convolve import Convolver
+from ddspvae.synth.envelopes import segment_phase, start_phase
+
+if TYPE_CHECKING:
+    from ddspvae.audio import Audio
+    from ddspvae.instrument import Instrument
+
+BEND_RANGE_SEMITONES = 2.0
+SUSTAIN, ALL_SOUND_OFF, ALL_NOTES_OFF = 64, 120, 123
+WARM_UP_S = 4.0  # of the past decides what is heard now: the decoder hears 0.6 s back, a room rings for 1 s
+
+
+class Stream:
+    """One instrument that plays now.
+
+    Everything happens on one clock of samples. The sound of a hop is made when the hop begins, and made again from a
+    note's first sample on where one begins inside it; so a note sounds at once, and blocks of any sizes, one sample
+    each if need be, give the same sound.
+
+    Args: as in Instrument.stream.
+    """
+
+    delay_samples = 0  # from a note-on to its first sample
+    lookahead_frames = 2  # frames that are fed live must be there so many hops before their instant
+
+    def __init__(self, instrument: Instrument, voices: int = 8, *, mono: bool = False, seed: int = 0, dry: bool = False,
+                 ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0, expression: float = 1.0,
+                 start_s: float = 0.0) -> None:
+        check_range("stream", "voices", voices, 1, 1024)
+        check_range("stream", "expression", expression, 0, 2)
+        check_range("stream", "start_s", start_s, 0, 1e6)
+        self.instrument, self.config = instrument, instrument.config
+        self.hop_size = self.config.hop_size
+        with torch.inference_mode():
+            room = None if dry or ir is not None else instrument.learned_room(wet_db, decay)
+            self._response = instrument.response(room, ir)
+            self._convolver = None if self._response is None else Convolver(self._response, self.hop_size)
+            self._room = room
+            self._player = Player(instrument.model, room, voices, seed=seed)
+            self._begun = Frames.nothing(voices, self.config.n_harmonics, self.config.n_noise_bands)
+            self._begun_phase = self._player.phase.clone()
+            self._z = torch.zeros(voices, 1, self.config.n_z)
+            self._next = Frames.nothing(voices, self.config.n_harmonics, self.config.n_noise_bands)
+        self._is_next = np.zeros(voices, dtype=bool)  # whose frame at the end of the next hop is there already
+        self._networks = instrument.live_networks()
+        self._begun_sample = np.zeros(voices, dtype=np.int64)
+        self._allocator = Allocator(voices, mono=mono)
+        self._performer = CausalPerformer(instrument.statistics, self.config.sample_rate, voices, expression=expression)
+        self._fed: dict[int, Performance] = {}
+        self._sounding = np.zeros(voices, dtype=bool)
+        self.sample = round(start_s * self.config.frame_rate_hz) * self.hop_size
+        self._hop = self.sample - self.hop_size  # where the hop began whose sound is there
+        self._dry = torch.zeros(voices, self.hop_size)
+        self._mix = torch.zeros(self.hop_size)
+        self._fading = torch.zeros(2 * self.hop_size)  # what is left of notes whose voice was taken
+        self._ringing = torch.zeros(1, 0)  # of what a fed performance played before the clock began
+        self._events: list[tuple[int, int, Any]] = []
+        self._n_events = 0
+
+    def send(self, message: Any, offset: int = 0) -> None:
+        """Play a MIDI message `offset` samples after the start of the next block.
+
+        Understood: note_on, note_off, pitchwheel (two semitones), sustain pedal (64), all sound off (120), all notes
+        off (123). Other messages change nothing.
+
+        Args:
+            message: a mido.Message.
+            offset: samples, >= 0.
+        Raises:
+            InputError: not a message, or this stream is fed performances.
+        """
+        if not hasattr(message, "type"):
+            raise fail("stream.send", "message", "be a mido.Message", type(message).__name__)
+        check_range("stream.send", "offset", offset, 0, 10**9)
+        if self._fed:
+            raise InputError("stream.send: this stream plays the performances it was fed; open another one for MIDI.")
+        heapq.heappush(self._events, (self.sample + int(offset), self._n_events, message))
+        self._n_events += 1
+
+    @torch.inference_mode()
+    def feed(self, performance: Performance, voice: int = 0) -> None:
+        """Play frames: the first of them at 0 on the clock, or after those that this voice was fed before.
+
+        Frames may come in pieces while they are played; a voice that runs out of them falls silent. A stream whose
+        clock began later is where it would be had it played from 0.
+
+        Args:
+            performance: of this instrument, or adapted to it.
+            voice: which voice plays it.
+        Raises:
+            InputError: no such voice, MIDI was sent, or the first frames come in the middle of a hop.
+        """
+        check_range("stream.feed", "voice", voice, 0, self._player.n_voices - 1)
+        if self._n_events:
+            raise InputError("stream.feed: this stream plays MIDI; open another one for performances.")
+        performance = self.instrument.adapt(performance)
+        if voice in self._fed:
+            self._fed[voice] = self._fed[voice].then(performance)
+            return
+        if self.sample != self._hop + self.hop_size:
+            raise InputError(f"stream.feed: a performance must begin between hops of {self.hop_size} samples, got sample "
+                             f"{self.sample}; feed it before the first read.")
+        self._fed[voice] = performance
+        now = self.sample // self.hop_size
+        if now < performance.n_frames:
+            self._begin_fed(performance, voice, now)
+
+    def _begin_fed(self, performance: Performance, voice: int, now: int) -> None:
+        """Bring a voice to where it is at frame `now` of its performance, and let what it played before ring."""
+        per_row = self.config.frames_per_z
+        first = max(0, now - round(WARM_UP_S * self.config.frame_rate_hz)) // (4 * per_row) * (4 * per_row)
+        past = Player(self.instrument.model, self._room, 1, seed=self._player.seed, first_voice=voice)
+        past.memory.n_frames += first
+        part = slice(first, now + 1)
+        f0_hz, periodicity, loudness_db = (_column(curve[part]) for curve in (
+            performance.f0_hz, performance.periodicity, performance.loudness_db))
+        z = torch.from_numpy(np.array(performance.z[first // per_row : now // per_row + 1]))[None]
+        frames = past.control(f0_hz, periodicity, loudness_db, z, _one(performance.f0_hz, now + 1),
+                              _one(performance.f0_hz, first - 1))
+        phase = start_phase(_column(performance.f0_hz[: first + 1]), self.config.sample_rate, self.hop_size)[:, -1:]
+        if now > first:
+            audio, phase = past.sound(frames, phase, first * self.hop_size, past.noise_keys)
+            if self._response is not None:
+                tail = self._response.shape[-1]
+                rung = Convolver(self._response)(torch.nn.functional.pad(audio, (0, tail)))[:, -tail:]
+                before = torch.nn.functional.pad(self._ringing, (0, max(0, tail - self._ringing.shape[-1])))
+                self._ringing = before + rung
+        row = slice(voice, voice + 1)
+        self._player.adopt(voice, past)
+        self._player.last.put(row, frames[:, -1:])
+        self._player.phase[row] = phase
+        self._sounding[voice] = True
+
+    @torch.inference_mode()
+    def read(self, n_samples: int) -> Audio:
+        """The next samples, [n_samples], or [2, n_samples] in a stereo room."""
+        check_range("stream.read", "n_samples", n_samples, 0, 10**9)
+        parts, end = [], self.sample + n_samples
+        while self.sample < end:
+            if self.sample == self._hop + self.hop_size:
+                self._next_hop()
+            begin = self.sample - self._hop
+            self._go_on_to(min(end, self._hop + self.hop_size))
+            dry = self._mix[None, begin : self.sample - self._hop]
+            parts.append(dry if self._convolver is None else self._convolver(dry))
+        if not parts:
+            return np.zeros(0 if self._response is None or len(self._response) == 1 else (2, 0), dtype=np.float32)
+        audio = parts[0].clone() if len(parts) == 1 else torch.cat(parts, dim=-1)
+        if self._ringing.shape[-1]:
+            n = min(n_samples, self._ringing.shape[-1])
+            audio[:, :n] += self._ringing[:, :n]
+            self._ringing = self._ringing[:, n:]
+        sound: Audio = audio.numpy()
+        return sound[0] if len(sound) == 1 else sound
+
+    def _go_on_to(self, end: int) -> None:
+        """Advance the clock inside a hop, with all that happens on the way."""
+        half = self._hop + self.hop_size // 2
+        while self.sample < end:
+            if self._events and self._events[0][0] == self.sample:
+                self._play_events()
+                self._mix_voices()
+            if self.sample == half:
+                self._prepare()
+            until = min(end, half) if self.sample < half else end
+            self.sample = min(until, self._events[0][0]) if self._events else until
+
+    def _next_hop(self) -> None:
+        self._hop += self.hop_size
+        self._dry.zero_()
+        self._fading = torch.nn.functional.pad(self._fading[self.hop_size :], (0, self.hop_size))
+        if self._events and self._events[0][0] == self.sample:
+            self._play_events()
+        else:
+            self._advance(np.flatnonzero(self._sounding))
+        self._mix_voices()
+
+    def _mix_voices(self) -> None:
+        self._mix = self._dry.sum(0) + self._fading[: self.hop_size]
+
+    def _play_events(self) -> None:
+        """All that happens at this sample; voices that begin or change sound from here on."""
+        fresh: set[int] = set()
+        bound: set[int] = set()
+        while self._events and self._events[0][0] == self.sample:
+            self._play_event(heapq.heappop(self._events)[2], fresh, bound)
+        at_border = self.sample == self._hop
+        new = np.array(sorted(fresh | bound), dtype=np.int64)
+        self._is_next[new] = False
+        if bound and not at_border:
+            rows = torch.tensor(sorted(bound))
+            frames, phase = self._cut(rows)
+            self._player.last.put(rows, frames)
+            self._player.phase[rows] = phase
+        if fresh:
+            self._attack(np.array(sorted(fresh)))
+        self._advance(np.flatnonzero(self._sounding) if at_border else new)
+
+    def _play_event(self, message: Any, fresh: set[int], bound: set[int]) -> None:
+        answer = Assignment()
+        if message.type == "note_on" and message.velocity > 0:
+            answer = self._allocator.note_on(message.note, message.velocity)
+        elif message.type in ("note_on", "note_off"):
+            answer = self._allocator.note_off(message.note)
+        elif message.type == "pitchwheel":
+            self._performer.bend(BEND_RANGE_SEMITONES * message.pitch / 8192)
+        elif message.type == "control_change" and message.control == SUSTAIN:
+            answer = self._allocator.sustain(message.value >= 64)
+        elif message.type == "control_change" and message.control in (ALL_SOUND_OFF, ALL_NOTES_OFF):
+            answer = Assignment(released=tuple(self._allocator.all_notes_off()))
+        for voice in answer.released:
+            self._performer.release(voice, self.sample)
+        if answer.voice is not None:
+            voice, legato = answer.voice, answer.legato and bool(self._sounding[answer.voice])
+            if legato and voice not in fresh:
+                bound.add(voice)
+            else:
+                if self._sounding[voice] and voice not in fresh:
+                    self._fade(voice)
+                fresh.add(voice)
+                bound.discard(voice)
+            self._performer.start(voice, answer.pitch, answer.velocity, self.sample, legato=voice in bound)
+        if message.type == "control_change" and message.control == ALL_SOUND_OFF:
+            for voice in np.flatnonzero(self._sounding).tolist():
+                self._fade(voice)
+                self._dry[voice, self.sample - self._hop :] = 0
+                self._sounding[voice] = False
+                self._allocator.free(voice)
+
+    def _fade(self, voice: int) -> None:
+        """Let what a voice plays fade out within a hop, beside whatever the voice does next."""
+        rows = torch.tensor([voice])
+        frames, phase = self._cut(rows)
+        fade, _ = self._player.sound(frames.then(frames.silenced()), phase, self.sample, self._player.noise_keys[[voice]])
+        place = self.sample - self._hop
+        self._fading[place : place + self.hop_size] += fade[0]
+        self._dry[voice, place:] = 0
+
+    def _cut(self, rows: Tensor) -> tuple[Frames, Tensor]:
+        """The frame and the phase in which voices are at this sample, and from which they may go on differently."""
+        last, phase = self._player.last[rows], self._player.phase[rows]
+        if self.sample == self._hop:
+            return last, phase
+        frames, phases = [], []
+        for row, voice in enumerate(rows.tolist()):  # each may have begun its segment elsewhere
+            one = rows[row : row + 1]
+            length = self._hop + self.hop_size - int(self._begun_sample[voice])
+            done = self.sample - int(self._begun_sample[voice])
+            begun, begun_phase = self._begun[one], self._begun_phase[one]
+            both = torch.cat([begun.f0_hz, last.f0_hz[row : row + 1]], dim=1)
+            frames.append(begun.between(last[row : row + 1], done / length))
+            if done:
+                phases.append(segment_phase(both, begun_phase, self.config.sample_rate, length)[..., done : done + 1] % 1)
+            else:
+                phases.append(begun_phase)
+        return Frames(*(torch.cat([getattr(frame, name) for frame in frames])
+                        for name in ("f0_hz", "heights", "noise_magnitudes"))), torch.cat(phases)
+
+    def _attack(self, voices: NDArray[np.int64]) -> None:
+        """The first frame of new notes: at this very sample, and silent."""
+        self._player.attack(voices)
+        frames = self._control(voices, self.sample, self._hop + self.hop_size, None)
+        self._player.last.put(torch.from_numpy(voices), frames)
+        self._sounding[voices] = True
+
+    def _likely_z(self, voices: NDArray[np.int64], curves: list[Tensor]) -> Tensor:
+        """z of MIDI voices: drawn anew every frames_per_z frames of each, held in between."""
+        due = np.flatnonzero(self._player.memory.n_frames[voices] % self.config.frames_per_z == 0)
+        if len(due):
+            mean, _ = self.instrument.model.prior(*(curve[rows_of(due, curve)] for curve in curves))
+            self._z[rows_of(voices[due], self._z)] = mean[..., : self.config.n_z]
+        return self._z[rows_of(voices, self._z)]
+
+    def _prepare(self) -> None:
+        """In the middle of a hop, the frames at the end of the next: so that small blocks share the work evenly."""
+        voices = np.flatnonzero(self._sounding)
+        if len(voices):
+            self._next.put(rows_of(voices, self._dry), self._frames_at(voices, self._hop + 2 * self.hop_size))
+            self._is_next[voices] = True
+
+    def _advance(self, voices: NDArray[np.int64]) -> None:
+        """From this sample to the end of the hop: the frames there, and the sound on the way."""
+        if not len(voices):
+            return
+        end = self._hop + self.hop_size
+        missing = voices[~self._is_next[voices]]
+        if len(missing):
+            self._next.put(rows_of(missing, self._dry), self._frames_at(missing, end))
+        self._is_next[voices] = False
+        rows, length = rows_of(voices, self._dry), end - self.sample
+        begun, phase, frames = self._player.last[rows], self._player.phase[rows], self._next[rows]
+        audio, after = self._player.sound(begun.then(frames), phase, self.sample, self._player.noise_keys[voices], length)
+        self._begun.put(rows, begun)
+        self._begun_phase[rows], self._begun_sample[voices] = phase, self.sample
+        self._player.last.put(rows, frames)
+        self._player.phase[rows] = after
+        self._dry[rows, self.hop_size - length :] = audio
+        if self._fed:
+            over = np.array([self._fed[voice].n_frames <= end // self.hop_size for voice in voices.tolist()])
+        else:
+            over = self._performer.finished(voices, end)
+        for voice in voices[over].tolist():
+            self._sounding[voice] = False
+            self._allocator.free(voice)
+
+    def _frames_at(self, voices: NDArray[np.int64], at_sample: int) -> Frames:
+        """The frames of voices at a later instant, if nothing happens until then."""
+        if self._fed:
+            return self._fed_frames(voices, at_sample)
+        before_hz = self._player.last.f0_hz[rows_of(voices, self._dry)]
+        return self._control(voices, at_sample, at_sample + self.hop_size, before_hz)
+
+    def _control(self, voices: NDArray[np.int64], at_sample: int, after_sample: int, before_hz: Tensor | None) -> Frames:
+        f0_hz, periodicity, loudness_db = (_rows(curve) for curve in self._performer.curves(voices, at_sample))
+        after_hz = _rows(self._performer.curves(voices, after_sample)[0])
+        z = self._likely_z(voices, [f0_hz, periodicity, loudness_db])
+        return self._player.control_next(self._networks, voices, f0_hz, periodicity, loudness_db, z, after_hz,
+                                         f0_hz if before_hz is None else before_hz)
+
+    def _fed_frames(self, voices: NDArray[np.int64], at_sample: int) -> Frames:
+        """The frames of performances; after the last one, which is held for a hop, there is none."""
+        frame = at_sample // self.hop_size
+        frames = self._player.last[torch.from_numpy(voices)]
+        takes = [(row, self._fed[voice]) for row, voice in enumerate(voices.tolist()) if frame < self._fed[voice].n_frames]
+        if not takes:
+            return frames
+        f0_hz, periodicity, loudness_db = (_rows(np.array([getattr(take, name)[frame] for _, take in takes]))
+                                           for name in ("f0_hz", "periodicity", "loudness_db"))
+        after_hz = _rows(np.array([take.f0_hz[min(frame + 1, take.n_frames - 1)] for _, take in takes]))
+        z = torch.from_numpy(np.stack([take.z[frame // self.config.frames_per_z] for _, take in takes]))[:, None]
+        going = np.array([row for row, _ in takes])
+        before_hz = frames.f0_hz[torch.from_numpy(going)]
+        new = self._player.control_next(self._networks, voices[going], f0_hz, periodicity, loudness_db, z, after_hz,
+                                        before_hz)
+        frames.put(rows_of(going, frames.f0_hz), new)
+        return frames
+
+
+def _column(curve: NDArray) -> Tensor:
+    """[F] to [1, F, 1]."""
+    return torch.from_numpy(np.array(curve, dtype=np.float32))[None, :, None]
+
+
+def _rows(curve: NDArray) -> Tensor:
+    """[V] to [V, 1, 1]."""
+    return torch.from_numpy(np.array(curve, dtype=np.float32))[:, None, None]
+
+
+def _one(curve: NDArray, frame: int) -> Tensor | None:
+    """[1, 1, 1], or None where the curve has no such frame."""
+    return _rows(curve[frame : frame + 1]) if 0 <= frame < len(curve) else None

@@ -1,0 +1,321 @@
+"""A stream is the offline render in pieces: any pieces, from anywhere, at once, without clicks."""
+
+from __future__ import annotations
+
+import sys
+
+import mido
+import numpy as np
+import pytest
+import torch
+
+from ddspvae import load
+from ddspvae.checks import InputError
+from ddspvae.live import FrameNetwork, StepNetwork, live_networks
+from ddspvae.midi.causal import CausalPerformer
+from ddspvae.signals import Performance
+from ddspvae.synth.convolve import fft_convolve
+from ddspvae.synth.render import render
+
+HOP, RATE = 240, 48_000
+
+
+@pytest.fixture(scope="module")
+def violin():
+    return load("violin")
+
+
+def take(instrument, seconds, seed=0, pitch_hz=330.0):
+    """A take with vibrato, glides, swells and a rest."""
+    random = np.random.default_rng(seed)
+    n_frames = int(seconds * 200)
+    t_s = np.arange(n_frames) / 200
+    f0_hz = pitch_hz * 2 ** (np.sin(2 * np.pi * 6 * t_s) / 24 + np.sin(2 * np.pi * 0.3 * t_s + seed) / 2)
+    loudness_db = -25 + 8 * np.sin(2 * np.pi * 0.7 * t_s) + random.normal(0, 0.5, n_frames)
+    loudness_db[n_frames // 2 : n_frames // 2 + 60] = -120
+    z = random.normal(0, 1, (-(-n_frames // 8), instrument.config.n_z))
+    return Performance(f0_hz, np.full(n_frames, 0.95), loudness_db, z, instrument.axis_names, 200.0, 8, instrument.identity)
+
+
+def read_in_blocks(stream, n_samples, next_size, events=()):
+    """Blocks of sizes that next_size() gives, each sent its events beforehand."""
+    events, blocks, at = list(events), [], 0
+    while at < n_samples:
+        size = min(next_size(), n_samples - at)
+        while events and events[0][0] < at + size:
+            when, message = events.pop(0)
+            stream.send(message, when - at)
+        blocks.append(stream.read(size))
+        at += size
+    return np.concatenate(blocks, axis=-1)
+
+
+def sizes(seed, low, high):
+    random = np.random.default_rng(seed)
+    return lambda: int(random.integers(low, high + 1))
+
+
+def note_on(pitch, velocity=80):
+    return mido.Message("note_on", note=pitch, velocity=velocity)
+
+
+def note_off(pitch):
+    return mido.Message("note_off", note=pitch)
+
+
+def busy_minute(seed, seconds, n_notes):
+    """Notes at any sample, held for 40 to 600 ms, with wheel and pedal."""
+    random = np.random.default_rng(seed)
+    events = [(20_000, mido.Message("pitchwheel", pitch=3000)),
+              (30_000, mido.Message("control_change", control=64, value=127)),
+              (60_000, mido.Message("control_change", control=64, value=0))]
+    for onset in random.integers(0, seconds * RATE - 30_000, n_notes).tolist():
+        pitch = int(random.integers(55, 85))
+        events += [(onset, note_on(pitch, int(random.integers(20, 127)))),
+                   (onset + int(random.integers(2000, 29_000)), note_off(pitch))]
+    return sorted(events, key=lambda event: event[0])
+
+
+@pytest.mark.parametrize("blocks", [(64, 8192), (1, 700), (240, 240)])
+def test_blocks_of_any_size_equal_the_whole(violin, blocks):
+    performance = take(violin, 12)
+    whole = violin.resynthesize(performance)
+    stream = violin.stream(1)
+    stream.feed(performance)
+    pieces = read_in_blocks(stream, len(whole), sizes(1, *blocks))
+    np.testing.assert_allclose(pieces, whole, atol=1e-5, rtol=0)
+    assert np.abs(whole).max() > 0.05
+
+
+def test_blocks_of_one_sample_equal_the_whole(violin):
+    performance = take(violin, 2)
+    whole = violin.resynthesize(performance)
+    stream = violin.stream(1)
+    stream.feed(performance)
+    np.testing.assert_allclose(read_in_blocks(stream, len(whole), lambda: 1), whole, atol=1e-5, rtol=0)
+
+
+def test_a_start_in_the_middle_is_where_the_whole_would_be(violin):
+    performance = take(violin, 20)
+    whole = violin.resynthesize(performance)
+    for start_s in (0.5, 13.015):
+        stream = violin.stream(1, start_s=start_s)
+        stream.feed(performance)
+        rest = whole[round(start_s * RATE) :]
+        np.testing.assert_allclose(read_in_blocks(stream, len(rest), sizes(2, 64, 8192)), rest, atol=1e-5, rtol=0)
+
+
+@pytest.mark.usefixtures("run_hour")
+def test_an_hour_in_random_blocks_and_from_its_last_ten_seconds(violin):
+    performance = take(violin, 3600)
+    streams = {0.0: violin.stream(1), 3590.0: violin.stream(1, start_s=3590)}
+    next_size = sizes(3, 64, 8192)
+    for stream in streams.values():
+        stream.feed(performance)
+    at = 0
+    for block in violin.resynthesize_blocks(performance):
+        for start_s, stream in streams.items():
+            part = block[max(0, round(start_s * RATE) - at) :]
+            if len(part):
+                np.testing.assert_allclose(read_in_blocks(stream, len(part), next_size), part, atol=1e-5, rtol=0)
+        at += len(block)
+    assert at == 3600 * RATE
+
+
+def test_frames_fed_in_pieces_equal_the_whole(violin):
+    performance = take(violin, 6)
+    whole = violin.resynthesize(performance)
+
+    def part(first, last):
+        rows = slice(first // 8, -(-last // 8))
+        return Performance(performance.f0_hz[first:last], performance.periodicity[first:last],
+                           performance.loudness_db[first:last], performance.z[rows], performance.axis_names, 200.0, 8,
+                           performance.instrument)
+
+    stream = violin.stream(1)
+    stream.feed(part(0, 400))
+    blocks = []
+    for first in range(400, 1200, 80):
+        stream.feed(part(first, first + 80))
+        blocks.append(stream.read(80 * HOP))
+    blocks.append(stream.read(len(whole) - 800 * HOP))
+    np.testing.assert_allclose(np.concatenate(blocks), whole, atol=1e-5, rtol=0)
+
+
+def test_eight_voices_equal_eight_alone(violin):
+    performances = [take(violin, 4, seed, 200 + 60 * seed) for seed in range(8)]
+    stream = violin.stream(8)
+    for voice, performance in enumerate(performances):
+        stream.feed(performance, voice)
+    together = read_in_blocks(stream, 4 * RATE, sizes(4, 64, 2000))
+    alone = sum(violin.resynthesize(performance, voice=voice) for voice, performance in enumerate(performances))
+    np.testing.assert_allclose(together, alone, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("mono", [False, True])
+def test_midi_in_any_blocks_equals_midi_in_one(violin, mono):
+    events = busy_minute(5, 6, 60)
+    whole = read_in_blocks(violin.stream(4, mono=mono), 6 * RATE, lambda: 6 * RATE, events)
+    pieces = read_in_blocks(violin.stream(4, mono=mono), 6 * RATE, sizes(6, 1, 900), events)
+    np.testing.assert_allclose(pieces, whole, atol=1e-5, rtol=0)
+    assert np.abs(whole).max() > 0.05
+
+
+def test_midi_equals_each_note_rendered_alone(violin):
+    """The offline twin: every note's frames by the causal rules, decoded at once, rendered at once, then mixed and wet."""
+    notes = [(0, 60, 90, 9_000), (40 * HOP, 67, 60, 30_000), (41 * HOP, 72, 120, 41_111), (100 * HOP, 60, 30, 50_000)]
+    n_frames = 400
+    dry = torch.zeros(1, n_frames * HOP)
+    for voice, (onset, pitch, velocity, release) in enumerate(notes):
+        performer = CausalPerformer(violin.statistics, RATE, 1)
+        performer.start(0, pitch, velocity, onset)
+        curves = []
+        for instant in range(onset, n_frames * HOP + 1, HOP):
+            if release <= instant - 1.5 * HOP:  # frames are made in the middle of the hop before theirs
+                performer.release(0, release)
+            curves.append([float(curve[0]) for curve in performer.curves(np.array([0]), instant)])
+            if performer.finished(np.array([0]), instant)[0]:
+                break
+        f0_hz, periodicity, loudness_db = np.array(curves, dtype=np.float32).T
+        z = violin.likely_z(f0_hz, periodicity, loudness_db)
+        with torch.inference_mode():
+            controls = violin.model.decode(*(torch.from_numpy(curve.copy())[None, :, None] for curve in (
+                f0_hz, periodicity, loudness_db)), torch.from_numpy(z)[None], violin.learned_room())
+            alone = render(controls, RATE, HOP, voice=voice, start_sample=onset)[:, : (len(curves) - 1) * HOP]
+        dry[:, onset : onset + alone.shape[1]] += alone[:, : dry.shape[1] - onset]
+    with torch.inference_mode():
+        wet = fft_convolve(dry, violin.response(violin.learned_room()))[0].numpy()
+    events = sorted([(onset, note_on(pitch, velocity)) for onset, pitch, velocity, _ in notes]
+                    + [(release, note_off(pitch)) for _, pitch, _, release in notes], key=lambda event: event[0])
+    streamed = read_in_blocks(violin.stream(4), n_frames * HOP, sizes(7, 32, 500), events)
+    np.testing.assert_allclose(streamed, wet, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("offset", [0, 1, 100, 239, 240, 5000, 12_345])
+def test_the_reported_delay_is_the_real_one(violin, offset):
+    stream = violin.stream(4)
+    stream.send(note_on(69, 100), offset)
+    sound = read_in_blocks(stream, RATE, sizes(8, 1, 512))
+    sustained = np.abs(sound[RATE // 2 :]).max()
+    first = offset + stream.delay_samples
+    assert np.abs(sound[: first + 1]).max() < 1e-7  # what an FFT rounds
+    heard = np.flatnonzero(np.abs(sound) > sustained / 1000)[0]
+    assert first < heard <= first + 0.005 * RATE
+
+
+def roughness(sound):
+    """Energy above 12 kHz in 2 ms pieces: a click fills the spectrum."""
+    pieces = sound[: len(sound) // 96 * 96].reshape(-1, 96) * np.hanning(96)
+    return (np.abs(np.fft.rfft(pieces))[:, 24:] ** 2).sum(1)
+
+
+def test_stealing_a_voice_does_not_click(violin):
+    def play(n_voices):
+        stream = violin.stream(n_voices, dry=True)
+        for pitch in (57, 62):
+            stream.send(note_on(pitch, 110))
+        stream.send(note_on(69, 110), 48_077)
+        return stream.read(RATE * 3 // 2)
+
+    stolen, free = play(2), play(3)
+    np.testing.assert_allclose(stolen[:48_077], free[:48_077], atol=1e-6)
+    assert np.abs(stolen - free)[60_000:].max() > 0.01  # one voice is gone
+    at = slice(48_000 // 96 - 1, 48_600 // 96 + 2)
+    assert roughness(stolen)[at].max() < 2 * roughness(free)[400:].max()
+
+
+def test_a_legato_line_has_no_gap_and_a_chord_has_all_its_notes(violin):
+    stream = violin.stream(1, mono=True, dry=True)
+    stream.send(note_on(64), 0)
+    stream.send(note_on(66), 24_100)
+    stream.send(note_off(64), 26_000)
+    sound = stream.read(48_000)
+    level = np.sqrt((sound[: 48_000 // 480 * 480].reshape(-1, 480) ** 2).mean(1))
+    assert level[40:].min() > 0.5 * np.median(level[40:])
+    f0_hz = [np.argmax(np.abs(np.fft.rfft(sound[a:b] * np.hanning(b - a), 1 << 18))[: 1 << 12]) * RATE / (1 << 18)
+             for a, b in ((12_000, 24_000), (36_000, 48_000))]
+    assert f0_hz[0] == pytest.approx(329.6, rel=0.01) and f0_hz[1] == pytest.approx(370.0, rel=0.01)
+
+
+def test_finished_voices_cost_nothing_and_a_stream_falls_silent(violin):
+    stream = violin.stream(8)
+    for pitch in (60, 64, 67):
+        stream.send(note_on(pitch), 0)
+        stream.send(note_off(pitch), 10_000)
+    stream.read(4 * RATE)
+    assert not stream._sounding.any()
+    assert np.abs(stream.read(RATE)).max() < 1e-6
+
+
+def test_a_stereo_room_streams_in_stereo(violin):
+    random = np.random.default_rng(0)
+    ir = random.normal(0, 0.1, (2, 9000)) * np.exp(-np.arange(9000) / 1500)
+    ir[:, 0] = 1, 0.5
+    performance = take(violin, 3)
+    whole = violin.resynthesize(performance, ir=ir)
+    assert whole.shape == (2, 3 * RATE + 8999)
+    stream = violin.stream(1, ir=ir)
+    stream.feed(performance)
+    np.testing.assert_allclose(read_in_blocks(stream, whole.shape[1], sizes(9, 64, 3000)), whole, atol=1e-5, rtol=0)
+
+
+def test_a_wetter_room_keeps_the_loudness(violin):
+    performance = take(violin, 3)
+    plain, wet = violin.resynthesize(performance), violin.resynthesize(performance, wet_db=12, decay=1.5)
+    assert np.abs(plain - wet).max() > 0.01
+    assert 10 * np.log10((wet**2).mean() / (plain**2).mean()) == pytest.approx(0, abs=1)
+
+
+@pytest.mark.parametrize("n_voices", [1, 5])
+def test_the_exported_networks_equal_torch(violin, n_voices):
+    random = torch.Generator().manual_seed(0)
+    step, frame = live_networks(violin.model)
+    assert not isinstance(step, torch.nn.Module) and not isinstance(frame, torch.nn.Module)
+
+    def draw(*shape):
+        return torch.randn(n_voices, *shape, generator=random)
+
+    curves = (440 * 2 ** draw(1, 1), torch.rand(n_voices, 1, 1, generator=random), -30 + 10 * draw(1, 1))
+    step_inputs = (*curves, draw(1, 8), *(torch.rand_like(past) for past in violin.model.decoder.stack.silence(n_voices)))
+    frame_inputs = (*curves, draw(1, 128), draw(1, 128), torch.full((n_voices, 1, 1), 0.5), draw(3, 3), curves[0], curves[0])
+    with torch.inference_mode():
+        for fast, slow, inputs in ((step, StepNetwork, step_inputs), (frame, FrameNetwork, frame_inputs)):
+            for exported, plain in zip(fast(*inputs), slow(violin.model)(*inputs), strict=True):
+                assert exported.shape == plain.shape and float(plain.abs().max()) > 0
+                torch.testing.assert_close(exported, plain, atol=1e-5 * max(1.0, float(plain.abs().max())), rtol=1e-5)
+
+
+def test_without_the_live_extra_streams_sound_the_same(monkeypatch):
+    def play():
+        stream = load("violin").stream(2)
+        stream.send(note_on(60), 100)
+        return stream.read(24_000)
+
+    fast = play()
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    np.testing.assert_allclose(play(), fast, atol=1e-5, rtol=0)
+
+
+def test_says_what_is_wrong(violin):
+    performance = take(violin, 1)
+    with pytest.raises(InputError, match="stream: voices must lie between"):
+        violin.stream(0)
+    with pytest.raises(InputError, match="stream.send: message must be a mido.Message, got tuple"):
+        violin.stream().send((0x90, 60, 80))
+    with pytest.raises(InputError, match="stream.send: offset must lie between"):
+        violin.stream().send(note_on(60), -1)
+    with pytest.raises(InputError, match="stream.read: n_samples must lie between"):
+        violin.stream().read(-1)
+    fed = violin.stream(2)
+    fed.feed(performance)
+    with pytest.raises(InputError, match="stream.send: this stream plays the performances it was fed"):
+        fed.send(note_on(60))
+    fed.read(100)
+    with pytest.raises(InputError, match="stream.feed: a performance must begin between hops of 240 samples, got"):
+        fed.feed(performance, 1)
+    with pytest.raises(InputError, match="stream.feed: voice must lie between"):
+        fed.feed(performance, 2)
+    played = violin.stream()
+    played.send(note_on(60))
+    with pytest.raises(InputError, match="stream.feed: this stream plays MIDI"):
+        played.feed(performance)
