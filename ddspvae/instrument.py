@@ -18,7 +18,7 @@ from ddspvae.checks import InputError, check_choice, check_range, fail
 from ddspvae.curves import resample_curve
 from ddspvae.features.extract import extract
 from ddspvae.features.statistics import Statistics
-from ddspvae.live import Network, live_networks
+from ddspvae.live import LiveNetworks
 from ddspvae.midi.rules import perform
 from ddspvae.midi.voices import to_one_voice
 from ddspvae.model.autoencoder import Autoencoder, ModelConfig
@@ -55,7 +55,7 @@ class Instrument:
         self.statistics = Statistics.from_dict(card["statistics"])
         self.tracker = str(card["tracker"])
         self.axis_names = tuple(f"z{i}" for i in range(model.config.n_z))
-        self._networks: tuple[Network, Network] | None = None
+        self._networks: LiveNetworks | None = None
         self._rooms: dict[tuple[str, float, float], Room | None] = {}  # the last one asked for
         self._responses: dict[Room, torch.Tensor] = {}
         self.identity = _fingerprint(model) if model.config.n_z else ""
@@ -154,10 +154,10 @@ class Instrument:
                 audio = convolver(torch.zeros(1, np.shape(ir)[-1] - 1))
             yield _as_audio(audio)
 
-    def live_networks(self) -> tuple[Network, Network]:
+    def live_networks(self) -> LiveNetworks:
         """What streams run once a frame, exported once for all of them."""
         if self._networks is None:
-            self._networks = live_networks(self.model)
+            self._networks = LiveNetworks.of(self.model)
         return self._networks
 
     def learned_room(self, wet_db: float = 0.0, decay: float = 1.0) -> Room | None:

@@ -10,6 +10,7 @@ import io
 import logging
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -49,14 +50,24 @@ class FrameNetwork(nn.Module):
         return curves, noise_shape, *weighed
 
 
-def live_networks(model: Autoencoder) -> tuple[Network, Network]:
-    """StepNetwork and FrameNetwork of a model, as fast as they run here."""
-    stack = model.decoder.stack
-    one = torch.ones(1, 1, 1)
-    steps = torch.zeros(1, 1, stack.n_channels)
-    step_inputs = (one, one, one, torch.zeros(1, 1, model.config.n_z), *stack.silence(1))
-    frame_inputs = (one, one, one, steps, steps, one, torch.zeros(1, TAPS - 1, 3), one, one)
-    return _fastest(StepNetwork(model), step_inputs), _fastest(FrameNetwork(model), frame_inputs)
+@dataclass(frozen=True)
+class LiveNetworks:
+    """StepNetwork, FrameNetwork and the prior of a model, as fast as they run here."""
+
+    step: Network
+    frame: Network
+    prior: Network
+
+    @classmethod
+    def of(cls, model: Autoencoder) -> LiveNetworks:
+        """Those of a model."""
+        stack = model.decoder.stack
+        one = torch.ones(1, 1, 1)
+        steps = torch.zeros(1, 1, stack.n_channels)
+        step_inputs = (one, one, one, torch.zeros(1, 1, model.config.n_z), *stack.silence(1))
+        frame_inputs = (one, one, one, steps, steps, one, torch.zeros(1, TAPS - 1, 3), one, one)
+        return cls(_fastest(StepNetwork(model), step_inputs), _fastest(FrameNetwork(model), frame_inputs),
+                   _fastest(model.prior, (one, one, one)))
 
 
 def _fastest(network: nn.Module, inputs: tuple[Tensor, ...]) -> Network:

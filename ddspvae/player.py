@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ddspvae.live import Network
+from ddspvae.live import LiveNetworks
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.decoder import FRAMES_PER_STEP, rows_of
 from ddspvae.model.stack import scale_curves
@@ -72,6 +72,30 @@ class Frames:
         return Frames(self.f0_hz, torch.zeros_like(self.heights), torch.zeros_like(self.noise_magnitudes))
 
 
+@dataclass(frozen=True, eq=False)
+class Ahead:
+    """One frame that some voices are about to play.
+
+    Args:
+        voices: [R], which, in rising order.
+        f0_hz, periodicity, loudness_db: [R, 1, 1].
+        before_hz, after_hz: [R, 1, 1], f0 of the frames around it.
+    """
+
+    voices: NDArray[np.int64]
+    f0_hz: Tensor
+    periodicity: Tensor
+    loudness_db: Tensor
+    before_hz: Tensor
+    after_hz: Tensor
+
+    def only(self, chosen: NDArray[np.bool_]) -> Ahead:
+        """Some of the voices."""
+        rows = torch.from_numpy(np.flatnonzero(chosen))
+        return Ahead(self.voices[chosen], self.f0_hz[rows], self.periodicity[rows], self.loudness_db[rows],
+                     self.before_hz[rows], self.after_hz[rows])
+
+
 class Player:
     """Voices of one instrument, with all that must be remembered of them.
 
@@ -108,36 +132,41 @@ class Player:
         controls, self.ringing = scale(f0_hz, loudness_db, shape[1], *weighed, tail=self.tail, ringing=self.ringing)
         return Frames.of(controls)
 
-    def control_next(self, networks: tuple[Network, Network], voices: NDArray[np.int64], f0_hz: Tensor, periodicity: Tensor,
-                     loudness_db: Tensor, z: Tensor, after_hz: Tensor, before_hz: Tensor) -> Frames:
-        """One more frame [R, 1, 1] of some voices, whatever the age of each; z is [R, 1, Z]."""
-        step, frame = networks
-        memory, rows = self.memory, rows_of(voices, self.memory.now)
+    def step(self, networks: LiveNetworks, ahead: Ahead, z: Tensor) -> None:
+        """Let the stack hear the next frame of the voices for which it is due; z is [R, 1, Z]. Half of control, live."""
+        memory, voices = self.memory, ahead.voices
         age = memory.n_frames[voices]
         due = np.flatnonzero(age % FRAMES_PER_STEP == 0)
-        if len(due):
-            now_due, stepping = rows_of(due, f0_hz), rows_of(voices[due], memory.now)
-            inputs = [signal[now_due] for signal in (f0_hz, periodicity, loudness_db, z)]
-            hidden, *pasts = step(*inputs, *(past[stepping] for past in memory.pasts))
-            for whole, part in zip(memory.pasts, pasts):
-                whole[stepping] = part
-            memory.before[stepping], memory.now[stepping] = memory.now[stepping], hidden
-            new = due[age[due] == 0]
-            if len(new):  # as if the first frame had always been
-                first, at = torch.from_numpy(voices[new]), torch.from_numpy(new)
-                memory.before[first] = memory.now[first]
-                memory.curves[first] = scale_curves(f0_hz[at], periodicity[at], loudness_db[at])
-        fade = torch.from_numpy(((age % FRAMES_PER_STEP + 1) / FRAMES_PER_STEP).astype(np.float32))[:, None, None]
-        curves, noise_shape, *weighed = frame(f0_hz, periodicity, loudness_db, memory.before[rows], memory.now[rows],
-                                                      fade, memory.curves[rows], before_hz, after_hz)
+        if not len(due):
+            return
+        now, stepping = rows_of(due, z), rows_of(voices[due], memory.now)
+        hidden, *pasts = networks.step(ahead.f0_hz[now], ahead.periodicity[now], ahead.loudness_db[now], z[now],
+                                       *(past[stepping] for past in memory.pasts))
+        for whole, part in zip(memory.pasts, pasts):
+            whole[stepping] = part
+        memory.before[stepping], memory.now[stepping] = memory.now[stepping], hidden
+        new = due[age[due] == 0]
+        if len(new):  # as if the first frame had always been
+            first, at = torch.from_numpy(voices[new]), torch.from_numpy(new)
+            memory.before[first] = memory.now[first]
+            memory.curves[first] = scale_curves(ahead.f0_hz[at], ahead.periodicity[at], ahead.loudness_db[at])
+
+    def frame(self, networks: LiveNetworks, ahead: Ahead) -> Frames:
+        """The next frame of voices whose stack has heard it, whatever the age of each. The other half."""
+        memory, voices = self.memory, ahead.voices
+        rows = rows_of(voices, memory.now)
+        fade = ((memory.n_frames[voices] % FRAMES_PER_STEP + 1) / FRAMES_PER_STEP).astype(np.float32)
+        curves, noise_shape, *weighed = networks.frame(
+            ahead.f0_hz, ahead.periodicity, ahead.loudness_db, memory.before[rows], memory.now[rows],
+            torch.from_numpy(fade)[:, None, None], memory.curves[rows], ahead.before_hz, ahead.after_hz)
         memory.curves[rows] = curves
         memory.n_frames[voices] += 1
-        controls, self.ringing[voices] = scale(f0_hz, loudness_db, noise_shape, *weighed, tail=self.tail,
+        controls, self.ringing[voices] = scale(ahead.f0_hz, ahead.loudness_db, noise_shape, *weighed, tail=self.tail,
                                                ringing=self.ringing[voices])
         return Frames.of(controls)
 
-    def sound(self, frames: Frames, phase: Tensor, start_sample: int, noise_keys: NDArray[np.uint32],
-              length: int | None = None) -> tuple[Tensor, Tensor]:
+    def sound(self, frames: Frames, phase: Tensor, start_sample: int, noise_keys: NDArray[np.uint32]
+              ) -> tuple[Tensor, Tensor]:
         """Play the segments between frames.
 
         Args:
@@ -145,16 +174,22 @@ class Player:
             phase: [V, 1, 1], at the first frame, cycles.
             start_sample: absolute position of the first frame.
             noise_keys: [V, 1].
-            length: samples of a segment; None is a hop.
         Returns:
-            audio [V, F * length], and the phase at the last frame.
+            audio [V, F * hop_size], and the phase at the last frame.
         """
-        length = self.hop_size if length is None else length
+        audio, after = self.harmonics(frames, phase, self.hop_size)
+        return audio + self.noise(frames, start_sample, noise_keys, self.hop_size), after
+
+    def harmonics(self, frames: Frames, phase: Tensor, length: int) -> tuple[Tensor, Tensor]:
+        """The harmonics of segments of `length` samples, and the phase after them."""
         start = start_phase(frames.f0_hz, self.sample_rate, length, phase)
-        audio = play_harmonics(frames.f0_hz, frames.heights, start[:, :-1], self.sample_rate, length)
-        if self.model.config.with_noise:
-            audio = audio + play_noise(frames.noise_magnitudes, length, noise_keys, start_sample, self._n_fft)
-        return audio, start[:, -1:]
+        return play_harmonics(frames.f0_hz, frames.heights, start[:, :-1], self.sample_rate, length), start[:, -1:]
+
+    def noise(self, frames: Frames, start_sample: int, noise_keys: NDArray[np.uint32], length: int) -> Tensor:
+        """The noise of segments of `length` samples."""
+        if not self.model.config.with_noise:
+            return torch.zeros(len(noise_keys), (frames.f0_hz.shape[1] - 1) * length)
+        return play_noise(frames.noise_magnitudes, length, noise_keys, start_sample, self._n_fft)
 
     def attack(self, voices: NDArray[np.int64]) -> None:
         """Forget what these voices played: their next frame is the first of a new note."""

@@ -14,7 +14,7 @@ from ddspvae.checks import InputError, check_range, fail
 from ddspvae.midi.allocate import Allocator, Assignment
 from ddspvae.midi.causal import CausalPerformer
 from ddspvae.model.decoder import rows_of
-from ddspvae.player import Frames, Player
+from ddspvae.player import Ahead, Frames, Player
 from ddspvae.signals import Performance
 from ddspvae.synth.convolve import Convolver
 from ddspvae.synth.envelopes import segment_phase, start_phase
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 BEND_RANGE_SEMITONES = 2.0
 SUSTAIN, ALL_SOUND_OFF, ALL_NOTES_OFF = 64, 120, 123
+HOPS_TO_FREE = 16  # between looks for voices that have faded out
 WARM_UP_S = 4.0  # of the past decides what is heard now: the decoder hears 0.6 s back, a room rings for 1 s
 
 
@@ -60,6 +61,10 @@ class Stream:
             self._z = torch.zeros(voices, 1, self.config.n_z)
             self._next = Frames.nothing(voices, self.config.n_harmonics, self.config.n_noise_bands)
         self._is_next = np.zeros(voices, dtype=bool)  # whose frame at the end of the next hop is there already
+        self._ahead: Ahead | None = None  # what that frame will be
+        self._chores = {self.hop_size // 2: self._listen_ahead, self.hop_size * 3 // 4: self._control_ahead,
+                        self.hop_size * 7 // 8: self._make_noise_ahead}  # by place in the hop
+        self._is_changed = np.zeros(voices, dtype=bool)  # what has another future since
         self._networks = instrument.live_networks()
         self._begun_sample = np.zeros(voices, dtype=np.int64)
         self._allocator = Allocator(voices, mono=mono)
@@ -69,6 +74,7 @@ class Stream:
         self.sample = round(start_s * self.config.frame_rate_hz) * self.hop_size
         self._hop = self.sample - self.hop_size  # where the hop began whose sound is there
         self._dry = torch.zeros(voices, self.hop_size)
+        self._noise = torch.zeros(voices, self.hop_size)  # up to the next frame
         self._mix = torch.zeros(self.hop_size)
         self._fading = torch.zeros(2 * self.hop_size)  # what is left of notes whose voice was taken
         self._ringing = torch.zeros(1, 0)  # of what a fed performance played before the clock began
@@ -172,15 +178,19 @@ class Stream:
         return sound[0] if len(sound) == 1 else sound
 
     def _go_on_to(self, end: int) -> None:
-        """Advance the clock inside a hop, with all that happens on the way."""
-        half = self._hop + self.hop_size // 2
+        """Advance the clock inside a hop, with all that happens on the way.
+
+        The frames at the end of the next hop, and the noise up to them, are made ahead, a part of the work at each of
+        three places: so small blocks share it evenly.
+        """
         while self.sample < end:
             if self._events and self._events[0][0] == self.sample:
                 self._play_events()
                 self._mix_voices()
-            if self.sample == half:
-                self._prepare()
-            until = min(end, half) if self.sample < half else end
+            place = self.sample - self._hop
+            if place in self._chores:
+                self._chores[place]()
+            until = min([end, *(self._hop + later for later in self._chores if later > place)])
             self.sample = min(until, self._events[0][0]) if self._events else until
 
     def _next_hop(self) -> None:
@@ -205,6 +215,7 @@ class Stream:
         at_border = self.sample == self._hop
         new = np.array(sorted(fresh | bound), dtype=np.int64)
         self._is_next[new] = False
+        self._is_changed[new] = True
         if bound and not at_border:
             rows = torch.tensor(sorted(bound))
             frames, phase = self._cut(rows)
@@ -277,81 +288,115 @@ class Stream:
     def _attack(self, voices: NDArray[np.int64]) -> None:
         """The first frame of new notes: at this very sample, and silent."""
         self._player.attack(voices)
-        frames = self._control(voices, self.sample, self._hop + self.hop_size, None)
-        self._player.last.put(torch.from_numpy(voices), frames)
+        ahead = self._midi_ahead(voices, self.sample, self._hop + self.hop_size, None)
+        self._player.last.put(torch.from_numpy(voices), self._player.frame(self._networks, ahead))
         self._sounding[voices] = True
 
     def _likely_z(self, voices: NDArray[np.int64], curves: list[Tensor]) -> Tensor:
         """z of MIDI voices: drawn anew every frames_per_z frames of each, held in between."""
         due = np.flatnonzero(self._player.memory.n_frames[voices] % self.config.frames_per_z == 0)
         if len(due):
-            mean, _ = self.instrument.model.prior(*(curve[rows_of(due, curve)] for curve in curves))
+            mean, _ = self._networks.prior(*(curve[rows_of(due, curve)] for curve in curves))
             self._z[rows_of(voices[due], self._z)] = mean[..., : self.config.n_z]
         return self._z[rows_of(voices, self._z)]
 
-    def _prepare(self) -> None:
-        """In the middle of a hop, the frames at the end of the next: so that small blocks share the work evenly."""
-        voices = np.flatnonzero(self._sounding)
+    def _listen_ahead(self) -> None:
+        """What will be played at the end of the next hop, if nothing happens; the stacks hear it."""
+        self._is_changed[:] = False
+        self._ahead = self._look_ahead(np.flatnonzero(self._sounding), self._hop + 2 * self.hop_size)
+
+    def _control_ahead(self) -> None:
+        """The frames there, for the voices that went on as they were expected to."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is None:
+            return
+        kept = ~self._is_changed[ahead.voices] & self._sounding[ahead.voices]
+        if not kept.all():
+            ahead = ahead.only(kept)
+        if len(ahead.voices):
+            self._next.put(rows_of(ahead.voices, self._dry), self._player.frame(self._networks, ahead))
+            self._is_next[ahead.voices] = True
+
+    def _make_noise_ahead(self) -> None:
+        self._make_noise(np.flatnonzero(self._is_next), self._hop + self.hop_size, self.hop_size)
+
+    def _make_noise(self, voices: NDArray[np.int64], at_sample: int, length: int) -> None:
+        """The noise from the last frames to the next."""
         if len(voices):
-            self._next.put(rows_of(voices, self._dry), self._frames_at(voices, self._hop + 2 * self.hop_size))
-            self._is_next[voices] = True
+            rows, keys = rows_of(voices, self._dry), self._player.noise_keys[voices]
+            frames = self._player.last[rows].then(self._next[rows])
+            self._noise[rows, :length] = self._player.noise(frames, at_sample, keys, length)
 
     def _advance(self, voices: NDArray[np.int64]) -> None:
         """From this sample to the end of the hop: the frames there, and the sound on the way."""
         if not len(voices):
             return
         end = self._hop + self.hop_size
+        length = end - self.sample
         missing = voices[~self._is_next[voices]]
         if len(missing):
             self._next.put(rows_of(missing, self._dry), self._frames_at(missing, end))
+            self._make_noise(missing, self.sample, length)
         self._is_next[voices] = False
-        rows, length = rows_of(voices, self._dry), end - self.sample
+        rows = rows_of(voices, self._dry)
         begun, phase, frames = self._player.last[rows], self._player.phase[rows], self._next[rows]
-        audio, after = self._player.sound(begun.then(frames), phase, self.sample, self._player.noise_keys[voices], length)
+        audio, after = self._player.harmonics(begun.then(frames), phase, length)
         self._begun.put(rows, begun)
         self._begun_phase[rows], self._begun_sample[voices] = phase, self.sample
         self._player.last.put(rows, frames)
         self._player.phase[rows] = after
-        self._dry[rows, self.hop_size - length :] = audio
+        self._dry[rows, self.hop_size - length :] = audio + self._noise[rows, :length]
         if self._fed:
             over = np.array([self._fed[voice].n_frames <= end // self.hop_size for voice in voices.tolist()])
-        else:
+        elif end // self.hop_size % HOPS_TO_FREE == 0:
             over = self._performer.finished(voices, end)
+        else:
+            return
         for voice in voices[over].tolist():
             self._sounding[voice] = False
             self._allocator.free(voice)
 
     def _frames_at(self, voices: NDArray[np.int64], at_sample: int) -> Frames:
-        """The frames of voices at a later instant, if nothing happens until then."""
-        if self._fed:
-            return self._fed_frames(voices, at_sample)
-        before_hz = self._player.last.f0_hz[rows_of(voices, self._dry)]
-        return self._control(voices, at_sample, at_sample + self.hop_size, before_hz)
-
-    def _control(self, voices: NDArray[np.int64], at_sample: int, after_sample: int, before_hz: Tensor | None) -> Frames:
-        f0_hz, periodicity, loudness_db = (_rows(curve) for curve in self._performer.curves(voices, at_sample))
-        after_hz = _rows(self._performer.curves(voices, after_sample)[0])
-        z = self._likely_z(voices, [f0_hz, periodicity, loudness_db])
-        return self._player.control_next(self._networks, voices, f0_hz, periodicity, loudness_db, z, after_hz,
-                                         f0_hz if before_hz is None else before_hz)
-
-    def _fed_frames(self, voices: NDArray[np.int64], at_sample: int) -> Frames:
-        """The frames of performances; after the last one, which is held for a hop, there is none."""
-        frame = at_sample // self.hop_size
+        """The frames of voices at a later instant, if nothing happens until then; a performance that is over stays."""
+        ahead = self._look_ahead(voices, at_sample)
+        if ahead is not None and len(ahead.voices) == len(voices):
+            return self._player.frame(self._networks, ahead)
         frames = self._player.last[torch.from_numpy(voices)]
-        takes = [(row, self._fed[voice]) for row, voice in enumerate(voices.tolist()) if frame < self._fed[voice].n_frames]
-        if not takes:
-            return frames
-        f0_hz, periodicity, loudness_db = (_rows(np.array([getattr(take, name)[frame] for _, take in takes]))
-                                           for name in ("f0_hz", "periodicity", "loudness_db"))
-        after_hz = _rows(np.array([take.f0_hz[min(frame + 1, take.n_frames - 1)] for _, take in takes]))
-        z = torch.from_numpy(np.stack([take.z[frame // self.config.frames_per_z] for _, take in takes]))[:, None]
-        going = np.array([row for row, _ in takes])
-        before_hz = frames.f0_hz[torch.from_numpy(going)]
-        new = self._player.control_next(self._networks, voices[going], f0_hz, periodicity, loudness_db, z, after_hz,
-                                        before_hz)
-        frames.put(rows_of(going, frames.f0_hz), new)
+        if ahead is not None:
+            frames.put(torch.from_numpy(np.searchsorted(voices, ahead.voices)), self._player.frame(self._networks, ahead))
         return frames
+
+    def _look_ahead(self, voices: NDArray[np.int64], at_sample: int) -> Ahead | None:
+        """What voices are about to play; their stacks hear it. None if no voice goes on."""
+        if not len(voices):
+            return None
+        if self._fed:
+            return self._fed_ahead(voices, at_sample // self.hop_size)
+        before_hz = self._player.last.f0_hz[rows_of(voices, self._dry)]
+        return self._midi_ahead(voices, at_sample, at_sample + self.hop_size, before_hz)
+
+    def _midi_ahead(self, voices: NDArray[np.int64], at_sample: int, after_sample: int, before_hz: Tensor | None) -> Ahead:
+        n = len(voices)  # both instants in one call, which costs little more than one
+        instants = np.repeat([at_sample, after_sample], n)
+        both_hz, periodicity, loudness_db = map(_rows, self._performer.curves(np.tile(voices, 2), instants))
+        f0_hz = both_hz[:n]
+        ahead = Ahead(voices, f0_hz, periodicity[:n], loudness_db[:n], f0_hz if before_hz is None else before_hz.clone(),
+                      both_hz[n:])
+        self._player.step(self._networks, ahead, self._likely_z(voices, [f0_hz, ahead.periodicity, ahead.loudness_db]))
+        return ahead
+
+    def _fed_ahead(self, voices: NDArray[np.int64], frame: int) -> Ahead | None:
+        going = np.array([voice for voice in voices.tolist() if frame < self._fed[voice].n_frames], dtype=np.int64)
+        if not len(going):
+            return None
+        takes = [self._fed[voice] for voice in going.tolist()]
+        f0_hz, periodicity, loudness_db = (_rows(np.array([getattr(take, name)[frame] for take in takes]))
+                                           for name in ("f0_hz", "periodicity", "loudness_db"))
+        after_hz = _rows(np.array([take.f0_hz[min(frame + 1, take.n_frames - 1)] for take in takes]))
+        z = torch.from_numpy(np.stack([take.z[frame // self.config.frames_per_z] for take in takes]))[:, None]
+        ahead = Ahead(going, f0_hz, periodicity, loudness_db, self._player.last.f0_hz[torch.from_numpy(going)], after_hz)
+        self._player.step(self._networks, ahead, z)
+        return ahead
 
 
 def _column(curve: NDArray) -> Tensor:

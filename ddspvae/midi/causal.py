@@ -104,13 +104,13 @@ class CausalPerformer:
         check_range("bend", "semitones", semitones, -128, 128)
         self._bend_semitones = semitones
 
-    def curves(self, voices: NDArray[np.int_], at_sample: int) -> tuple[NDArray[np.float32], NDArray[np.float32],
-                                                                        NDArray[np.float32]]:
-        """What voices play at one instant, if nothing else happens until then.
+    def curves(self, voices: NDArray[np.int_], at_sample: int | NDArray[np.int_]
+               ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """What voices play at an instant, if nothing else happens until then.
 
         Args:
             voices: [N], which ones.
-            at_sample: when; not before the last event of any of them.
+            at_sample: when, one for all or one each; not before the last event of any of them.
         Returns:
             f0_hz [N], > 0; periodicity [N], 0 to 1; loudness_db [N], at least -120.
         """
@@ -124,7 +124,7 @@ class CausalPerformer:
         *_, loudness_db = self._levels(state, at_sample)
         return (state[RELEASE] <= at_sample) & (loudness_db <= SILENT_DB)
 
-    def _play(self, voices: NDArray[np.int_], at_sample: int) -> tuple[NDArray, NDArray, NDArray]:
+    def _play(self, voices: NDArray[np.int_], at_sample: int | NDArray[np.int_]) -> tuple[NDArray, NDArray, NDArray]:
         """Pitch without the wheel, periodicity, and loudness in dB, which falls without end: [N] float64 each."""
         state, statistics = self._state.take(voices, axis=1), self._statistics
         since_s, released_s, left, loudness_db = self._levels(state, at_sample)
@@ -138,7 +138,7 @@ class CausalPerformer:
                        * fade_periodicity(released_s, statistics.release_db_per_s))
         return pitch, periodicity, loudness_db
 
-    def _levels(self, state: NDArray, at_sample: int) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    def _levels(self, state: NDArray, at_sample: int | NDArray[np.int_]) -> tuple[NDArray, NDArray, NDArray, NDArray]:
         """Seconds since onset and since release, what is left of the change, 1 to 0, and loudness in dB: [N] each."""
         since_s, released_s = (at_sample - state[: RELEASE + 1]) / self._sample_rate
         released_s = np.maximum(released_s, 0)

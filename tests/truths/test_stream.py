@@ -11,7 +11,7 @@ import torch
 
 from ddspvae import load
 from ddspvae.checks import InputError
-from ddspvae.live import FrameNetwork, StepNetwork, live_networks
+from ddspvae.live import FrameNetwork, LiveNetworks, StepNetwork
 from ddspvae.midi.causal import CausalPerformer
 from ddspvae.signals import Performance
 from ddspvae.synth.convolve import fft_convolve
@@ -269,8 +269,8 @@ def test_a_wetter_room_keeps_the_loudness(violin):
 @pytest.mark.parametrize("n_voices", [1, 5])
 def test_the_exported_networks_equal_torch(violin, n_voices):
     random = torch.Generator().manual_seed(0)
-    step, frame = live_networks(violin.model)
-    assert not isinstance(step, torch.nn.Module) and not isinstance(frame, torch.nn.Module)
+    networks = LiveNetworks.of(violin.model)
+    plain = (StepNetwork(violin.model), FrameNetwork(violin.model), violin.model.prior)
 
     def draw(*shape):
         return torch.randn(n_voices, *shape, generator=random)
@@ -279,10 +279,12 @@ def test_the_exported_networks_equal_torch(violin, n_voices):
     step_inputs = (*curves, draw(1, 8), *(torch.rand_like(past) for past in violin.model.decoder.stack.silence(n_voices)))
     frame_inputs = (*curves, draw(1, 128), draw(1, 128), torch.full((n_voices, 1, 1), 0.5), draw(3, 3), curves[0], curves[0])
     with torch.inference_mode():
-        for fast, slow, inputs in ((step, StepNetwork, step_inputs), (frame, FrameNetwork, frame_inputs)):
-            for exported, plain in zip(fast(*inputs), slow(violin.model)(*inputs), strict=True):
-                assert exported.shape == plain.shape and float(plain.abs().max()) > 0
-                torch.testing.assert_close(exported, plain, atol=1e-5 * max(1.0, float(plain.abs().max())), rtol=1e-5)
+        for fast, slow, inputs in zip((networks.step, networks.frame, networks.prior), plain,
+                                      (step_inputs, frame_inputs, curves)):
+            assert not isinstance(fast, torch.nn.Module)
+            for ours, theirs in zip(fast(*inputs), slow(*inputs), strict=True):
+                assert ours.shape == theirs.shape and float(theirs.abs().max()) > 0
+                torch.testing.assert_close(ours, theirs, atol=1e-5 * max(1.0, float(theirs.abs().max())), rtol=1e-5)
 
 
 def test_without_the_live_extra_streams_sound_the_same(monkeypatch):
