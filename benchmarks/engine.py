@@ -199,9 +199,6 @@ def chain_contestants(instrument: Instrument, reference: Reference, seconds: flo
         controls = model.decode(f0_hz[:1], periodicity[:1], loudness_db[:1], z, model.room())
         return controls.amplitude, controls.harmonic_distribution, controls.noise_magnitudes
 
-    def mix() -> np.ndarray:
-        return np.sum([instrument.resynthesize(p, voice=voice) for voice, p in enumerate(performances)], axis=0)
-
     first, several = (f0_hz[:1], loudness_db[:1]), f"whole chain, {N_VOICES} voices"
     return [
         Contestant("decoder", "ours", seconds, forward(decode)),
@@ -212,7 +209,7 @@ def chain_contestants(instrument: Instrument, reference: Reference, seconds: flo
         Contestant("whole chain, 1 voice", "ours", seconds, partial(instrument.resynthesize, performances[0])),
         Contestant("whole chain, 1 voice", "reference", seconds, forward(reference, *first),
                    too_large(seconds, reference.sample_rate)),
-        Contestant(several, "ours", seconds, mix),
+        Contestant(several, "ours", seconds, partial(instrument.resynthesize, performances)),
         # one after the other, as ours: all at once they are slower still, for want of memory
         Contestant(several, "reference", seconds, forward(lambda: sum(map(reference, f0_hz[:, None], loudness_db[:, None]))),
                    "" if seconds <= LONGEST_SLOW_S else "takes minutes"),

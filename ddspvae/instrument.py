@@ -112,15 +112,15 @@ class Instrument:
         z = mean if seed is None else self.model.prior.sample(mean, logvar, seed)
         return z[:, : self.config.n_z].numpy()
 
-    def resynthesize(self, performance: Performance, *, dry: bool = False, seed: int = 0, voice: int = 0,
-                     ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0) -> Audio:
-        """Play a performance.
+    def resynthesize(self, performance: Performance | Sequence[Performance], *, dry: bool = False, seed: int = 0,
+                     voice: int = 0, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0) -> Audio:
+        """Play a performance, or several as the voices of one instrument in one room.
 
         Args:
             performance: from `analyze`, `perform` or a file; one made with another preset keeps its pitch,
                 loudness and timing and takes this instrument's likeliest z.
             dry: without the room.
-            seed, voice: of the noise.
+            seed, voice: of the noise; several voices are numbered from `voice` on.
             ir: a room of one's own instead of the learned one: an impulse response [L], or [2, L] for stereo, at the
                 instrument's sample rate.
             wet_db, decay: the learned room's tail so many dB louder, and ringing so many times as long; the loudness of
@@ -133,26 +133,37 @@ class Instrument:
                                                decay=decay))
         return np.concatenate(blocks, axis=-1)
 
-    def resynthesize_blocks(self, performance: Performance, *, dry: bool = False, seed: int = 0, voice: int = 0,
-                            ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0) -> Iterator[Audio]:
+    def resynthesize_blocks(self, performance: Performance | Sequence[Performance], *, dry: bool = False, seed: int = 0,
+                            voice: int = 0, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0
+                            ) -> Iterator[Audio]:
         """`resynthesize` piece by piece, so that length costs no memory."""
-        performance = self.adapt(performance)
+        takes = [performance] if isinstance(performance, Performance) else list(performance)
+        if not takes:
+            raise InputError("resynthesize: there is no performance to play.")
+        takes = [self.adapt(take) for take in takes]
         own_room = None if dry or ir is not None else self.learned_room(wet_db, decay)
         response = self.response(own_room, ir)
-        with torch.inference_mode():
-            player = Player(self.model, own_room, 1, seed=seed, first_voice=voice)
-            convolver = None if response is None else Convolver(response)
-        curves = (performance.f0_hz, performance.periodicity, performance.loudness_db)
+        players = [Player(self.model, own_room, 1, seed=seed, first_voice=voice + i) for i in range(len(takes))]
+        convolver = None if response is None else Convolver(response)
+        longest, hop_size = max(take.n_frames for take in takes), self.config.hop_size
         step = BLOCK_STEPS * math.lcm(self.config.frames_per_z, FRAMES_PER_STEP)
-        for first in range(0, performance.n_frames, step):
+        over = torch.zeros(1, hop_size)  # the last hop of voices that end with a block lies in the next
+        for first in range(0, longest, step):
+            last = min(first + step, longest)
+            n_samples = (last - max(first - 1, 0) - (last < longest)) * hop_size
             with torch.inference_mode():  # not around the yield: what the caller does in between is the caller's
-                audio = play_whole(player, curves, performance.z, first, min(first + step, performance.n_frames))
-                audio = audio if convolver is None else convolver(audio)
-            yield _as_audio(audio)
+                audio = torch.nn.functional.pad(over, (0, n_samples))
+                for player, take in zip(players, takes):
+                    if first < take.n_frames:
+                        sound = play_whole(player, take, first, min(last, take.n_frames))
+                        audio[:, : sound.shape[1]] += sound
+                audio, over = audio[:, :n_samples], audio[:, n_samples:]
+                block = _as_audio(audio if convolver is None else convolver(audio))
+            yield block
         if ir is not None and convolver is not None:
             with torch.inference_mode():
-                audio = convolver(torch.zeros(1, np.shape(ir)[-1] - 1))
-            yield _as_audio(audio)
+                block = _as_audio(convolver(torch.zeros(1, np.shape(ir)[-1] - 1)))
+            yield block
 
     def live_networks(self) -> LiveNetworks:
         """What streams run once a frame, exported once for all of them."""
@@ -221,7 +232,7 @@ class Instrument:
 
     def render(self, notes: Notes | Sequence[Notes], *, expression: float = 1.0, seed: int | None = None,
                dry: bool = False, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0) -> Audio:
-        """Play a score: every part is one voice, all are mixed.
+        """Play a score: every part is one voice, and all play in one room.
 
         Returns:
             audio [T] at config.sample_rate; may exceed full scale, see ddspvae.audio.limit_peak.
@@ -229,15 +240,8 @@ class Instrument:
         parts = [notes] if isinstance(notes, Notes) else list(notes)
         if not parts:
             raise InputError("render: the score has no parts.")
-        sounds = [
-            self.resynthesize(self.perform(part, expression=expression, seed=seed), seed=seed or 0, voice=voice,
-                              dry=dry, ir=ir, wet_db=wet_db, decay=decay)
-            for voice, part in enumerate(parts)
-        ]
-        mix = np.zeros((*sounds[0].shape[:-1], max(sound.shape[-1] for sound in sounds)), dtype=np.float32)
-        for sound in sounds:
-            mix[..., : sound.shape[-1]] += sound
-        return mix
+        performances = [self.perform(part, expression=expression, seed=seed) for part in parts]
+        return self.resynthesize(performances, seed=seed or 0, dry=dry, ir=ir, wet_db=wet_db, decay=decay)
 
     def rate(self, audio: Audio, sample_rate: int) -> dict[str, Any]:
         """What z costs on a take: KL to N(0, 1) over its sounding seconds.

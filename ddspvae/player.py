@@ -16,7 +16,7 @@ from ddspvae.live import LiveNetworks
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.decoder import FRAMES_PER_STEP, rows_of
 from ddspvae.model.stack import scale_curves
-from ddspvae.signals import Controls
+from ddspvae.signals import Controls, Performance
 from ddspvae.synth.envelopes import start_phase
 from ddspvae.synth.harmonic import play_harmonics
 from ddspvae.synth.level import Tail, scale, weigh
@@ -209,28 +209,27 @@ class Player:
         self.ringing[voice] = other.ringing[0]
 
 
-def play_whole(player: Player, curves: tuple[NDArray, NDArray, NDArray], z: NDArray, first: int, last: int) -> Tensor:
-    """Frames first to last of a take [F], as part of the whole: audio from the frame before them to the last of them.
+def play_whole(player: Player, take: Performance, first: int, last: int) -> Tensor:
+    """Frames first to last of a take, as part of the whole: audio from the frame before them to the last of them.
 
     The final frame of the take is held for a hop, so that F frames give F hops.
 
     Args:
         player: that played the frames before; of one voice.
-        curves: f0_hz, periodicity, loudness_db, [F] each.
-        z: [M, Z].
+        take: adapted to the instrument.
     Returns:
         audio [1, n * hop_size].
     """
-    f0_hz, periodicity, loudness_db = (torch.from_numpy(np.array(curve[first:last]))[None, :, None] for curve in curves)
-    n_frames, per_row = len(curves[0]), player.model.config.frames_per_z
+    f0_hz, periodicity, loudness_db = (torch.from_numpy(np.array(curve[first:last]))[None, :, None]
+                                       for curve in (take.f0_hz, take.periodicity, take.loudness_db))
 
     def neighbour(frame: int) -> Tensor | None:
-        return torch.tensor(float(curves[0][frame])).view(1, 1, 1) if 0 <= frame < n_frames else None
+        return torch.tensor(float(take.f0_hz[frame])).view(1, 1, 1) if 0 <= frame < take.n_frames else None
 
-    rows = torch.from_numpy(np.array(z[first // per_row : -(-last // per_row)]))[None]
+    rows = torch.from_numpy(np.array(take.z[first // take.frames_per_z : -(-last // take.frames_per_z)]))[None]
     frames = player.control(f0_hz, periodicity, loudness_db, rows, neighbour(last), neighbour(first - 1))
     joined = frames if first == 0 else player.last.then(frames)
-    if last == n_frames:
+    if last == take.n_frames:
         joined = joined.then(joined[:, -1:])
     start_sample = max(first - 1, 0) * player.hop_size
     audio, player.phase = player.sound(joined, player.phase, start_sample, player.noise_keys)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-PARTITION_SIZE = 8192  # for whole pieces; streams take smaller ones, which spread the work more evenly
+PARTITION_SIZE = 16_384  # for whole pieces; streams take smaller ones, which spread the work more evenly
 
 
 class Convolver:

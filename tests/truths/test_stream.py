@@ -321,3 +321,22 @@ def test_says_what_is_wrong(violin):
     played.send(note_on(60))
     with pytest.raises(InputError, match="stream.feed: this stream plays MIDI"):
         played.feed(performance)
+
+
+def test_several_voices_in_one_room_equal_each_alone(violin):
+    block_s = 128 * 8 / 200  # a voice that ends with a block, one within, one with the longest
+    performances = [take(violin, seconds, seed) for seed, seconds in enumerate((block_s, 3.0, 11.0))]
+    together = violin.resynthesize(performances, voice=2)
+    assert together.shape == (11 * RATE,)
+    alone = [violin.resynthesize(performance, voice=2 + i) for i, performance in enumerate(performances)]
+    dry = [violin.resynthesize(performance, voice=2 + i, dry=True) for i, performance in enumerate(performances)]
+    np.testing.assert_allclose(violin.resynthesize(performances, voice=2, dry=True)[: len(dry[0])][-100:],
+                               (dry[0] + dry[2][: len(dry[0])])[-100:], atol=1e-6)
+    # alone, a voice stops with its last frame; together, the room goes on ringing
+    head = 3 * RATE
+    np.testing.assert_allclose(together[:head], sum(sound[:head] for sound in alone), atol=1e-5)
+
+
+def test_nothing_to_play(violin):
+    with pytest.raises(InputError, match="resynthesize: there is no performance to play"):
+        violin.resynthesize([])
