@@ -1,6 +1,6 @@
 """How fast the engine is, offline, in training and live, against oscillator banks and the decoder of the DDSP paper.
 
-    python benchmarks/engine.py [--only offline|training|streaming] [--out engine.json]
+    python benchmarks/engine.py [--only offline|training|streaming] [--out engine.json] [--readme README.md]
 
 The contestants take turns in one process: medians of 7 rounds after one that is not counted. Absolute times mean little
 on a machine that is shared; the ratios are the result. All rows are measured; one that would need more than 8 GB or
@@ -55,6 +55,7 @@ STREAM_BLOCKS, STREAM_VOICES = (32, 64, 128, 256, 512), (1, 4, 8, 16, 32, 64)
 RESTART_S = 2.0  # every voice of a stream is struck again after so long, one after the other
 STREAM_WARMUP_S = 1.0  # not counted
 GIVE_UP_S = 3.0  # of computing, for streams that are slower than real time
+MARKS = ("<!-- benchmarks/engine.py -->", "<!-- end -->")
 RATIOS = {"plain bank": "against plain bank", "best bank": "against best bank", "reference": "against reference"}
 
 
@@ -302,7 +303,7 @@ def measure_streaming(instrument: Instrument, seconds: float) -> list[dict[str, 
     return rows
 
 
-def print_summary(offline: Sequence[dict[str, Any]], streaming: Sequence[dict[str, Any]]) -> None:
+def summary(offline: Sequence[dict[str, Any]], streaming: Sequence[dict[str, Any]]) -> str:
     """What matters to a user, as far as it was measured: one thread, the longest piece that the reference can play."""
     lines = []
     for part, what in (("whole chain, 1 voice", "one voice"), (f"whole chain, {N_VOICES} voices", f"{N_VOICES} voices")):
@@ -317,8 +318,14 @@ def print_summary(offline: Sequence[dict[str, Any]], streaming: Sequence[dict[st
             if (row["voices"], row["block"]) == (voices, block):
                 lines.append(f"| play live, {voices} voice{'s' * (voices > 1)}, blocks of {block} | 99 % of the blocks take "
                              f"less than {100 * row['p99']:.0f} % of their duration |")
-    if lines:
-        print("\n### What matters to a user: 48 kHz, one thread\n\n| | |\n|---|---|\n" + "\n".join(lines))
+    return "| at 48 kHz, one thread | |\n|---|---|\n" + "\n".join(lines) if lines else ""
+
+
+def write_readme(path: Path, table: str) -> None:
+    """Replace what stands between the two marks."""
+    before, rest = path.read_text(encoding="utf-8").split(MARKS[0])
+    after = rest.split(MARKS[1])[1]
+    path.write_text(f"{before}{MARKS[0]}\n{table}\n{MARKS[1]}{after}", encoding="utf-8")
 
 
 def main() -> None:
@@ -330,6 +337,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--stream-seconds", type=float, default=30)
     parser.add_argument("--out", type=Path, help="the figures as JSON")
+    parser.add_argument("--readme", type=Path, help="write the last table into it, between its marks")
     args = parser.parse_args()
     instrument = load("violin")
     results: dict[str, Any] = {
@@ -355,7 +363,10 @@ def main() -> None:
             results["training"] += rows
     if args.only in (None, "streaming"):
         results["streaming"] = measure_streaming(instrument, args.stream_seconds)
-    print_summary(results["offline"], results["streaming"])
+    table = summary(results["offline"], results["streaming"])
+    print(f"\n### What matters to a user\n\n{table}")
+    if args.readme:
+        write_readme(args.readme, table)
     if args.out:
         args.out.write_text(json.dumps(results, indent=1))
 

@@ -4,6 +4,7 @@
     audio = instrument.render(ddspvae.read_midi("song.mid"))
     performance = instrument.analyze(*ddspvae.read_audio("take.wav"))
     audio = instrument.resynthesize(performance.transpose(7))
+    stream = instrument.stream(voices=8)      # live: stream.send(message), stream.read(n_samples)
 
 Names load what they need when they are first used: `import ddspvae` is quick and imports no torch.
 """

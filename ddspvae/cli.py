@@ -115,6 +115,8 @@ def _output(sub: argparse.ArgumentParser, name: str) -> None:
     sub.add_argument("--dry", action="store_true", help="without the room")
     sub.add_argument("--room", metavar="NAME", help="which of the preset's learned rooms to play in")
     sub.add_argument("--ir", metavar="ROOM.wav", help="an impulse response to play in instead of the learned room")
+    sub.add_argument("--wet", type=float, default=0.0, metavar="DB", help="the learned room's tail louder (+) or softer (-)")
+    sub.add_argument("--decay", type=float, default=1.0, metavar="X", help="2: the learned room rings twice as long")
     sub.add_argument("--sample-rate", type=int, metavar="HZ", help="of the output; default: the instrument's")
     sub.add_argument("--bit-depth", choices=["16", "24", "float"], default="16")
     sub.add_argument("--seed", type=int, metavar="N", help="of noise and timbre; the same seed gives the same bytes")

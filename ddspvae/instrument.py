@@ -28,7 +28,7 @@ from ddspvae.player import Player, play_whole
 from ddspvae.presets import find_preset, read_card, read_weights
 from ddspvae.signals import Features, Latents, Notes, Performance
 from ddspvae.stream import Stream
-from ddspvae.synth.convolve import Convolver
+from ddspvae.synth.convolve import Convolver, partition_size
 from ddspvae.synth.reverb import Room, impulse_response
 
 BLOCK_STEPS = 128  # rows of z a block: 5 s at 25 a second
@@ -56,8 +56,7 @@ class Instrument:
         self.tracker = str(card["tracker"])
         self.axis_names = tuple(f"z{i}" for i in range(model.config.n_z))
         self._networks: LiveNetworks | None = None
-        self._rooms: dict[tuple[str, float, float], Room | None] = {}  # the last one asked for
-        self._responses: dict[Room, torch.Tensor] = {}
+        self._rooms: dict[tuple[str, float, float], tuple[Room, torch.Tensor]] = {}  # the last one asked for
         self.identity = _fingerprint(model) if model.config.n_z else ""
 
     @torch.inference_mode()
@@ -141,12 +140,11 @@ class Instrument:
         if not takes:
             raise InputError("resynthesize: there is no performance to play.")
         takes = [self.adapt(take) for take in takes]
-        own_room = None if dry or ir is not None else self.learned_room(wet_db, decay)
-        response = self.response(own_room, ir)
+        own_room, response = self.room_and_response(dry, ir, wet_db, decay)
         players = [Player(self.model, own_room, 1, seed=seed, first_voice=voice + i) for i in range(len(takes))]
-        convolver = None if response is None else Convolver(response)
         longest, hop_size = max(take.n_frames for take in takes), self.config.hop_size
         step = BLOCK_STEPS * math.lcm(self.config.frames_per_z, FRAMES_PER_STEP)
+        convolver = None if response is None else Convolver(response, partition_size(min(longest, step) * hop_size))
         over = torch.zeros(1, hop_size)  # the last hop of voices that end with a block lies in the next
         for first in range(0, longest, step):
             last = min(first + step, longest)
@@ -171,29 +169,34 @@ class Instrument:
             self._networks = LiveNetworks.of(self.model)
         return self._networks
 
-    def learned_room(self, wet_db: float = 0.0, decay: float = 1.0) -> Room | None:
-        """The learned room, its tail made louder by wet_db and longer by decay; None where none was learned."""
+    def room_and_response(self, dry: bool = False, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0
+                          ) -> tuple[Room | None, torch.Tensor | None]:
+        """The learned room that the level accounts for, if any, and the impulse response [1, L] or [2, L] to play in.
+
+        Args: as in `resynthesize`.
+        Raises:
+            InputError: an impulse response of another shape, or a change of a room that is not there.
+        """
         check_range("room", "wet_db", wet_db, -60, 20)
         check_range("room", "decay", decay, 0.05, 20)
-        wanted = (self.room, wet_db, decay)
-        if wanted not in self._rooms:
-            room = self.model.room(torch.tensor([self.config.rooms.index(self.room)]))
-            self._rooms = {wanted: None if room is None else room.changed(wet_db, decay)}
-        return self._rooms[wanted]
-
-    def response(self, room: Room | None, ir: Audio | None = None) -> torch.Tensor | None:
-        """The impulse response to play in, [1, L] or [2, L]; None is dry."""
+        if (wet_db, decay) != (0.0, 1.0) and (dry or ir is not None or not self.config.with_reverb):
+            raise InputError("room: wet_db and decay change the learned room, and this sound is not played in it; "
+                             "leave them out.")
         if ir is not None:
             taps = np.atleast_2d(np.asarray(ir, dtype=np.float32))
             if taps.ndim != 2 or taps.shape[0] > 2 or not taps.shape[1]:
                 raise fail("room", "ir", "be [L] or [2, L]", list(np.shape(ir)))
-            return torch.from_numpy(np.ascontiguousarray(taps))
-        if room is None:
-            return None
-        if room not in self._responses:
+            return None, torch.from_numpy(np.ascontiguousarray(taps))
+        wanted = (self.room, wet_db, decay)
+        if dry or not self.config.with_reverb:
+            return None, None
+        if wanted not in self._rooms:
+            room = self.model.room(torch.tensor([self.config.rooms.index(self.room)]))
+            assert room is not None
             with torch.inference_mode():
-                self._responses = {room: impulse_response(room, self.config.sample_rate)}
-        return self._responses[room]
+                changed = room.changed(wet_db, decay)
+                self._rooms = {wanted: (changed, impulse_response(changed, self.config.sample_rate))}
+        return self._rooms[wanted]
 
     def stream(self, voices: int = 8, *, mono: bool = False, seed: int = 0, dry: bool = False, ir: Audio | None = None,
                wet_db: float = 0.0, decay: float = 1.0, expression: float = 1.0, start_s: float = 0.0) -> Stream:

@@ -33,6 +33,10 @@ def check_sound_options(args: Namespace, source: str | Path) -> None:
         raise fail(args.verb, "--bit-depth", f"be 16 or 24 for {Path(args.out).suffix}", "float", "write a .wav instead")
     if args.dry and args.ir is not None:
         raise InputError(f"{args.verb}: --dry is without a room and --ir in another one; give one of them.")
+    if (args.wet, args.decay) != (0.0, 1.0) and (args.dry or args.ir is not None):
+        raise InputError(f"{args.verb}: --wet and --decay change the learned room; leave out --dry and --ir.")
+    check_range(args.verb, "wet", args.wet, -60, 20)
+    check_range(args.verb, "decay", args.decay, 0.05, 20)
     if args.sample_rate is not None:
         check_range(args.verb, "sample-rate", args.sample_rate, 8_000, 192_000)
     if args.seed is not None:
@@ -90,7 +94,8 @@ def sound_of(player: Instrument, performance: Performance, args: Namespace, ir: 
     """What the options make of a performance."""
     from ddspvae.audio import count_channels
 
-    blocks = player.resynthesize_blocks(performance, dry=args.dry, seed=args.seed or 0, voice=voice, ir=ir)
+    blocks = player.resynthesize_blocks(performance, dry=args.dry, seed=args.seed or 0, voice=voice, ir=ir,
+                                        wet_db=args.wet, decay=args.decay)
     rate = player.config.sample_rate
     tail, n_channels = (0, 1) if ir is None else (ir.shape[-1], count_channels(ir))
     return Sound(name, blocks, rate, round(performance.duration_s * rate) + tail, n_channels)

@@ -16,7 +16,7 @@ from ddspvae.midi.causal import CausalPerformer
 from ddspvae.model.decoder import rows_of
 from ddspvae.player import Ahead, Frames, Player
 from ddspvae.signals import Performance
-from ddspvae.synth.convolve import Convolver
+from ddspvae.synth.convolve import Convolver, fft_convolve
 from ddspvae.synth.envelopes import segment_phase, start_phase
 
 if TYPE_CHECKING:
@@ -51,11 +51,9 @@ class Stream:
         self.instrument, self.config = instrument, instrument.config
         self.hop_size = self.config.hop_size
         with torch.inference_mode():
-            room = None if dry or ir is not None else instrument.learned_room(wet_db, decay)
-            self._response = instrument.response(room, ir)
+            self._room, self._response = instrument.room_and_response(dry, ir, wet_db, decay)
             self._convolver = None if self._response is None else Convolver(self._response, self.hop_size)
-            self._room = room
-            self._player = Player(instrument.model, room, voices, seed=seed)
+            self._player = Player(instrument.model, self._room, voices, seed=seed)
             self._begun = Frames.nothing(voices, self.config.n_harmonics, self.config.n_noise_bands)
             self._begun_phase = self._player.phase.clone()
             self._z = torch.zeros(voices, 1, self.config.n_z)
@@ -85,7 +83,8 @@ class Stream:
         """Play a MIDI message `offset` samples after the start of the next block.
 
         Understood: note_on, note_off, pitchwheel (two semitones), sustain pedal (64), all sound off (120), all notes
-        off (123). Other messages change nothing.
+        off (123). Other messages change nothing. A note starts at its own sample; what bends or ends one is heard
+        within a hop and a half.
 
         Args:
             message: a mido.Message.
@@ -146,7 +145,7 @@ class Stream:
             audio, phase = past.sound(frames, phase, first * self.hop_size, past.noise_keys)
             if self._response is not None:
                 tail = self._response.shape[-1]
-                rung = Convolver(self._response)(torch.nn.functional.pad(audio, (0, tail)))[:, -tail:]
+                rung = fft_convolve(torch.nn.functional.pad(audio, (0, tail)), self._response)[:, -tail:]
                 before = torch.nn.functional.pad(self._ringing, (0, max(0, tail - self._ringing.shape[-1])))
                 self._ringing = before + rung
         row = slice(voice, voice + 1)

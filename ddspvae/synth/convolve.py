@@ -5,7 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-PARTITION_SIZE = 16_384  # for whole pieces; streams take smaller ones, which spread the work more evenly
+FEW = 4  # partitions; so many transforms at once take a third of the time each
+
+
+def partition_size(n_samples: int) -> int:
+    """A good size for a piece of so many samples, or for blocks of them: several partitions, none very large.
+
+    >>> partition_size(48_000), partition_size(10_000_000)
+    (8192, 16384)
+    """
+    return min(16_384, max(512, 1 << (n_samples // 8).bit_length()))
 
 
 class Convolver:
@@ -16,15 +25,15 @@ class Convolver:
 
     Args:
         impulse_response: [R, L]; R is 1, the batch of the audio, or 2 for mono audio in a stereo room.
-        partition_size: samples; any gives the same sound.
+        size: of a partition, samples; any gives the same sound.
     Source: Gardner, "Efficient convolution without input-output delay", JAES 1995, with equal partitions.
     """
 
-    def __init__(self, impulse_response: Tensor, partition_size: int = PARTITION_SIZE) -> None:
-        self.size = partition_size
-        missing = -impulse_response.shape[-1] % partition_size
-        parts = torch.nn.functional.pad(impulse_response, (0, missing)).unflatten(-1, (-1, partition_size))
-        spectra = torch.fft.rfft(parts, n=2 * partition_size)
+    def __init__(self, impulse_response: Tensor, size: int) -> None:
+        self.size = size
+        missing = -impulse_response.shape[-1] % size
+        parts = torch.nn.functional.pad(impulse_response, (0, missing)).unflatten(-1, (-1, size))
+        spectra = torch.fft.rfft(parts, n=2 * size)
         self._now, self._past = spectra[:, :1], spectra[:, 1:].flip(1)  # the past: for the oldest input first
         self.reset()
 
@@ -40,7 +49,7 @@ class Convolver:
         wet, at = [], 0
         while at < audio.shape[-1]:
             n_whole = (audio.shape[-1] - at) // self.size
-            many = self._inputs.shape[-1] == 0 and n_whole > self._past.shape[1]
+            many = self._inputs.shape[-1] == 0 and n_whole >= FEW
             n = n_whole * self.size if many else min(self.size - self._inputs.shape[-1], audio.shape[-1] - at)
             piece = audio[:, at : at + n]
             wet.append(self._play_whole(piece) if many else self._play_part(piece))
@@ -83,4 +92,4 @@ def fft_convolve(audio: Tensor, impulse_response: Tensor) -> Tensor:
     Returns:
         [B, T] or [2, T]; differentiable in both.
     """
-    return Convolver(impulse_response, min(PARTITION_SIZE, 1 << max(4, (audio.shape[-1] - 1).bit_length())))(audio)
+    return Convolver(impulse_response, partition_size(audio.shape[-1]))(audio)

@@ -48,6 +48,9 @@ def test_commands_and_blocks_run_in_order(tmp_path, run_examples):
     for index in range(2):
         soundfile.write(tmp_path / "recordings" / f"{index}.wav", melody_take(8.0, 48_000, index), 48_000)
     soundfile.write(tmp_path / "another.wav", melody_take(4.0, 48_000, 9), 48_000)
+    ringing = np.random.default_rng(0).normal(0, 0.05, (24_000, 2)) * np.exp(-np.arange(24_000) / 4000)[:, None]
+    ringing[0] = 1
+    soundfile.write(tmp_path / "hall_ir.wav", ringing, 48_000)
     env = {**os.environ, "DDSPVAE_CACHE": str(tmp_path / "cache")}
     for command in commands():
         words = shlex.split(command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import mido
 import numpy as np
@@ -11,8 +12,10 @@ import torch
 
 from ddspvae import load
 from ddspvae.checks import InputError
+from ddspvae.instrument import Instrument
 from ddspvae.live import FrameNetwork, LiveNetworks, StepNetwork
 from ddspvae.midi.causal import CausalPerformer
+from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.signals import Performance
 from ddspvae.synth.convolve import fft_convolve
 from ddspvae.synth.render import render
@@ -180,11 +183,11 @@ def test_midi_equals_each_note_rendered_alone(violin):
         z = violin.likely_z(f0_hz, periodicity, loudness_db)
         with torch.inference_mode():
             controls = violin.model.decode(*(torch.from_numpy(curve.copy())[None, :, None] for curve in (
-                f0_hz, periodicity, loudness_db)), torch.from_numpy(z)[None], violin.learned_room())
+                f0_hz, periodicity, loudness_db)), torch.from_numpy(z)[None], violin.room_and_response()[0])
             alone = render(controls, RATE, HOP, voice=voice, start_sample=onset)[:, : (len(curves) - 1) * HOP]
         dry[:, onset : onset + alone.shape[1]] += alone[:, : dry.shape[1] - onset]
     with torch.inference_mode():
-        wet = fft_convolve(dry, violin.response(violin.learned_room()))[0].numpy()
+        wet = fft_convolve(dry, violin.room_and_response()[1])[0].numpy()
     events = sorted([(onset, note_on(pitch, velocity)) for onset, pitch, velocity, _ in notes]
                     + [(release, note_off(pitch)) for _, pitch, _, release in notes], key=lambda event: event[0])
     streamed = read_in_blocks(violin.stream(4), n_frames * HOP, sizes(7, 32, 500), events)
@@ -302,6 +305,10 @@ def test_says_what_is_wrong(violin):
     performance = take(violin, 1)
     with pytest.raises(InputError, match="stream: voices must lie between"):
         violin.stream(0)
+    with pytest.raises(InputError, match="room: wet_db and decay change the learned room"):
+        violin.stream(dry=True, wet_db=3)
+    with pytest.raises(InputError, match=r"room: ir must be \[L\] or \[2, L\], got \[3, 5\]"):
+        violin.resynthesize(performance, ir=np.zeros((3, 5)))
     with pytest.raises(InputError, match="stream.send: message must be a mido.Message, got tuple"):
         violin.stream().send((0x90, 60, 80))
     with pytest.raises(InputError, match="stream.send: offset must lie between"):
@@ -335,6 +342,38 @@ def test_several_voices_in_one_room_equal_each_alone(violin):
     # alone, a voice stops with its last frame; together, the room goes on ringing
     head = 3 * RATE
     np.testing.assert_allclose(together[:head], sum(sound[:head] for sound in alone), atol=1e-5)
+
+
+@pytest.mark.parametrize("changes", [
+    {"sample_rate": 16_000, "hop_size": 80}, {"sample_rate": 44_100, "hop_size": 220}, {"hop_size": 101}, {"n_z": 0},
+    {"with_noise": False}, {"with_reverb": False}, {"n_harmonics": 300}, {"frames_per_z": 6},
+], ids=str)
+def test_other_models_stream_as_they_render(violin, changes):
+    torch.manual_seed(0)
+    config = replace(violin.config, **changes)
+    model = Autoencoder(config)
+    with torch.no_grad():
+        torch.nn.init.normal_(model.decoder.harmonic_head.weight, std=0.1)
+        model.room_energy.fill_(-2.0)
+    instrument = Instrument(model, {**violin.card, "config": config.to_dict()}, "untrained")
+    n_frames = 500
+    t = np.arange(n_frames) / n_frames
+    z = np.random.default_rng(0).normal(0, 1, (-(-n_frames // config.frames_per_z), config.n_z))
+    performance = Performance(300 * 2 ** np.sin(9 * t), np.ones(n_frames), -30 + 9 * np.sin(30 * t), z,
+                              instrument.axis_names, config.frame_rate_hz, config.frames_per_z, instrument.identity)
+    whole = instrument.resynthesize(performance)
+    stream = instrument.stream(1)
+    stream.feed(performance)
+    np.testing.assert_allclose(read_in_blocks(stream, len(whole), sizes(1, 1, 2000)), whole, atol=1e-5, rtol=0)
+    late = instrument.stream(1, start_s=1.0)
+    late.feed(performance)
+    begin = late.sample
+    np.testing.assert_allclose(late.read(len(whole) - begin), whole[begin:], atol=1e-5, rtol=0)
+    assert np.abs(whole).max() > 0.01
+    events = busy_minute(2, 3, 30)
+    once = read_in_blocks(instrument.stream(3), 3 * RATE, lambda: 3 * RATE, events)
+    pieces = read_in_blocks(instrument.stream(3), 3 * RATE, sizes(3, 1, 900), events)
+    np.testing.assert_allclose(pieces, once, atol=1e-5, rtol=0)
 
 
 def test_nothing_to_play(violin):
