@@ -125,7 +125,7 @@ class Instrument:
             wet_db, decay: the learned room's tail so many dB louder, and ringing so many times as long; the loudness of
                 the whole stays.
         Returns:
-            audio [F * hop_size] at config.sample_rate, and the length of the ir longer where one is given; [2, T] in
+            audio [F * hop_size] at config.sample_rate, where an ir is given L - 1 longer; [2, T] in
             a stereo room.
         """
         blocks = list(self.resynthesize_blocks(performance, dry=dry, seed=seed, voice=voice, ir=ir, wet_db=wet_db,
@@ -177,6 +177,8 @@ class Instrument:
         Raises:
             InputError: an impulse response of another shape, or a change of a room that is not there.
         """
+        if dry and ir is not None:
+            raise InputError("room: dry is without a room and ir in another one; give one of them.")
         check_range("room", "wet_db", wet_db, -60, 20)
         check_range("room", "decay", decay, 0.05, 20)
         if (wet_db, decay) != (0.0, 1.0) and (dry or ir is not None or not self.config.with_reverb):

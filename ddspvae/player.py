@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ddspvae.live import LiveNetworks
 from ddspvae.model.autoencoder import Autoencoder
-from ddspvae.model.decoder import FRAMES_PER_STEP, rows_of
+from ddspvae.model.decoder import FRAMES_PER_STEP, Memory, rows_of
 from ddspvae.model.stack import scale_curves
 from ddspvae.signals import Controls, Performance
 from ddspvae.synth.envelopes import start_phase
@@ -200,13 +200,31 @@ class Player:
         self.ringing[voices] = 0
 
     def adopt(self, voice: int, other: Player) -> None:
-        """Remember of a voice what another player remembers of its only one."""
-        memory, theirs = self.memory, other.memory
-        for own, new in zip([*memory.pasts, memory.before, memory.now, memory.curves],
-                            [*theirs.pasts, theirs.before, theirs.now, theirs.curves]):
-            own[voice] = new[0]
-        memory.n_frames[voice] = theirs.n_frames[0]
-        self.ringing[voice] = other.ringing[0]
+        """Be, in one voice, where another player is in its only one."""
+        self._put_memory(np.array([voice]), other.memory, other.ringing)
+        row = slice(voice, voice + 1)
+        self.last.put(row, other.last)
+        self.phase[row] = other.phase
+
+    def remember(self) -> tuple[Memory, NDArray]:
+        """What all voices remember now, to go back to."""
+        memory = self.memory
+        return Memory([past.clone() for past in memory.pasts], memory.before.clone(), memory.now.clone(),
+                      memory.curves.clone(), memory.n_frames.copy()), self.ringing.copy()
+
+    def recall(self, voices: NDArray[np.int64], remembered: tuple[Memory, NDArray]) -> None:
+        """Go back to it, for some voices."""
+        memory, ringing = remembered
+        rows = torch.from_numpy(voices)
+        self._put_memory(voices, Memory([past[rows] for past in memory.pasts], memory.before[rows], memory.now[rows],
+                                        memory.curves[rows], memory.n_frames[voices]), ringing[voices])
+
+    def _put_memory(self, voices: NDArray[np.int64], memory: Memory, ringing: NDArray) -> None:
+        rows = torch.from_numpy(voices)
+        for own, new in zip([*self.memory.pasts, self.memory.before, self.memory.now, self.memory.curves],
+                            [*memory.pasts, memory.before, memory.now, memory.curves]):
+            own[rows] = new
+        self.memory.n_frames[voices], self.ringing[voices] = memory.n_frames, ringing
 
 
 def play_whole(player: Player, take: Performance, first: int, last: int) -> Tensor:

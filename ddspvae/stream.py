@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import heapq
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +15,10 @@ from torch import Tensor
 from ddspvae.checks import InputError, check_range, fail
 from ddspvae.midi.allocate import Allocator, Assignment
 from ddspvae.midi.causal import CausalPerformer
-from ddspvae.model.decoder import rows_of
+from ddspvae.model.decoder import FRAMES_PER_STEP, Memory, rows_of
 from ddspvae.player import Ahead, Frames, Player
 from ddspvae.signals import Performance
+from ddspvae.synth.constrain import audible
 from ddspvae.synth.convolve import Convolver, fft_convolve
 from ddspvae.synth.envelopes import segment_phase, start_phase
 
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 BEND_RANGE_SEMITONES = 2.0
 SUSTAIN, ALL_SOUND_OFF, ALL_NOTES_OFF = 64, 120, 123
 HOPS_TO_FREE = 16  # between looks for voices that have faded out
-WARM_UP_S = 4.0  # of the past decides what is heard now: the decoder hears 0.6 s back, a room rings for 1 s
+LEVEL_REACH_S = 2.0  # a room that falls 60 dB in its longest second: what it rang before is 120 dB down
 
 
 class Stream:
@@ -40,7 +43,7 @@ class Stream:
     """
 
     delay_samples = 0  # from a note-on to its first sample
-    lookahead_frames = 2  # frames that are fed live must be there so many hops before their instant
+    lookahead_frames = 3  # a frame that is fed live must be there so many hops before its instant
 
     def __init__(self, instrument: Instrument, voices: int = 8, *, mono: bool = False, seed: int = 0, dry: bool = False,
                  ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0, expression: float = 1.0,
@@ -60,6 +63,7 @@ class Stream:
             self._next = Frames.nothing(voices, self.config.n_harmonics, self.config.n_noise_bands)
         self._is_next = np.zeros(voices, dtype=bool)  # whose frame at the end of the next hop is there already
         self._ahead: Ahead | None = None  # what that frame will be
+        self._remembered: tuple[Memory, NDArray] | None = None  # before voices heard it
         self._chores = {self.hop_size // 2: self._listen_ahead, self.hop_size * 3 // 4: self._control_ahead,
                         self.hop_size * 7 // 8: self._make_noise_ahead}  # by place in the hop
         self._is_changed = np.zeros(voices, dtype=bool)  # what has another future since
@@ -67,24 +71,27 @@ class Stream:
         self._begun_sample = np.zeros(voices, dtype=np.int64)
         self._allocator = Allocator(voices, mono=mono)
         self._performer = CausalPerformer(instrument.statistics, self.config.sample_rate, voices, expression=expression)
-        self._fed: dict[int, Performance] = {}
+        self._fed: dict[int, tuple[int, Performance]] = {}  # by voice; where on the clock it begins, in frames
+        self._fed_before: set[int] = set()  # voices that began
         self._sounding = np.zeros(voices, dtype=bool)
         self.sample = round(start_s * self.config.frame_rate_hz) * self.hop_size
+        self._start = self.sample
         self._hop = self.sample - self.hop_size  # where the hop began whose sound is there
         self._dry = torch.zeros(voices, self.hop_size)
         self._noise = torch.zeros(voices, self.hop_size)  # up to the next frame
         self._mix = torch.zeros(self.hop_size)
         self._fading = torch.zeros(2 * self.hop_size)  # what is left of notes whose voice was taken
-        self._ringing = torch.zeros(1, 0)  # of what a fed performance played before the clock began
+        self._rung: dict[int, Tensor] = {}  # of what fed voices played before the clock began
+        self._ringing = torch.zeros(1, 0)  # all of it
         self._events: list[tuple[int, int, Any]] = []
         self._n_events = 0
 
     def send(self, message: Any, offset: int = 0) -> None:
         """Play a MIDI message `offset` samples after the start of the next block.
 
-        Understood: note_on, note_off, pitchwheel (two semitones), sustain pedal (64), all sound off (120), all notes
-        off (123). Other messages change nothing. A note starts at its own sample; what bends or ends one is heard
-        within a hop and a half.
+        Understood, whatever the channel: note_on, note_off, pitchwheel (two semitones), sustain pedal (64), all sound off
+        (120), all notes off (123). Other messages change nothing; a room rings on after all of them. A note starts at
+        its own sample; what bends or ends one is heard within a hop and a half.
 
         Args:
             message: a mido.Message.
@@ -95,6 +102,8 @@ class Stream:
         if not hasattr(message, "type"):
             raise fail("stream.send", "message", "be a mido.Message", type(message).__name__)
         check_range("stream.send", "offset", offset, 0, 10**9)
+        if offset != int(offset):
+            raise fail("stream.send", "offset", "be a whole number of samples", offset)
         if self._fed:
             raise InputError("stream.send: this stream plays the performances it was fed; open another one for MIDI.")
         heapq.heappush(self._events, (self.sample + int(offset), self._n_events, message))
@@ -104,8 +113,8 @@ class Stream:
     def feed(self, performance: Performance, voice: int = 0) -> None:
         """Play frames: the first of them at 0 on the clock, or after those that this voice was fed before.
 
-        Frames may come in pieces while they are played; a voice that runs out of them falls silent. A stream whose
-        clock began later is where it would be had it played from 0.
+        Frames may come in pieces while they are played, lookahead_frames early; a voice that runs out of them falls
+        silent until it is fed again. A stream whose clock began later is where it would be had it played from 0.
 
         Args:
             performance: of this instrument, or adapted to it.
@@ -117,42 +126,73 @@ class Stream:
         if self._n_events:
             raise InputError("stream.feed: this stream plays MIDI; open another one for performances.")
         performance = self.instrument.adapt(performance)
-        if voice in self._fed:
-            self._fed[voice] = self._fed[voice].then(performance)
-            return
-        if self.sample != self._hop + self.hop_size:
+        at_border = self.sample == self._hop + self.hop_size
+        if not self._sounding[voice] and not at_border:
             raise InputError(f"stream.feed: a performance must begin between hops of {self.hop_size} samples, got sample "
-                             f"{self.sample}; feed it before the first read.")
-        self._fed[voice] = performance
+                             f"{self.sample}; feed it before the first read, or before the voice runs out.")
+        first, before = self._fed.get(voice, (0, None))
+        joined = performance if before is None else before.then(performance)
+        self._fed[voice] = self._without_past(first, joined)
+        if self._sounding[voice]:
+            return
         now = self.sample // self.hop_size
-        if now < performance.n_frames:
-            self._begin_fed(performance, voice, now)
+        if voice not in self._fed_before or self.sample == self._start:
+            self._begin_fed(joined, voice, now)
+        elif now < self._end(voice):
+            ahead = self._fed_ahead(np.array([voice]), now)
+            assert ahead is not None
+            self._player.last.put(slice(voice, voice + 1), self._player.frame(self._networks, ahead))
+            self._sounding[voice] = True
+
+    def _end(self, voice: int) -> int:
+        """The frame at which a fed voice is over."""
+        first, performance = self._fed[voice]
+        return first + performance.n_frames
+
+    def _without_past(self, first: int, performance: Performance) -> tuple[int, Performance]:
+        """A performance from what is to be played on; its first frame on the clock."""
+        every = self.config.frames_per_z
+        gone = max(0, self.sample // self.hop_size - first - 1) // every * every
+        if not gone or self.sample == self._start or gone >= performance.n_frames:
+            return first, performance
+        return first + gone, replace(
+            performance, f0_hz=performance.f0_hz[gone:], periodicity=performance.periodicity[gone:],
+            loudness_db=performance.loudness_db[gone:], z=performance.z[gone // every :])
 
     def _begin_fed(self, performance: Performance, voice: int, now: int) -> None:
         """Bring a voice to where it is at frame `now` of its performance, and let what it played before ring."""
-        per_row = self.config.frames_per_z
-        first = max(0, now - round(WARM_UP_S * self.config.frame_rate_hz)) // (4 * per_row) * (4 * per_row)
+        config, per_row = self.config, self.config.frames_per_z
+        tail = 0 if self._response is None else -(-self._response.shape[-1] // self.hop_size)
+        if now >= performance.n_frames + tail:
+            return
+        self._fed_before.add(voice)
+        # what reaches to now: the room's tail, before it the decoder's memory and the level's
+        reach = tail + FRAMES_PER_STEP * self.instrument.model.decoder.stack.receptive_field
+        reach += math.ceil(LEVEL_REACH_S * config.frame_rate_hz)
+        every = math.lcm(per_row, FRAMES_PER_STEP)
+        first = max(0, min(now, performance.n_frames - 1) - reach) // every * every
         past = Player(self.instrument.model, self._room, 1, seed=self._player.seed, first_voice=voice)
         past.memory.n_frames += first
-        part = slice(first, now + 1)
+        last = min(now, performance.n_frames - 1)
+        part = slice(first, last + 1)
         f0_hz, periodicity, loudness_db = (_column(curve[part]) for curve in (
             performance.f0_hz, performance.periodicity, performance.loudness_db))
-        z = torch.from_numpy(np.array(performance.z[first // per_row : now // per_row + 1]))[None]
-        frames = past.control(f0_hz, periodicity, loudness_db, z, _one(performance.f0_hz, now + 1),
+        z = torch.from_numpy(np.array(performance.z[first // per_row : last // per_row + 1]))[None]
+        frames = past.control(f0_hz, periodicity, loudness_db, z, _one(performance.f0_hz, last + 1),
                               _one(performance.f0_hz, first - 1))
-        phase = start_phase(_column(performance.f0_hz[: first + 1]), self.config.sample_rate, self.hop_size)[:, -1:]
+        past.phase = start_phase(_column(performance.f0_hz[: first + 1]), config.sample_rate, self.hop_size)[:, -1:]
+        past.last = frames[:, -1:]
+        played = frames if now == last else frames.then(past.last)
         if now > first:
-            audio, phase = past.sound(frames, phase, first * self.hop_size, past.noise_keys)
+            audio, past.phase = past.sound(played, past.phase, first * self.hop_size, past.noise_keys)
             if self._response is not None:
-                tail = self._response.shape[-1]
-                rung = fft_convolve(torch.nn.functional.pad(audio, (0, tail)), self._response)[:, -tail:]
-                before = torch.nn.functional.pad(self._ringing, (0, max(0, tail - self._ringing.shape[-1])))
-                self._ringing = before + rung
-        row = slice(voice, voice + 1)
+                audio = torch.nn.functional.pad(audio, (0, (now - first) * self.hop_size - audio.shape[-1]))
+                n_taps = self._response.shape[-1]
+                rung = fft_convolve(torch.nn.functional.pad(audio, (0, n_taps)), self._response)[:, -n_taps:]
+                self._rung[voice] = rung
+                self._ringing = torch.stack(list(self._rung.values())).sum(0)
         self._player.adopt(voice, past)
-        self._player.last.put(row, frames[:, -1:])
-        self._player.phase[row] = phase
-        self._sounding[voice] = True
+        self._sounding[voice] = now < performance.n_frames
 
     @torch.inference_mode()
     def read(self, n_samples: int) -> Audio:
@@ -200,6 +240,7 @@ class Stream:
             self._play_events()
         else:
             self._advance(np.flatnonzero(self._sounding))
+        self._remembered = None
         self._mix_voices()
 
     def _mix_voices(self) -> None:
@@ -211,6 +252,8 @@ class Stream:
         bound: set[int] = set()
         while self._events and self._events[0][0] == self.sample:
             self._play_event(heapq.heappop(self._events)[2], fresh, bound)
+        if self._remembered is not None and bound:
+            self._player.recall(np.array(sorted(bound)), self._remembered)
         at_border = self.sample == self._hop
         new = np.array(sorted(fresh | bound), dtype=np.int64)
         self._is_next[new] = False
@@ -250,10 +293,14 @@ class Stream:
             self._performer.start(voice, answer.pitch, answer.velocity, self.sample, legato=voice in bound)
         if message.type == "control_change" and message.control == ALL_SOUND_OFF:
             for voice in np.flatnonzero(self._sounding).tolist():
-                self._fade(voice)
+                if voice not in fresh:  # which has taken over a voice that fades already
+                    self._fade(voice)
                 self._dry[voice, self.sample - self._hop :] = 0
                 self._sounding[voice] = False
+            for voice in range(len(self._sounding)):
                 self._allocator.free(voice)
+            fresh.clear()
+            bound.clear()
 
     def _fade(self, voice: int) -> None:
         """Let what a voice plays fade out within a hop, beside whatever the voice does next."""
@@ -302,6 +349,7 @@ class Stream:
     def _listen_ahead(self) -> None:
         """What will be played at the end of the next hop, if nothing happens; the stacks hear it."""
         self._is_changed[:] = False
+        self._remembered = self._player.remember()
         self._ahead = self._look_ahead(np.flatnonzero(self._sounding), self._hop + 2 * self.hop_size)
 
     def _control_ahead(self) -> None:
@@ -339,6 +387,9 @@ class Stream:
         self._is_next[voices] = False
         rows = rows_of(voices, self._dry)
         begun, phase, frames = self._player.last[rows], self._player.phase[rows], self._next[rows]
+        # a wheel or a bound note may jump where nobody foresaw it, and no harmonic may sound across Nyquist
+        may = audible(frames.f0_hz, begun.heights.shape[-1], self.config.sample_rate)
+        begun = Frames(begun.f0_hz, begun.heights * may, begun.noise_magnitudes)
         audio, after = self._player.harmonics(begun.then(frames), phase, length)
         self._begun.put(rows, begun)
         self._begun_phase[rows], self._begun_sample[voices] = phase, self.sample
@@ -346,7 +397,7 @@ class Stream:
         self._player.phase[rows] = after
         self._dry[rows, self.hop_size - length :] = audio + self._noise[rows, :length]
         if self._fed:
-            over = np.array([self._fed[voice].n_frames <= end // self.hop_size for voice in voices.tolist()])
+            over = np.array([self._end(voice) <= end // self.hop_size for voice in voices.tolist()])
         elif end // self.hop_size % HOPS_TO_FREE == 0:
             over = self._performer.finished(voices, end)
         else:
@@ -385,14 +436,14 @@ class Stream:
         return ahead
 
     def _fed_ahead(self, voices: NDArray[np.int64], frame: int) -> Ahead | None:
-        going = np.array([voice for voice in voices.tolist() if frame < self._fed[voice].n_frames], dtype=np.int64)
+        going = np.array([voice for voice in voices.tolist() if frame < self._end(voice)], dtype=np.int64)
         if not len(going):
             return None
-        takes = [self._fed[voice] for voice in going.tolist()]
-        f0_hz, periodicity, loudness_db = (_rows(np.array([getattr(take, name)[frame] for take in takes]))
+        takes = [(take, frame - first) for first, take in (self._fed[voice] for voice in going.tolist())]
+        f0_hz, periodicity, loudness_db = (_rows(np.array([getattr(take, name)[at] for take, at in takes]))
                                            for name in ("f0_hz", "periodicity", "loudness_db"))
-        after_hz = _rows(np.array([take.f0_hz[min(frame + 1, take.n_frames - 1)] for take in takes]))
-        z = torch.from_numpy(np.stack([take.z[frame // self.config.frames_per_z] for take in takes]))[:, None]
+        after_hz = _rows(np.array([take.f0_hz[min(at + 1, take.n_frames - 1)] for take, at in takes]))
+        z = torch.from_numpy(np.stack([take.z[at // self.config.frames_per_z] for take, at in takes]))[:, None]
         ahead = Ahead(going, f0_hz, periodicity, loudness_db, self._player.last.f0_hz[torch.from_numpy(going)], after_hz)
         self._player.step(self._networks, ahead, z)
         return ahead

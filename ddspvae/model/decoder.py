@@ -108,7 +108,8 @@ class Decoder(nn.Module):
                 ) -> tuple[Tensor, Tensor, Tensor]:
         """To harmonic_distribution [B, F, H], noise_shape [B, F, K], harmonic_share [B, F, 1].
 
-        With a memory, frames may come in pieces; every piece but the last is a multiple of frames_per_z long.
+        With a memory, frames may come in pieces, for voices of one age; every piece but the last is as long as a multiple
+        of both frames_per_z and FRAMES_PER_STEP.
         """
         memory = self.memory(len(f0_hz)) if memory is None else memory
         curves = scale_curves(f0_hz, periodicity, loudness_db)

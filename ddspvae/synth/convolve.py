@@ -54,7 +54,9 @@ class Convolver:
             piece = audio[:, at : at + n]
             wet.append(self._play_whole(piece) if many else self._play_part(piece))
             at += n
-        return wet[0] if len(wet) == 1 else torch.cat(wet, dim=-1) if wet else audio
+        if not wet:
+            return audio.new_zeros(max(len(audio), len(self._now)), 0)
+        return wet[0] if len(wet) == 1 else torch.cat(wet, dim=-1)
 
     def _play_whole(self, audio: Tensor) -> Tensor:
         spectra = torch.fft.rfft(audio.unflatten(-1, (-1, self.size)), n=2 * self.size)

@@ -83,10 +83,9 @@ def _ramp(hop_size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
 def sounding_segments(frames: Tensor) -> Tensor | None:
     """Which segments [B * F] have anything but zeros in a frame at their border [B, F + 1, C]; None for all of them.
 
-    While gradients are asked for, all: a silent frame has one too. So too for a single segment, which is asked for
-    because it sounds.
+    While gradients are asked for, all: a silent frame has one too.
     """
-    if frames.requires_grad or frames.shape[1] == 2:
+    if frames.requires_grad:
         return None
     silent = frames.amax(-1) == 0
     sounding = ~(silent[:, :-1] & silent[:, 1:]).flatten()

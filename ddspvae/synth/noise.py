@@ -14,7 +14,7 @@ from torch import Tensor
 from ddspvae.checks import check_range
 from ddspvae.synth.envelopes import crossfade, hold_last, sounding_segments
 
-CHUNK_SEGMENTS = 128  # their spectra fit the cache of one core
+CHUNK_SEGMENTS = 128  # for each thread: their spectra fit the cache of one core
 _HALF, _BYTE, _MULTIPLIER = np.uint32(16), np.int32(8), np.uint32(0x45D9F3B)
 
 
@@ -109,9 +109,16 @@ def play_noise(noise_magnitudes: Tensor, hop_size: int, key: NDArray[np.uint32],
     """
     batch, n_frames, n_bands = noise_magnitudes.shape
     n_segments = n_frames - 1
+    step = CHUNK_SEGMENTS * torch.get_num_threads()
+    if batch > 1 and batch * n_segments > step:  # whole rows where there are several: cutting rows costs gradients
+        rows = max(1, step // n_segments)
+        keys = np.broadcast_to(key, (batch, 1))
+        return torch.cat([play_noise(part, hop_size, keys[at * rows : at * rows + len(part)], start_sample, n_fft)
+                          for at, part in enumerate(noise_magnitudes.split(rows))])
     n_fft = fft_size(hop_size, n_bands) if n_fft is None else n_fft
     shapes = _shapes(n_bands, n_fft).to(noise_magnitudes)
-    step = max(16, CHUNK_SEGMENTS // batch)
+    if noise_magnitudes.requires_grad:
+        step = n_segments
     chunks = [
         _play_chunk(noise_magnitudes[:, at : at + step + 1], shapes, hop_size, n_fft, key,
                     start_sample + at * hop_size)

@@ -69,7 +69,8 @@ def _tail_bands(sample_rate: int) -> Tensor:
     bands = torch.fft.irfft(torch.fft.rfft(white_noise(noise_key(_TAIL_SEED, 0), 0, n_fft)) * masks, n=n_fft)[:, :n_taps]
     # A tail of energy E spread over a share w of the spectrum answers a tone in its band with power E / w.
     width = masks.square().mean(-1, keepdim=True)
-    return bands / bands.square().mean(-1, keepdim=True).sqrt() * width.sqrt()
+    power = bands.square().mean(-1, keepdim=True).clamp(min=1e-20)  # of nothing, in a band above Nyquist
+    return bands / power.sqrt() * width.sqrt()
 
 
 def impulse_response(room: Room, sample_rate: int) -> Tensor:

@@ -33,11 +33,9 @@ def spectral_loss(reference: Tensor, estimate: Tensor, sizes: tuple[int, ...]) -
     total = estimate.new_zeros(())
     for size in sizes:
         window = torch.hann_window(size, device=estimate.device)
-        a, b = (
-            torch.view_as_real(torch.stft(x, size, size // 4, window=window, pad_mode="constant", return_complex=True))
-            .square().sum(-1).add(1e-12).sqrt()
-            for x in (reference, estimate)
-        )
+        spectra = (torch.stft(x, size, size // 4, window=window, pad_mode="constant", return_complex=True)
+                   for x in (reference, estimate))
+        a, b = ((spectrum.real.square() + spectrum.imag.square() + 1e-12).sqrt() for spectrum in spectra)
         mean = a.mean().clamp(min=1e-5)
         floor = LOG_FLOOR * mean
         total = total + (a - b).abs().mean() / mean + ((a + floor).log() - (b + floor).log()).abs().mean()

@@ -23,7 +23,7 @@ from ddspvae.training.rate import RateController
 from ddspvae.training.validation import TrainingStopped
 
 WARMUP_FRAMES = 64  # of each crop, left out of the loss: the stack and the room have heard nothing yet
-TABLE_POINTS = 16  # per harmonic while training: 65 dB is more than a loss can see
+TABLE_POINTS = 8  # per harmonic while training: 65 dB is more than a loss can see
 DRY_UNTIL = 0.15  # of the budget; a room learned beside an untrained instrument eats it
 RATE_SETTLED = 0.5  # of the budget: the controller's ramp is over
 SCALES_PER_STEP = 3  # of the six, drawn anew each step

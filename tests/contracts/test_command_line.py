@@ -237,6 +237,8 @@ MISTAKES = [
     (["render", MELODY, "--out", "out.mp3", "--stems", "out_stems"], "must end in .wav or .flac or .ogg"),
     (["render", MELODY, "--out", "out.flac", "--bit-depth", "float"], "--bit-depth must be 16 or 24 for .flac"),
     (["render", MELODY, "--dry", "--ir", "silence.wav"], "give one of them"),
+    (["render", MELODY, "--dry", "--wet", "3"], "--wet and --decay change the learned room; leave out --dry and --ir"),
+    (["render", MELODY, "--decay", "0"], "decay must lie between 0.05 and 20"),
     (["render", "some.npz", "--track", "1=flute"], "are for scores"),
     (["edit", "some.npz", "--tracker", "pitch.csv"], "holds its pitch already"),
     (["analyze", "no audio"], "is a folder"),

@@ -38,7 +38,7 @@ def interrupted(audio: np.ndarray, after: int) -> Iterator[np.ndarray]:
 
 def options(out: Path, **changes: object) -> Namespace:
     return Namespace(**{"verb": "render", "out": str(out), "stems": None, "sample_rate": None, "bit_depth": "16",
-                        "json": True, "ir": None, "dry": False, "seed": None, **changes})
+                        "json": True, "ir": None, "dry": False, "wet": 0.0, "decay": 1.0, "seed": None, **changes})
 
 
 def write(args: Namespace, *sounds: Sound) -> None:
@@ -77,7 +77,7 @@ def test_sound_of_says_how_long_it_will_be(tmp_path, ir, n_samples, n_channels):
     performance = Performance(440 * curve, curve, -20 * curve, np.zeros((25, 0)), (), 200.0, 8)
     made = sound_of(Player(), performance, options(tmp_path, seed=3, dry=True), ir, name="a", voice=2)
     assert (made.name, made.sample_rate, made.n_samples, made.n_channels) == ("a", RATE, n_samples, n_channels)
-    assert asked == {"dry": True, "seed": 3, "voice": 2, "ir": ir}
+    assert asked == {"dry": True, "seed": 3, "voice": 2, "ir": ir, "wet_db": 0.0, "decay": 1.0}
 
 
 @contextmanager
