@@ -24,7 +24,7 @@ from ddspvae.midi.voices import to_one_voice
 from ddspvae.model.autoencoder import Autoencoder, ModelConfig
 from ddspvae.model.bottleneck import bits_per_second, kl_nats, sounding_rows
 from ddspvae.model.decoder import FRAMES_PER_STEP
-from ddspvae.player import Player, play_whole
+from ddspvae.player import Player, one_thread, play_whole
 from ddspvae.presets import find_preset, read_card, read_weights
 from ddspvae.signals import Features, Latents, Notes, Performance
 from ddspvae.stream import Stream
@@ -149,7 +149,7 @@ class Instrument:
         for first in range(0, longest, step):
             last = min(first + step, longest)
             n_samples = (last - max(first - 1, 0) - (last < longest)) * hop_size
-            with torch.inference_mode():  # not around the yield: what the caller does in between is the caller's
+            with torch.inference_mode(), one_thread():  # not around the yield: what happens there is the caller's
                 audio = torch.nn.functional.pad(over, (0, n_samples))
                 for player, take in zip(players, takes):
                     if first < take.n_frames:
@@ -159,7 +159,7 @@ class Instrument:
                 block = _as_audio(audio if convolver is None else convolver(audio))
             yield block
         if ir is not None and convolver is not None:
-            with torch.inference_mode():
+            with torch.inference_mode(), one_thread():
                 block = _as_audio(convolver(torch.zeros(1, np.shape(ir)[-1] - 1)))
             yield block
 

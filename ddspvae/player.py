@@ -5,6 +5,8 @@ Whole renders and live streams are this one function; they differ in how many fr
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +24,19 @@ from ddspvae.synth.harmonic import play_harmonics
 from ddspvae.synth.level import Tail, scale, weigh
 from ddspvae.synth.noise import fft_size, noise_key, play_noise
 from ddspvae.synth.reverb import N_ROOM_BANDS, Room
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread inside: waking a second one for kernels this small takes longer than it helps."""
+    n_threads = torch.get_num_threads()
+    if n_threads > 1:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        if n_threads > 1:
+            torch.set_num_threads(n_threads)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from ddspvae.checks import InputError, check_range, fail
 from ddspvae.midi.allocate import Allocator, Assignment
 from ddspvae.midi.causal import CausalPerformer
 from ddspvae.model.decoder import FRAMES_PER_STEP, Memory, rows_of
-from ddspvae.player import Ahead, Frames, Player
+from ddspvae.player import Ahead, Frames, Player, one_thread
 from ddspvae.signals import Performance
 from ddspvae.synth.constrain import audible
 from ddspvae.synth.convolve import Convolver, fft_convolve
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 BEND_RANGE_SEMITONES = 2.0
 SUSTAIN, ALL_SOUND_OFF, ALL_NOTES_OFF = 64, 120, 123
+JUMP_HOPS = 4  # for which a pitch may come as a surprise to frames that were made ahead
 HOPS_TO_FREE = 16  # between looks for voices that have faded out
 LEVEL_REACH_S = 2.0  # a room that falls 60 dB in its longest second: what it rang before is 120 dB down
 
@@ -64,9 +65,12 @@ class Stream:
         self._is_next = np.zeros(voices, dtype=bool)  # whose frame at the end of the next hop is there already
         self._ahead: Ahead | None = None  # what that frame will be
         self._remembered: tuple[Memory, NDArray] | None = None  # before voices heard it
-        self._chores = {self.hop_size // 2: self._listen_ahead, self.hop_size * 3 // 4: self._control_ahead,
-                        self.hop_size * 7 // 8: self._make_noise_ahead}  # by place in the hop
+        self._chores = {  # by place in the hop
+            self.hop_size // 4: self._expect, self.hop_size // 2: self._listen_ahead,
+            self.hop_size * 3 // 4: self._control_ahead, self.hop_size * 7 // 8: self._make_noise_ahead,
+        }
         self._is_changed = np.zeros(voices, dtype=bool)  # what has another future since
+        self._is_new = np.zeros(voices, dtype=bool)  # what has another past since
         self._networks = instrument.live_networks()
         self._begun_sample = np.zeros(voices, dtype=np.int64)
         self._allocator = Allocator(voices, mono=mono)
@@ -76,6 +80,7 @@ class Stream:
         self._sounding = np.zeros(voices, dtype=bool)
         self.sample = round(start_s * self.config.frame_rate_hz) * self.hop_size
         self._start = self.sample
+        self._jumping_until = self.sample
         self._hop = self.sample - self.hop_size  # where the hop began whose sound is there
         self._dry = torch.zeros(voices, self.hop_size)
         self._noise = torch.zeros(voices, self.hop_size)  # up to the next frame
@@ -91,7 +96,7 @@ class Stream:
 
         Understood, whatever the channel: note_on, note_off, pitchwheel (two semitones), sustain pedal (64), all sound off
         (120), all notes off (123). Other messages change nothing; a room rings on after all of them. A note starts at
-        its own sample; what bends or ends one is heard within a hop and a half.
+        its own sample; what bends or ends one is heard within two hops.
 
         Args:
             message: a mido.Message.
@@ -110,6 +115,7 @@ class Stream:
         self._n_events += 1
 
     @torch.inference_mode()
+    @one_thread()
     def feed(self, performance: Performance, voice: int = 0) -> None:
         """Play frames: the first of them at 0 on the clock, or after those that this voice was fed before.
 
@@ -141,6 +147,7 @@ class Stream:
         elif now < self._end(voice):
             ahead = self._fed_ahead(np.array([voice]), now)
             assert ahead is not None
+            self._listen(ahead)
             self._player.last.put(slice(voice, voice + 1), self._player.frame(self._networks, ahead))
             self._sounding[voice] = True
 
@@ -195,6 +202,7 @@ class Stream:
         self._sounding[voice] = now < performance.n_frames
 
     @torch.inference_mode()
+    @one_thread()
     def read(self, n_samples: int) -> Audio:
         """The next samples, [n_samples], or [2, n_samples] in a stereo room."""
         check_range("stream.read", "n_samples", n_samples, 0, 10**9)
@@ -220,7 +228,7 @@ class Stream:
         """Advance the clock inside a hop, with all that happens on the way.
 
         The frames at the end of the next hop, and the noise up to them, are made ahead, a part of the work at each of
-        three places: so small blocks share it evenly.
+        four places: so small blocks share it evenly.
         """
         while self.sample < end:
             if self._events and self._events[0][0] == self.sample:
@@ -252,12 +260,16 @@ class Stream:
         bound: set[int] = set()
         while self._events and self._events[0][0] == self.sample:
             self._play_event(heapq.heappop(self._events)[2], fresh, bound)
-        if self._remembered is not None and bound:
-            self._player.recall(np.array(sorted(bound)), self._remembered)
+        if self._remembered is not None:
+            expected = [voice for voice in sorted(bound) if not self._is_new[voice]]
+            if expected:
+                self._player.recall(np.array(expected), self._remembered)
         at_border = self.sample == self._hop
         new = np.array(sorted(fresh | bound), dtype=np.int64)
         self._is_next[new] = False
         self._is_changed[new] = True
+        if bound:
+            self._jumping_until = self._hop + JUMP_HOPS * self.hop_size
         if bound and not at_border:
             rows = torch.tensor(sorted(bound))
             frames, phase = self._cut(rows)
@@ -275,6 +287,7 @@ class Stream:
             answer = self._allocator.note_off(message.note)
         elif message.type == "pitchwheel":
             self._performer.bend(BEND_RANGE_SEMITONES * message.pitch / 8192)
+            self._jumping_until = self._hop + JUMP_HOPS * self.hop_size
         elif message.type == "control_change" and message.control == SUSTAIN:
             answer = self._allocator.sustain(message.value >= 64)
         elif message.type == "control_change" and message.control in (ALL_SOUND_OFF, ALL_NOTES_OFF):
@@ -303,11 +316,15 @@ class Stream:
             bound.clear()
 
     def _fade(self, voice: int) -> None:
-        """Let what a voice plays fade out within a hop, beside whatever the voice does next."""
+        """Let what a voice plays fade out, within a hop or what is left of it, beside whatever the voice does next."""
+        place = self.sample - self._hop
+        if 0 < place <= self.hop_size // 2:  # enough of it is there already
+            self._fading[place : self.hop_size] += self._dry[voice, place:] * torch.linspace(1, 0, self.hop_size - place)
+            self._dry[voice, place:] = 0
+            return
         rows = torch.tensor([voice])
         frames, phase = self._cut(rows)
         fade, _ = self._player.sound(frames.then(frames.silenced()), phase, self.sample, self._player.noise_keys[[voice]])
-        place = self.sample - self._hop
         self._fading[place : place + self.hop_size] += fade[0]
         self._dry[voice, place:] = 0
 
@@ -332,37 +349,54 @@ class Stream:
                         for name in ("f0_hz", "heights", "noise_magnitudes"))), torch.cat(phases)
 
     def _attack(self, voices: NDArray[np.int64]) -> None:
-        """The first frame of new notes: at this very sample, and silent."""
+        """The first frame of new notes: at this very sample, and silent, so that the stack alone need hear it."""
         self._player.attack(voices)
         ahead = self._midi_ahead(voices, self.sample, self._hop + self.hop_size, None)
-        self._player.last.put(torch.from_numpy(voices), self._player.frame(self._networks, ahead))
-        self._sounding[voices] = True
+        self._listen(ahead)
+        self._player.memory.n_frames[voices] = 1
+        rows = torch.from_numpy(voices)
+        silent = self._player.last[rows].silenced()
+        self._player.last.put(rows, Frames(ahead.f0_hz, silent.heights, silent.noise_magnitudes))
+        self._sounding[voices] = self._is_new[voices] = True
 
-    def _likely_z(self, voices: NDArray[np.int64], curves: list[Tensor]) -> Tensor:
-        """z of MIDI voices: drawn anew every frames_per_z frames of each, held in between."""
-        due = np.flatnonzero(self._player.memory.n_frames[voices] % self.config.frames_per_z == 0)
+    def _choose_z(self, ahead: Ahead) -> None:
+        """z of MIDI voices: the likeliest, anew every frames_per_z frames of each, held in between."""
+        due = np.flatnonzero(self._player.memory.n_frames[ahead.voices] % self.config.frames_per_z == 0)
         if len(due):
+            curves = (ahead.f0_hz, ahead.periodicity, ahead.loudness_db)
             mean, _ = self._networks.prior(*(curve[rows_of(due, curve)] for curve in curves))
-            self._z[rows_of(voices[due], self._z)] = mean[..., : self.config.n_z]
-        return self._z[rows_of(voices, self._z)]
+            self._z[rows_of(ahead.voices[due], self._z)] = mean[..., : self.config.n_z]
+
+    def _expect(self) -> None:
+        """What will be played at the end of the next hop, if nothing happens."""
+        self._is_changed[:] = False
+        self._ahead = self._look_ahead(np.flatnonzero(self._sounding), self._hop + 2 * self.hop_size)
 
     def _listen_ahead(self) -> None:
-        """What will be played at the end of the next hop, if nothing happens; the stacks hear it."""
-        self._is_changed[:] = False
+        """The stacks hear it."""
+        self._is_new[:] = False
         self._remembered = self._player.remember()
-        self._ahead = self._look_ahead(np.flatnonzero(self._sounding), self._hop + 2 * self.hop_size)
+        if self._ahead is not None and self._drop_changed():
+            self._listen(self._ahead)
 
     def _control_ahead(self) -> None:
         """The frames there, for the voices that went on as they were expected to."""
-        ahead, self._ahead = self._ahead, None
-        if ahead is None:
-            return
-        kept = ~self._is_changed[ahead.voices] & self._sounding[ahead.voices]
+        if self._ahead is not None and self._drop_changed():
+            voices = self._ahead.voices
+            self._next.put(rows_of(voices, self._dry), self._player.frame(self._networks, self._ahead))
+            self._is_next[voices] = True
+        self._ahead = None
+
+    def _drop_changed(self) -> bool:
+        """Forget what was expected of voices that have changed since; is any left?"""
+        assert self._ahead is not None
+        kept = ~self._is_changed[self._ahead.voices] & self._sounding[self._ahead.voices]
         if not kept.all():
-            ahead = ahead.only(kept)
-        if len(ahead.voices):
-            self._next.put(rows_of(ahead.voices, self._dry), self._player.frame(self._networks, ahead))
-            self._is_next[ahead.voices] = True
+            self._ahead = self._ahead.only(kept)
+        return bool(kept.any())
+
+    def _listen(self, ahead: Ahead) -> None:
+        self._player.step(self._networks, ahead, self._z[rows_of(ahead.voices, self._z)])
 
     def _make_noise_ahead(self) -> None:
         self._make_noise(np.flatnonzero(self._is_next), self._hop + self.hop_size, self.hop_size)
@@ -387,9 +421,9 @@ class Stream:
         self._is_next[voices] = False
         rows = rows_of(voices, self._dry)
         begun, phase, frames = self._player.last[rows], self._player.phase[rows], self._next[rows]
-        # a wheel or a bound note may jump where nobody foresaw it, and no harmonic may sound across Nyquist
-        may = audible(frames.f0_hz, begun.heights.shape[-1], self.config.sample_rate)
-        begun = Frames(begun.f0_hz, begun.heights * may, begun.noise_magnitudes)
+        if self._hop < self._jumping_until:  # no harmonic may sound across Nyquist
+            may = audible(frames.f0_hz, begun.heights.shape[-1], self.config.sample_rate)
+            begun = Frames(begun.f0_hz, begun.heights * may, begun.noise_magnitudes)
         audio, after = self._player.harmonics(begun.then(frames), phase, length)
         self._begun.put(rows, begun)
         self._begun_phase[rows], self._begun_sample[voices] = phase, self.sample
@@ -409,6 +443,8 @@ class Stream:
     def _frames_at(self, voices: NDArray[np.int64], at_sample: int) -> Frames:
         """The frames of voices at a later instant, if nothing happens until then; a performance that is over stays."""
         ahead = self._look_ahead(voices, at_sample)
+        if ahead is not None:
+            self._listen(ahead)
         if ahead is not None and len(ahead.voices) == len(voices):
             return self._player.frame(self._networks, ahead)
         frames = self._player.last[torch.from_numpy(voices)]
@@ -417,7 +453,7 @@ class Stream:
         return frames
 
     def _look_ahead(self, voices: NDArray[np.int64], at_sample: int) -> Ahead | None:
-        """What voices are about to play; their stacks hear it. None if no voice goes on."""
+        """What voices are about to play; None if no voice goes on."""
         if not len(voices):
             return None
         if self._fed:
@@ -432,7 +468,7 @@ class Stream:
         f0_hz = both_hz[:n]
         ahead = Ahead(voices, f0_hz, periodicity[:n], loudness_db[:n], f0_hz if before_hz is None else before_hz.clone(),
                       both_hz[n:])
-        self._player.step(self._networks, ahead, self._likely_z(voices, [f0_hz, ahead.periodicity, ahead.loudness_db]))
+        self._choose_z(ahead)
         return ahead
 
     def _fed_ahead(self, voices: NDArray[np.int64], frame: int) -> Ahead | None:
@@ -444,9 +480,8 @@ class Stream:
                                            for name in ("f0_hz", "periodicity", "loudness_db"))
         after_hz = _rows(np.array([take.f0_hz[min(at + 1, take.n_frames - 1)] for take, at in takes]))
         z = torch.from_numpy(np.stack([take.z[at // self.config.frames_per_z] for take, at in takes]))[:, None]
-        ahead = Ahead(going, f0_hz, periodicity, loudness_db, self._player.last.f0_hz[torch.from_numpy(going)], after_hz)
-        self._player.step(self._networks, ahead, z)
-        return ahead
+        self._z[rows_of(going, self._z)] = z
+        return Ahead(going, f0_hz, periodicity, loudness_db, self._player.last.f0_hz[torch.from_numpy(going)], after_hz)
 
 
 def _column(curve: NDArray) -> Tensor:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import mido
 import numpy as np
-import torch
 
 import ddspvae
 
@@ -16,7 +15,6 @@ BLOCK = 256
 out = Path("out")
 out.mkdir(exist_ok=True)
 
-torch.set_num_threads(1)  # waking a second thread takes longer than a block's work
 violin = ddspvae.load("violin")
 stream = violin.stream(voices=4)
 rate = violin.config.sample_rate

@@ -58,15 +58,16 @@ def segment_phase(f0_hz: Tensor, start: Tensor, sample_rate: int, hop_size: int)
     """
     f0 = f0_hz.to(start)
     now, after = f0[:, :-1], f0[:, 1:]
-    return torch.cat([start, now, after - now], dim=-1) @ _powers(sample_rate, hop_size, start.dtype, start.device)
+    size = 1 << hop_size.bit_length()  # notes begin anywhere in a hop: one table serves all their lengths
+    powers = _powers(sample_rate, size, start.dtype, start.device)[:, :hop_size]
+    return torch.cat([start, now, (after - now) / hop_size], dim=-1) @ powers
 
 
-@functools.lru_cache(maxsize=512)  # notes begin anywhere in a hop
+@functools.lru_cache(maxsize=32)
 @torch.inference_mode(False)  # a cached tensor must serve training too
-def _powers(sample_rate: int, hop_size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    t = torch.arange(hop_size, dtype=torch.float64)
-    rows = torch.stack([torch.ones_like(t), t / sample_rate, t.square() / (2 * hop_size * sample_rate)])
-    return rows.to(device, dtype)
+def _powers(sample_rate: int, size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    t = torch.arange(size, dtype=torch.float64)
+    return torch.stack([torch.ones_like(t), t / sample_rate, t.square() / (2 * sample_rate)]).to(device, dtype)
 
 
 def crossfade(hop_size: int, like: Tensor) -> Tensor:
@@ -83,9 +84,10 @@ def _ramp(hop_size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
 def sounding_segments(frames: Tensor) -> Tensor | None:
     """Which segments [B * F] have anything but zeros in a frame at their border [B, F + 1, C]; None for all of them.
 
-    While gradients are asked for, all: a silent frame has one too.
+    While gradients are asked for, all: a silent frame has one too. So too for a single segment, where looking takes
+    as long as playing.
     """
-    if frames.requires_grad:
+    if frames.requires_grad or frames.shape[1] == 2:
         return None
     silent = frames.amax(-1) == 0
     sounding = ~(silent[:, :-1] & silent[:, 1:]).flatten()

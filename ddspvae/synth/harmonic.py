@@ -130,8 +130,8 @@ def play_harmonics(f0_hz: Tensor, heights: Tensor, start: Tensor, sample_rate: i
 
     Args:
         f0_hz: [B, F + 1, 1], Hz.
-        heights: [B, F + 1, H], amplitude of each harmonic, 0 for those that may not sound; frames that are 0
-            throughout cost nothing.
+        heights: [B, F + 1, H], amplitude of each harmonic, 0 for those that may not sound; in takes, frames that are 0
+            throughout are left out.
         start: [B, F, 1], phase at the segments' first samples in cycles.
         sample_rate: Hz.
         hop_size: samples per segment.

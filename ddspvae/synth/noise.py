@@ -99,7 +99,7 @@ def play_noise(noise_magnitudes: Tensor, hop_size: int, key: NDArray[np.uint32],
     segment needs no frame beyond its own two, because white noise is known ahead.
 
     Args:
-        noise_magnitudes: [B, F + 1, K], linear, >= 0; frames of zeros cost nothing.
+        noise_magnitudes: [B, F + 1, K], linear, >= 0; in takes, frames of zeros are left out.
         hop_size: samples per segment.
         key: [B, 1] or [1, 1], from noise_key.
         start_sample: absolute position of the first sample.

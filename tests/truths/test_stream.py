@@ -235,7 +235,7 @@ def test_midi_equals_each_note_rendered_alone(violin):
         performer.start(0, pitch, velocity, onset)
         curves = []
         for instant in range(onset, n_frames * HOP + 1, HOP):
-            if release <= instant - 1.5 * HOP:  # frames are made in the middle of the hop before theirs
+            if release <= instant - 1.75 * HOP:  # what a frame will be is settled early in the hop before its own
                 performer.release(0, release)
             curves.append([float(curve[0]) for curve in performer.curves(np.array([0]), instant)])
             if performer.finished(np.array([0]), instant)[0]:
