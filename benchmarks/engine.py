@@ -286,7 +286,8 @@ def stream_row(instrument: Instrument, voices: int, block: int, seconds: float, 
         shares.append(took_s * sample_rate / block)
         spent_s, at = spent_s + took_s, at + block
     counted = np.array(shares[n_warm:] or shares)
-    return {"voices": voices, "block": block, "restart_s": restart_s, "mean": float(counted.mean()), "p99": float(np.percentile(counted, 99)),
+    return {"voices": voices, "block": block, "restart_s": restart_s,
+            "mean": float(counted.mean()), "p99": float(np.percentile(counted, 99)),
             "worst": float(counted.max()), "blocks": len(counted), "kept up": len(shares) == n_blocks,
             "delay_samples": stream.delay_samples}
 
@@ -322,8 +323,8 @@ def summary(offline: Sequence[dict[str, Any]], streaming: Sequence[dict[str, Any
         for row in streaming:
             if (row["voices"], row["block"]) == (voices, block):
                 how = f"struck again every {row['restart_s']:g} s" if row["restart_s"] else "held"
-                lines.append(f"| play live, {voices} voice{'s' * (voices > 1)} {how}, blocks of {block} | 99 % of the blocks "
-                             f"take less than {100 * row['p99']:.0f} % of their duration |")
+                lines.append(f"| play live, {voices} voice{'s' * (voices > 1)} {how}, blocks of {block} | "
+                             f"99 % of the blocks take less than {100 * row['p99']:.0f} % of their duration |")
     return "| at 48 kHz, one thread | |\n|---|---|\n" + "\n".join(lines) if lines else ""
 
 
