@@ -1,7 +1,7 @@
 """The part of the control network that a live stream runs once a frame, on ONNX Runtime where that is installed.
 
 A frame of one voice is a hundred operations on a few hundred numbers, and torch spends more time on calling than on
-computing. The same modules, exported, run three times as fast; without `pip install "ddspvae[live]"` they run as they are.
+computing. The same modules, exported, cost less a call; without `pip install "ddspvae[live]"` they run as they are.
 """
 
 from __future__ import annotations

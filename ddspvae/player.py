@@ -1,6 +1,7 @@
 """Curves in, dry sound out: decoder, level, harmonics and noise with a memory.
 
-Whole renders and live streams are this one function; they differ in how many frames they bring at a time.
+Whole renders take many frames at a time (`control`); live streams one, in two halves (`step`, `frame`), through the same
+layers of the decoder, the same level and the same synthesizer.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-FEW = 4  # partitions; so many transforms at once take a third of the time each
+FEW = 4  # partitions; so many transforms at once are faster than one after the other
 
 
 def partition_size(n_samples: int) -> int:
