@@ -6,7 +6,7 @@ layers of the decoder, the same level and the same synthesizer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,10 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ddspvae.live import LiveNetworks
+from ddspvae.live.networks import LiveNetworks
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.decoder import FRAMES_PER_STEP, Memory, rows_of
-from ddspvae.model.stack import scale_curves
 from ddspvae.signals import Controls, Performance
 from ddspvae.synth.envelopes import start_phase
 from ddspvae.synth.harmonic import play_harmonics
@@ -83,9 +82,15 @@ class Frames:
         return Frames(torch.lerp(self.f0_hz, other.f0_hz, way), torch.lerp(self.heights, other.heights, way),
                       torch.lerp(self.noise_magnitudes, other.noise_magnitudes, way))
 
-    def silenced(self) -> Frames:
-        """The same pitches, without sound."""
-        return Frames(self.f0_hz, torch.zeros_like(self.heights), torch.zeros_like(self.noise_magnitudes))
+    def scaled(self, factor: float) -> Frames:
+        """The same pitches, louder or softer."""
+        return Frames(self.f0_hz, self.heights * factor, self.noise_magnitudes * factor)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Frames]) -> Frames:
+        """The voices of all parts together."""
+        return cls(*(torch.cat([getattr(part, name) for part in parts])
+                     for name in ("f0_hz", "heights", "noise_magnitudes")))
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +99,7 @@ class Ahead:
 
     Args:
         voices: [R], which, in rising order.
-        f0_hz, periodicity, loudness_db: [R, 1, 1].
+        f0_hz, periodicity, loudness_db: [R, 1, 1]; z: [R, 1, Z].
         before_hz, after_hz: [R, 1, 1], f0 of the frames around it.
     """
 
@@ -102,6 +107,7 @@ class Ahead:
     f0_hz: Tensor
     periodicity: Tensor
     loudness_db: Tensor
+    z: Tensor
     before_hz: Tensor
     after_hz: Tensor
 
@@ -109,7 +115,7 @@ class Ahead:
         """Some of the voices."""
         rows = torch.from_numpy(np.flatnonzero(chosen))
         return Ahead(self.voices[chosen], self.f0_hz[rows], self.periodicity[rows], self.loudness_db[rows],
-                     self.before_hz[rows], self.after_hz[rows])
+                     self.z[rows], self.before_hz[rows], self.after_hz[rows])
 
 
 class Player:
@@ -125,10 +131,12 @@ class Player:
 
     def __init__(self, model: Autoencoder, room: Room | None, n_voices: int, *, seed: int = 0, first_voice: int = 0) -> None:
         config = model.config
-        self.model, self.n_voices, self.seed = model, n_voices, seed
+        self.model, self.room, self.n_voices, self.seed, self.first_voice = model, room, n_voices, seed, first_voice
         self.noise_keys = noise_key(seed, torch.arange(first_voice, first_voice + n_voices))
         self.sample_rate, self.hop_size = config.sample_rate, config.hop_size
         self.tail = None if room is None else Tail(room, config.sample_rate, config.hop_size)
+        nothing = torch.zeros(1, N_ROOM_BANDS, dtype=torch.float64)
+        self._rings = (nothing, nothing, nothing) if self.tail is None else self.tail.constants
         self._n_fft = fft_size(config.hop_size, config.n_noise_bands)
         self.memory = model.decoder.memory(n_voices)
         self.ringing = np.zeros((n_voices, N_ROOM_BANDS))
@@ -148,38 +156,55 @@ class Player:
         controls, self.ringing = scale(f0_hz, loudness_db, shape[1], *weighed, tail=self.tail, ringing=self.ringing)
         return Frames.of(controls)
 
-    def step(self, networks: LiveNetworks, ahead: Ahead, z: Tensor) -> None:
-        """Let the stack hear the next frame of the voices for which it is due; z is [R, 1, Z]. Half of control, live."""
+    def step(self, networks: LiveNetworks, ahead: Ahead) -> None:
+        """Let the stack hear the next frame of the voices for which it is due. Half of control, live."""
         memory, voices = self.memory, ahead.voices
         age = memory.n_frames[voices]
         due = np.flatnonzero(age % FRAMES_PER_STEP == 0)
         if not len(due):
             return
-        now, stepping = rows_of(due, z), rows_of(voices[due], memory.now)
-        hidden, *pasts = networks.step(ahead.f0_hz[now], ahead.periodicity[now], ahead.loudness_db[now], z[now],
+        now, stepping = rows_of(due, ahead.z), rows_of(voices[due], memory.now)
+        hidden, *pasts = networks.step(ahead.f0_hz[now], ahead.periodicity[now], ahead.loudness_db[now], ahead.z[now],
                                        *(past[stepping] for past in memory.pasts))
         for whole, part in zip(memory.pasts, pasts):
             whole[stepping] = part
         memory.before[stepping], memory.now[stepping] = memory.now[stepping], hidden
-        new = due[age[due] == 0]
-        if len(new):  # as if the first frame had always been
-            first, at = torch.from_numpy(voices[new]), torch.from_numpy(new)
-            memory.before[first] = memory.now[first]
-            memory.curves[first] = scale_curves(ahead.f0_hz[at], ahead.periodicity[at], ahead.loudness_db[at])
 
     def frame(self, networks: LiveNetworks, ahead: Ahead) -> Frames:
         """The next frame of voices whose stack has heard it, whatever the age of each. The other half."""
         memory, voices = self.memory, ahead.voices
         rows = rows_of(voices, memory.now)
         fade = ((memory.n_frames[voices] % FRAMES_PER_STEP + 1) / FRAMES_PER_STEP).astype(np.float32)
-        curves, noise_shape, *weighed = networks.frame(
+        heights, noise_magnitudes, memory.curves[rows], ringing = networks.frame(
             ahead.f0_hz, ahead.periodicity, ahead.loudness_db, memory.before[rows], memory.now[rows],
-            torch.from_numpy(fade)[:, None, None], memory.curves[rows], ahead.before_hz, ahead.after_hz)
-        memory.curves[rows] = curves
+            torch.from_numpy(fade)[:, None, None], memory.curves[rows], ahead.before_hz, ahead.after_hz,
+            torch.from_numpy(self.ringing[voices]), *self._rings)
         memory.n_frames[voices] += 1
-        controls, self.ringing[voices] = scale(ahead.f0_hz, ahead.loudness_db, noise_shape, *weighed, tail=self.tail,
-                                               ringing=self.ringing[voices])
-        return Frames.of(controls)
+        self.ringing[voices] = ringing.numpy()
+        return Frames(ahead.f0_hz, heights, noise_magnitudes)
+
+    def attack(self, networks: LiveNetworks, voices: NDArray[np.int64], f0_hz: Tensor, periodicity: Tensor,
+               loudness_db: Tensor) -> tuple[Frames, Tensor]:
+        """Forget what these voices played and begin new notes, whose first frame is silent: `last`, when this returns.
+
+        Args:
+            voices: [R]; f0_hz, periodicity, loudness_db: [R, 3, 1], of the first frame and those after it.
+        Returns:
+            the second frame, and the likeliest z of both [R, 1, Z].
+        """
+        memory, rows = self.memory, rows_of(voices, self.memory.now)
+        first = Frames.nothing(len(voices), self.model.config.n_harmonics, self.model.config.n_noise_bands)
+        self.last.put(rows, Frames(f0_hz[:, :1], first.heights, first.noise_magnitudes))
+        self.phase[rows] = 0
+        ringing = torch.zeros(len(voices), N_ROOM_BANDS, dtype=torch.float64)
+        heights, noise_magnitudes, memory.curves[rows], ringing, z, step, *pasts = networks.attack(
+            f0_hz[:, :2], periodicity[:, :2], loudness_db[:, :2], f0_hz[:, 2:], ringing, *self._rings,
+            *self.model.decoder.stack.silence(len(voices)))
+        for whole, part in zip(memory.pasts, pasts):
+            whole[rows] = part
+        memory.before[rows] = memory.now[rows] = step
+        memory.n_frames[voices], self.ringing[voices] = 2, ringing.numpy()
+        return Frames(f0_hz[:, 1:2], heights, noise_magnitudes), z
 
     def sound(self, frames: Frames, phase: Tensor, start_sample: int, noise_keys: NDArray[np.uint32]
               ) -> tuple[Tensor, Tensor]:
@@ -207,13 +232,9 @@ class Player:
             return torch.zeros(len(noise_keys), (frames.f0_hz.shape[1] - 1) * length)
         return play_noise(frames.noise_magnitudes, length, noise_keys, start_sample, self._n_fft)
 
-    def attack(self, voices: NDArray[np.int64]) -> None:
-        """Forget what these voices played: their next frame is the first of a new note."""
-        for past in self.memory.pasts:
-            past[voices] = 0
-        self.memory.n_frames[voices] = 0
-        self.phase[voices] = 0
-        self.ringing[voices] = 0
+    def alone(self, voice: int) -> Player:
+        """A player of one of these voices that has played nothing."""
+        return Player(self.model, self.room, 1, seed=self.seed, first_voice=self.first_voice + voice)
 
     def adopt(self, voice: int, other: Player) -> None:
         """Be, in one voice, where another player is in its only one."""

@@ -87,6 +87,7 @@ class Tail:
         self.keep = 10 ** (-6 * hop_size / sample_rate / decay_s)  # [R, J]
         half = np.sqrt(self.keep)  # the frame's own share ends half a hop after its instant
         self.now, self.first = energy * (1 - half), energy * half * (1 - self.keep)
+        self.constants = tuple(map(torch.from_numpy, (self.keep, self.now, self.first)))  # what solve_frame wants
         # the closed form below divides by keep^n, which must stay a number
         self._block = int(np.clip(-250 / np.log10(self.keep.min()), 1, 256))
 
@@ -116,9 +117,6 @@ class Tail:
     def _solve_block(self, asked: NDArray, band_share: NDArray, ringing: NDArray) -> tuple[NDArray, NDArray]:
         gain = 1 + (band_share * self.now[:, None]).sum(-1)
         feed = band_share * self.first[:, None]
-        if asked.shape[1] == 1:
-            dry = np.maximum(asked - ringing.sum(-1, keepdims=True), QUIETEST_DRY * asked) / gain
-            return dry, self.keep * ringing + feed[:, 0] * dry
         n = np.arange(asked.shape[1] + 1)[:, None]
         fallen = self.keep[:, None] ** n  # d^n
         # tail_n = d^n (tail_0 + sum over m < n of feed_m p_m d^-(m + 1)). Put a guess of p in, get a better one out:
@@ -134,6 +132,23 @@ class Tail:
                 break
         fed = (feed_ahead * dry[..., None]).sum(1)
         return dry, fallen[:, -1] * (ringing + fed)
+
+
+def solve_frame(wet_power: Tensor, band_share: Tensor, ringing: Tensor, keep: Tensor, now: Tensor, first: Tensor
+                ) -> tuple[Tensor, Tensor]:
+    """`Tail.solve` for one frame, in torch, so that a live network can contain it.
+
+    Args:
+        wet_power: [B, 1, 1]; band_share: [B, 1, J].
+        ringing: [B, J], float64.
+        keep, now, first: [R, J], Tail.constants; zeros are no room.
+    Returns:
+        dry power [B, 1, 1], and the tail after the frame [B, J].
+    """
+    asked, share = wet_power[:, 0].to(ringing), band_share[:, 0].to(ringing)
+    gain = 1 + (share * now).sum(-1, keepdim=True)
+    dry = torch.maximum(asked - ringing.sum(-1, keepdim=True), QUIETEST_DRY * asked) / gain
+    return dry[:, None].to(wet_power), keep * ringing + share * first * dry
 
 
 def solve_level(f0_hz: Tensor, loudness_db: Tensor, harmonic_distribution: Tensor, noise_shape: Tensor,
@@ -184,16 +199,26 @@ def scale(f0_hz: Tensor, loudness_db: Tensor, noise_shape: Tensor, distribution:
     Returns:
         Controls, and the ringing that the next frames find.
     """
-    power = db_to_power(loudness_db) * (loudness_db > DB_FLOOR)
+    power = asked_power(loudness_db)
     ringing = np.zeros((len(f0_hz), N_ROOM_BANDS)) if ringing is None else ringing
     if tail is not None:  # the room learns from the sound it makes, not from the level it costs
         share = band_share.detach().cpu().numpy()
         dry, ringing = tail.solve(power[..., 0].detach().cpu().numpy().astype(np.float64), share, ringing)
         power = torch.from_numpy(dry).to(power)[..., None]
+    return controls_of(power, f0_hz, noise_shape, distribution, harmonic_square, noise_square), ringing
+
+
+def asked_power(loudness_db: Tensor) -> Tensor:
+    """A-weighted power; silence is exactly 0."""
+    return db_to_power(loudness_db) * (loudness_db > DB_FLOOR)
+
+
+def controls_of(power: Tensor, f0_hz: Tensor, noise_shape: Tensor, distribution: Tensor, harmonic_square: Tensor,
+                noise_square: Tensor) -> Controls:
+    """Controls of a dry A-weighted power [B, F, 1], the rest as `weigh` takes and returns it."""
     sounding = power > 0
     # 1e-24, far below hearing, keeps the square root's gradient finite where a share is 0
     amplitude = (power * harmonic_square + 1e-24).sqrt() * sounding
     noise_gain = (power * noise_square + 1e-24).sqrt() * sounding
-    controls = Controls(f0_hz=f0_hz, amplitude=amplitude, harmonic_distribution=distribution,
-                        noise_magnitudes=noise_shape * noise_gain)
-    return controls, ringing
+    return Controls(f0_hz=f0_hz, amplitude=amplitude, harmonic_distribution=distribution,
+                    noise_magnitudes=noise_shape * noise_gain)

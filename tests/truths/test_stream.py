@@ -13,12 +13,14 @@ import torch
 from ddspvae import load
 from ddspvae.checks import InputError
 from ddspvae.instrument import Instrument
-from ddspvae.live import FrameNetwork, LiveNetworks, StepNetwork
+from ddspvae.live.networks import AttackNetwork, FrameNetwork, LiveNetworks, StepNetwork
 from ddspvae.midi.causal import CausalPerformer
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.signals import Performance
 from ddspvae.synth.convolve import fft_convolve
+from ddspvae.synth.level import Tail
 from ddspvae.synth.render import render
+from ddspvae.synth.reverb import N_ROOM_BANDS
 
 HOP, RATE = 240, 48_000
 
@@ -190,7 +192,7 @@ def test_frames_fed_in_pieces_equal_the_whole(violin):
         blocks.append(stream.read(80 * HOP))
     blocks.append(stream.read(ahead * HOP))
     np.testing.assert_allclose(np.concatenate(blocks), whole, atol=1e-5, rtol=0)
-    assert stream._fed[0][1].n_frames < 300  # the past is not kept
+    assert stream._takes._by_voice[0][1].n_frames < 300  # the past is not kept
 
     late = violin.stream(1)  # runs out, falls silent, and goes on when fed again
     late.feed(part(0, 400))
@@ -341,17 +343,26 @@ def test_a_wetter_room_keeps_the_loudness(violin):
 def test_the_exported_networks_equal_torch(violin, n_voices):
     random = torch.Generator().manual_seed(0)
     networks = LiveNetworks.of(violin.model)
-    plain = (StepNetwork(violin.model), FrameNetwork(violin.model), violin.model.prior)
+    plain = (StepNetwork(violin.model), FrameNetwork(violin.model), AttackNetwork(violin.model), violin.model.prior)
 
     def draw(*shape):
         return torch.randn(n_voices, *shape, generator=random)
 
-    curves = (440 * 2 ** draw(1, 1), torch.rand(n_voices, 1, 1, generator=random), -30 + 10 * draw(1, 1))
-    step_inputs = (*curves, draw(1, 8), *(torch.rand_like(past) for past in violin.model.decoder.stack.silence(n_voices)))
-    frame_inputs = (*curves, draw(1, 128), draw(1, 128), torch.full((n_voices, 1, 1), 0.5), draw(3, 3), curves[0], curves[0])
+    def draw_curves(n_frames):
+        return (440 * 2 ** draw(n_frames, 1), torch.rand(n_voices, n_frames, 1, generator=random),
+                -30 + 10 * draw(n_frames, 1))
+
+    curves = draw_curves(1)
+    pasts = violin.model.decoder.stack.silence(n_voices)
+    ringing = 1e-4 * torch.rand(n_voices, N_ROOM_BANDS, generator=random, dtype=torch.float64)
+    room = Tail(violin.room_and_response()[0], RATE, HOP).constants
+    step_inputs = (*curves, draw(1, 8), *(torch.rand_like(past) for past in pasts))
+    frame_inputs = (*curves, draw(1, 128), draw(1, 128), torch.full((n_voices, 1, 1), 0.5), draw(3, 3), curves[0],
+                    curves[0], ringing, *room)
+    attack_inputs = (*draw_curves(2), curves[0], ringing, *room, *pasts)
     with torch.inference_mode():
-        for fast, slow, inputs in zip((networks.step, networks.frame, networks.prior), plain,
-                                      (step_inputs, frame_inputs, curves)):
+        for fast, slow, inputs in zip((networks.step, networks.frame, networks.attack, networks.prior), plain,
+                                      (step_inputs, frame_inputs, attack_inputs, curves)):
             assert not isinstance(fast, torch.nn.Module)
             for ours, theirs in zip(fast(*inputs), slow(*inputs), strict=True):
                 assert ours.shape == theirs.shape and float(theirs.abs().max()) > 0

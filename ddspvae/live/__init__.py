@@ -1,0 +1,1 @@
+"""Now: MIDI events or performance frames in, audio in blocks of any size out."""

@@ -1,0 +1,147 @@
+"""The part of the control network that a live stream runs once a frame, on ONNX Runtime where that is installed.
+
+A frame of one voice is a hundred operations on a few hundred numbers, and torch spends more time on calling than on
+computing. The same modules, exported, cost less a call; without `pip install "ddspvae[live]"` they run as they are.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ddspvae.model.autoencoder import Autoencoder
+from ddspvae.model.decoder import TAPS
+from ddspvae.model.stack import scale_curves
+from ddspvae.synth.level import asked_power, controls_of, solve_frame, weigh
+from ddspvae.synth.reverb import N_ROOM_BANDS
+
+Network = Callable[..., tuple[Tensor, ...]]
+
+
+class StepNetwork(nn.Module):
+    """Decoder.step."""
+
+    def __init__(self, model: Autoencoder) -> None:
+        super().__init__()
+        self.decoder = model.decoder
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """See Decoder.step."""
+        return self.decoder.step(*inputs)
+
+
+class FrameNetwork(nn.Module):
+    """Decoder.frame at the level that the loudness asks for, in a room."""
+
+    def __init__(self, model: Autoencoder) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, before: Tensor, now: Tensor, fade: Tensor,
+                curves: Tensor, before_hz: Tensor, after_hz: Tensor, ringing: Tensor, *room: Tensor) -> tuple[Tensor, ...]:
+        """To the height of every harmonic, noise magnitudes, and the curves and the ringing that the next frame finds.
+
+        Args:
+            f0_hz, periodicity, loudness_db, before, now, fade, curves: as Decoder.frame takes them.
+            before_hz, after_hz: as `weigh` takes them.
+            ringing, room: as `solve_frame` takes them.
+        """
+        *shape, curves = self.model.decoder.frame(f0_hz, periodicity, loudness_db, before, now, fade, curves)
+        _, noise_shape, _ = balanced = self.model.balance(*shape)
+        *weighed, band_share = weigh(f0_hz, *balanced, self.model.config.sample_rate, before_hz, after_hz)
+        power, ringing = solve_frame(asked_power(loudness_db), band_share, ringing, *room)
+        controls = controls_of(power, f0_hz, noise_shape, *weighed)
+        return controls.amplitude * controls.harmonic_distribution, controls.noise_magnitudes, curves, ringing
+
+
+class AttackNetwork(nn.Module):
+    """All that the first two frames of a note take: its first frame is silent, so only the stack need hear it."""
+
+    def __init__(self, model: Autoencoder) -> None:
+        super().__init__()
+        self.prior, self.decoder, self.n_z = model.prior, model.decoder, model.config.n_z
+        self.frame = FrameNetwork(model)
+
+    def forward(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, after_hz: Tensor, ringing: Tensor,
+                *room_and_pasts: Tensor) -> tuple[Tensor, ...]:
+        """To what FrameNetwork returns for the second frame, the likeliest z, the step of the stack and its new pasts.
+
+        Args:
+            f0_hz, periodicity, loudness_db: [R, 2, 1].
+            after_hz: [R, 1, 1], f0 of the third frame.
+            ringing: [R, J], and `room`: as FrameNetwork takes them.
+            room_and_pasts: the room, then what the stack remembers of nothing.
+        """
+        room, pasts = room_and_pasts[:3], room_and_pasts[3:]
+        first, second = ((f0_hz[:, at], periodicity[:, at], loudness_db[:, at]) for at in (slice(0, 1), slice(1, 2)))
+        mean, _ = self.prior(*first)
+        z = mean[..., : self.n_z]
+        step, *pasts = self.decoder.step(*first, z, *pasts)
+        curves = scale_curves(*first).expand(-1, TAPS - 1, -1)  # as if the first frame had always been
+        sound = self.frame(*second, step, step, torch.ones_like(after_hz), curves, first[0], after_hz, ringing, *room)
+        return *sound, z, step, *pasts
+
+
+@dataclass(frozen=True)
+class LiveNetworks:
+    """StepNetwork, FrameNetwork, AttackNetwork and the prior of a model, as fast as they run here."""
+
+    step: Network
+    frame: Network
+    attack: Network
+    prior: Network
+
+    @classmethod
+    def of(cls, model: Autoencoder) -> LiveNetworks:
+        """Those of a model."""
+        stack = model.decoder.stack
+        one, two = torch.ones(1, 1, 1), torch.ones(1, 2, 1)
+        steps = torch.zeros(1, 1, stack.n_channels)
+        ringing = torch.zeros(1, N_ROOM_BANDS, dtype=torch.float64)
+        room = [ringing] * 3
+        pasts = stack.silence(1)
+        step_inputs = (one, one, one, torch.zeros(1, 1, model.config.n_z), *pasts)
+        frame_inputs = (one, one, one, steps, steps, one, torch.zeros(1, TAPS - 1, 3), one, one, ringing, *room)
+        attack_inputs = (two, two, two, one, ringing, *room, *pasts)
+        return cls(_fastest(StepNetwork(model), step_inputs), _fastest(FrameNetwork(model), frame_inputs, alike=range(10, 13)),
+                   _fastest(AttackNetwork(model), attack_inputs, alike=range(5, 8)), _fastest(model.prior, (one, one, one)))
+
+
+def _fastest(network: nn.Module, inputs: tuple[Tensor, ...], alike: Sequence[int] = ()) -> Network:
+    """The network on ONNX Runtime, for any number of voices; as it is where it cannot be exported.
+
+    The inputs `alike` are the same for all voices.
+    """
+    try:
+        import onnx  # noqa: F401  (what the exporter writes with)
+        import onnxruntime
+    except ImportError:
+        return network
+    with torch.no_grad():
+        outputs = network(*inputs)  # fills the caches of constants, which cannot be made inside an export
+    names = [f"in{i}" for i in range(len(inputs))], [f"out{i}" for i in range(len(outputs))]
+    voices = [name for i, name in enumerate(names[0]) if i not in alike] + names[1]
+    file = io.BytesIO()
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # that this exporter will be replaced by one that takes seconds
+            torch.onnx.export(network, inputs, file, dynamo=False, input_names=names[0], output_names=names[1],  # type: ignore[arg-type]
+                              opset_version=17, dynamic_axes={name: {0: "voices"} for name in voices})
+    except Exception as error:  # whatever an exporter may raise: the sound is the same without it
+        logging.getLogger(__name__).warning("no export to ONNX Runtime, streams run on torch: %s", error)
+        return network
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # waking a thread takes longer than the work
+    session = onnxruntime.InferenceSession(file.getvalue(), options, providers=["CPUExecutionProvider"])
+
+    def run(*tensors: Tensor) -> tuple[Tensor, ...]:
+        arrays = session.run(None, {name: tensor.numpy() for name, tensor in zip(names[0], tensors)})
+        return tuple(map(torch.from_numpy, arrays))
+
+    return run

@@ -1,0 +1,155 @@
+"""Live: MIDI events or performance frames in, audio in blocks of any size out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ddspvae.checks import InputError, check_range, fail
+from ddspvae.live.notes import LiveNotes
+from ddspvae.live.takes import FedTakes
+from ddspvae.live.voices import Voices
+from ddspvae.player import Player, one_thread
+from ddspvae.signals import Performance
+from ddspvae.synth.convolve import Convolver
+
+if TYPE_CHECKING:
+    from ddspvae.audio import Audio
+    from ddspvae.instrument import Instrument
+
+
+class Stream:
+    """One instrument that plays now.
+
+    Everything happens on one clock of samples. The sound of a hop is made when the hop begins, and made again from a
+    note's first sample on where one begins inside it; so a note sounds at once, and blocks of any sizes, one sample
+    each if need be, give the same sound.
+
+    Args: as in Instrument.stream.
+    """
+
+    delay_samples = 0  # from a note-on to its first sample
+    lookahead_frames = 3  # a frame that is fed live must be there so many hops before its instant
+
+    def __init__(self, instrument: Instrument, voices: int = 8, *, mono: bool = False, seed: int = 0, dry: bool = False,
+                 ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0, expression: float = 1.0,
+                 start_s: float = 0.0) -> None:
+        check_range("stream", "voices", voices, 1, 1024)
+        check_range("stream", "expression", expression, 0, 2)
+        check_range("stream", "start_s", start_s, 0, 1e6)
+        self.instrument, self.hop_size = instrument, instrument.config.hop_size
+        self.sample = self._start = round(start_s * instrument.config.frame_rate_hz) * self.hop_size
+        networks = instrument.live_networks()
+        with torch.inference_mode():
+            room, self._response = instrument.room_and_response(dry, ir, wet_db, decay)
+            self._convolver = None if self._response is None else Convolver(self._response, self.hop_size)
+            self._player = Player(instrument.model, room, voices, seed=seed)
+            self._notes = LiveNotes(instrument, networks, voices, mono, expression)
+            self._takes = FedTakes(instrument)
+            self._voices = Voices(self._player, networks, self._notes, self.sample)
+        self._entered: set[int] = set()  # voices that were fed
+        self._rung: dict[int, torch.Tensor] = {}  # of what fed voices played before the clock began
+        self._ringing = torch.zeros(1, 0)  # all of it
+
+    def send(self, message: Any, offset: int = 0) -> None:
+        """Play a MIDI message `offset` samples after the start of the next block.
+
+        Understood, whatever the channel: note_on, note_off, pitchwheel (two semitones), sustain pedal (64), all sound off
+        (120), all notes off (123). Other messages change nothing; a room rings on after all of them. A note starts at
+        its own sample; what bends or ends one is heard within two hops.
+
+        Args:
+            message: a mido.Message.
+            offset: samples, >= 0.
+        Raises:
+            InputError: not a message, or this stream is fed performances.
+        """
+        if not hasattr(message, "type"):
+            raise fail("stream.send", "message", "be a mido.Message", type(message).__name__)
+        check_range("stream.send", "offset", offset, 0, 10**9)
+        if offset != int(offset):
+            raise fail("stream.send", "offset", "be a whole number of samples", offset)
+        if self._takes:
+            raise InputError("stream.send: this stream plays the performances it was fed; open another one for MIDI.")
+        self._notes.receive(self.sample + int(offset), message)
+
+    @torch.inference_mode()
+    @one_thread()
+    def feed(self, performance: Performance, voice: int = 0) -> None:
+        """Play frames: the first of them at 0 on the clock, or after those that this voice was fed before.
+
+        Frames may come in pieces while they are played, lookahead_frames early; a voice that runs out of them falls
+        silent until it is fed again. A stream whose clock began later is where it would be had it played from 0.
+
+        Args:
+            performance: of this instrument, or adapted to it.
+            voice: which voice plays it.
+        Raises:
+            InputError: no such voice, MIDI was sent, or the first frames come in the middle of a hop.
+        """
+        check_range("stream.feed", "voice", voice, 0, self._player.n_voices - 1)
+        if self._notes.n_received:
+            raise InputError("stream.feed: this stream plays MIDI; open another one for performances.")
+        performance = self.instrument.adapt(performance)
+        voices, now = self._voices, self.sample // self.hop_size
+        if not voices.sounding[voice] and self.sample != voices.end:
+            raise InputError(f"stream.feed: a performance must begin between hops of {self.hop_size} samples, got sample "
+                             f"{self.sample}; feed it before the first read, or before the voice runs out.")
+        voices.source = self._takes
+        at_start = self.sample == self._start
+        joined = self._takes.add(voice, performance, past_frames=0 if at_start else now)
+        if voices.sounding[voice]:
+            return
+        if voice not in self._entered or at_start:
+            self._entered.add(voice)
+            rung = self._takes.enter(self._player, joined, voice, now, self._response)
+            voices.sounding[voice] = now < joined.n_frames
+            if rung is not None:
+                self._rung[voice] = rung
+                self._ringing = torch.stack(list(self._rung.values())).sum(0)
+        elif now < self._takes.end(voice):
+            voices.resume(voice, self.sample)
+
+    @torch.inference_mode()
+    @one_thread()
+    def read(self, n_samples: int) -> Audio:
+        """The next samples, [n_samples], or [2, n_samples] in a stereo room."""
+        check_range("stream.read", "n_samples", n_samples, 0, 10**9)
+        parts, end = [], self.sample + n_samples
+        while self.sample < end:
+            if self.sample == self._voices.end:
+                self._next_hop()
+            hop = self._voices.begin
+            begin = self.sample - hop
+            self._go_on_to(min(end, self._voices.end))
+            dry = self._voices.mix[None, begin : self.sample - hop]
+            parts.append(dry if self._convolver is None else self._convolver(dry))
+        if not parts:
+            return np.zeros(0 if self._response is None or len(self._response) == 1 else (2, 0), dtype=np.float32)
+        audio = parts[0].clone() if len(parts) == 1 else torch.cat(parts, dim=-1)
+        if self._ringing.shape[-1]:
+            n = min(n_samples, self._ringing.shape[-1])
+            audio[:, :n] += self._ringing[:, :n]
+            self._ringing = self._ringing[:, n:]
+        sound: Audio = audio.numpy()
+        return sound[0] if len(sound) == 1 else sound
+
+    def _next_hop(self) -> None:
+        self._voices.next_hop()
+        if self._notes.next_sample == self.sample:
+            self._notes.play(self._voices, self.sample)
+        else:
+            self._voices.advance()
+
+    def _go_on_to(self, end: int) -> None:
+        """Advance the clock inside a hop, with all that happens on the way."""
+        hop, chores = self._voices.begin, self._voices.chores
+        while self.sample < end:
+            if self._notes.next_sample == self.sample:
+                self._notes.play(self._voices, self.sample)
+            place = self.sample - hop
+            if place in chores:
+                chores[place]()
+            self.sample = int(min([end, self._notes.next_sample, *(hop + later for later in chores if later > place)]))

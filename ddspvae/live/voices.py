@@ -1,0 +1,259 @@
+"""The voices of a stream, hop by hop: what they are about to play is asked of a source, and made into sound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ddspvae.live.networks import LiveNetworks
+from ddspvae.model.decoder import Memory, rows_of
+from ddspvae.player import Ahead, Frames, Player
+from ddspvae.synth.constrain import audible
+from ddspvae.synth.envelopes import segment_phase
+
+JUMP_HOPS = 4  # for which a pitch may come as a surprise to frames that were made ahead
+
+
+class Source(Protocol):
+    """What says which frames voices play."""
+
+    def ahead(self, voices: NDArray[np.int64], ages: NDArray[np.int64], at_sample: int, before_hz: Tensor) -> Ahead | None:
+        """What voices play at an instant, if nothing happens until then; of those that go on, None if none does.
+
+        Args:
+            voices: [V]; ages: [V], frames they have played.
+            before_hz: [V, 1, 1], f0 of the frame before.
+        """
+
+    def over(self, voices: NDArray[np.int64], at_sample: int) -> NDArray[np.bool_]:
+        """Which of them [V] have nothing more to play."""
+
+
+class Voices:
+    """The sound of all voices, one hop at a time, made when the hop begins.
+
+    What changes inside a hop is made again from that sample on. The frames at the end of the next hop, and the noise up
+    to them, are made ahead at four places in the hop, so that small blocks share the work evenly.
+
+    Args:
+        player: of the voices.
+        networks: of the same model.
+        source: of their frames.
+        first_sample: where the clock begins, a whole number of hops.
+    """
+
+    def __init__(self, player: Player, networks: LiveNetworks, source: Source, first_sample: int) -> None:
+        config, n_voices = player.model.config, player.n_voices
+        self.player, self.source, self.hop_size = player, source, player.hop_size
+        self._networks = networks
+        self.sounding = np.zeros(n_voices, dtype=bool)
+        self.begin = first_sample - self.hop_size  # of the hop whose sound is there
+        self.mix = torch.zeros(self.hop_size)
+        self.chores: Mapping[int, Callable[[], None]] = {  # by place in the hop
+            self.hop_size // 4: self._expect, self.hop_size // 2: self._listen_ahead,
+            self.hop_size * 3 // 4: self._control_ahead, self.hop_size * 7 // 8: self._make_noise_ahead,
+        }
+        self._ahead: Ahead | None = None  # what the frame at the end of the next hop will be
+        self._next = Frames.nothing(n_voices, config.n_harmonics, config.n_noise_bands)  # that frame
+        self._is_next = np.zeros(n_voices, dtype=bool)  # who has it
+        self._remembered: tuple[Memory, NDArray] | None = None  # before voices heard it
+        self._is_changed = np.zeros(n_voices, dtype=bool)  # what has another future since it was expected
+        self._is_new = np.zeros(n_voices, dtype=bool)  # what has another past since that was remembered
+        self._begun = Frames.nothing(n_voices, config.n_harmonics, config.n_noise_bands)  # where segments began
+        self._begun_phase = player.phase.clone()
+        self._begun_sample = np.zeros(n_voices, dtype=np.int64)
+        self._jumping_until = first_sample
+        self._dry = torch.zeros(n_voices, self.hop_size)
+        self._noise = torch.zeros(n_voices, self.hop_size)  # up to the next frame
+        self._fading = torch.zeros(self.hop_size)  # what is left in this hop of notes that gave way
+        self._leaving: list[tuple[int, Frames, Tensor]] = []  # voices whose notes take one more hop to fade, frame, phase
+
+    @property
+    def end(self) -> int:
+        """The sample after the hop whose sound is there."""
+        return self.begin + self.hop_size
+
+    def next_hop(self) -> None:
+        """Go on to the hop that begins where this one ends; its sound is there after `advance`."""
+        self.begin = self.end
+        self._dry.zero_()
+        self._fading.zero_()
+
+    def advance(self) -> None:
+        """Make the sound of a hop that begins."""
+        self._advance(np.flatnonzero(self.sounding), self.begin)
+        self._remembered = None
+        self._sum()
+
+    def change(self, at_sample: int, fresh: NDArray[np.int64], begun: Frames | None, bound: NDArray[np.int64]) -> None:
+        """Let voices that begin a note, or are bound to another one, sound accordingly from a sample on.
+
+        Args:
+            fresh: [R], voices whose first frame the player has at that sample; begun, their frames at the end of the hop.
+            bound: voices that go on differently.
+        """
+        if self._remembered is not None:
+            expected = bound[~self._is_new[bound]]
+            if len(expected):
+                self.player.recall(expected, self._remembered)
+        new = np.union1d(fresh, bound)
+        self._is_next[new] = False
+        self._is_changed[new] = True
+        if len(bound):
+            self.expect_jumps()
+            if at_sample > self.begin:
+                rows = torch.from_numpy(bound)
+                frames, phase = self._cut(rows, at_sample)
+                self.player.last.put(rows, frames)
+                self.player.phase[rows] = phase
+        if begun is not None:
+            self._next.put(rows_of(fresh, self._dry), begun)
+            self._is_next[fresh] = self.sounding[fresh] = self._is_new[fresh] = True
+            self._make_noise(fresh, at_sample, self.end - at_sample)
+        if at_sample == self.begin:
+            self.advance()
+        else:
+            self._advance(new, at_sample)
+            self._sum()
+
+    def expect_jumps(self) -> None:
+        """From now on for a while, harmonics near Nyquist need another look."""
+        self._jumping_until = self.begin + JUMP_HOPS * self.hop_size
+
+    def fade(self, voice: int, at_sample: int) -> None:
+        """Let what a voice plays fade out, in half a hop to one and a half, beside whatever the voice does next."""
+        place, length = at_sample - self.begin, self.end - at_sample
+        row = slice(voice, voice + 1)
+        way = 1.0  # of the fade, in this hop
+        if 2 * length < self.hop_size or not place:
+            way = length / (length + self.hop_size) if place else 0.0
+            self._leaving.append((voice, self.player.last[row].scaled(1 - way), self.player.phase[row].clone()))
+        if place:
+            self._fading[place:] += self._dry[voice, place:] * torch.linspace(1, 1 - way, length)
+        self._dry[voice, place:] = 0
+
+    def stop(self, voice: int) -> None:
+        """Play nothing more on a voice that fades."""
+        self.sounding[voice] = False
+
+    def resume(self, voice: int, at_sample: int) -> None:
+        """Let a voice that had fallen silent go on from the frame at a sample."""
+        ahead = self._look_ahead(np.array([voice]), at_sample)
+        if ahead is not None:
+            self.player.step(self._networks, ahead)
+            self.player.last.put(torch.tensor([voice]), self.player.frame(self._networks, ahead))
+            self.sounding[voice] = True
+
+    def _sum(self) -> None:
+        self.mix = self._dry.sum(0) + self._fading
+
+    def _cut(self, rows: Tensor, at_sample: int) -> tuple[Frames, Tensor]:
+        """The frame and the phase in which voices are at a sample inside the hop, and from which they may go on differently."""
+        last = self.player.last[rows]
+        frames, phases = [], []
+        for row, voice in enumerate(rows.tolist()):  # each may have begun its segment elsewhere
+            one = rows[row : row + 1]
+            length, done = self.end - int(self._begun_sample[voice]), at_sample - int(self._begun_sample[voice])
+            begun, begun_phase = self._begun[one], self._begun_phase[one]
+            both = torch.cat([begun.f0_hz, last.f0_hz[row : row + 1]], dim=1)
+            frames.append(begun.between(last[row : row + 1], done / length))
+            if done:
+                phases.append(segment_phase(both, begun_phase, self.player.sample_rate, length)[..., done : done + 1] % 1)
+            else:
+                phases.append(begun_phase)
+        return Frames.joined(frames), torch.cat(phases)
+
+    def _expect(self) -> None:
+        """What will be played at the end of the next hop, if nothing happens."""
+        self._is_changed[:] = False
+        self._ahead = self._look_ahead(np.flatnonzero(self.sounding), self.end + self.hop_size)
+
+    def _listen_ahead(self) -> None:
+        """The stacks hear it."""
+        self._is_new[:] = False
+        self._remembered = self.player.remember()
+        if self._ahead is not None and self._drop_changed():
+            self.player.step(self._networks, self._ahead)
+
+    def _control_ahead(self) -> None:
+        """The frames there, for the voices that went on as they were expected to."""
+        if self._ahead is not None and self._drop_changed():
+            voices = self._ahead.voices
+            self._next.put(rows_of(voices, self._dry), self.player.frame(self._networks, self._ahead))
+            self._is_next[voices] = True
+        self._ahead = None
+
+    def _drop_changed(self) -> bool:
+        """Forget what was expected of voices that have changed since; is any left?"""
+        assert self._ahead is not None
+        kept = ~self._is_changed[self._ahead.voices] & self.sounding[self._ahead.voices]
+        if not kept.all():
+            self._ahead = self._ahead.only(kept)
+        return bool(kept.any())
+
+    def _make_noise_ahead(self) -> None:
+        self._make_noise(np.flatnonzero(self._is_next), self.end, self.hop_size)
+
+    def _make_noise(self, voices: NDArray[np.int64], at_sample: int, length: int) -> None:
+        """The noise from the last frames to the next."""
+        if len(voices):
+            rows, keys = rows_of(voices, self._dry), self.player.noise_keys[voices]
+            frames = self.player.last[rows].then(self._next[rows])
+            self._noise[rows, :length] = self.player.noise(frames, at_sample, keys, length)
+
+    def _advance(self, voices: NDArray[np.int64], at_sample: int) -> None:
+        """From a sample to the end of the hop: the frames there, and the sound on the way."""
+        length = self.end - at_sample
+        missing = voices[~self._is_next[voices]]
+        if len(missing):
+            self._next.put(rows_of(missing, self._dry), self._frames_at(missing, self.end))
+            self._make_noise(missing, at_sample, length)
+        self._is_next[voices] = False
+        rows = rows_of(voices, self._dry)
+        begun, phase, frames = self.player.last[rows], self.player.phase[rows], self._next[rows]
+        if self.begin < self._jumping_until:  # no harmonic may sound across Nyquist
+            may = audible(frames.f0_hz, begun.heights.shape[-1], self.player.sample_rate)
+            begun = Frames(begun.f0_hz, begun.heights * may, begun.noise_magnitudes)
+        segments = begun.then(frames)
+        leaving = self._leaving if length == self.hop_size else []
+        if leaving:  # in one go with the others, which costs little more than those alone
+            last = Frames.joined([frame for _, frame, _ in leaving])
+            tails = last.then(last.scaled(0))
+            noise = self.player.noise(tails, at_sample, self.player.noise_keys[[voice for voice, *_ in leaving]], length)
+            audio, after = self.player.harmonics(Frames.joined([segments, tails]),
+                                                 torch.cat([phase, *(phase for *_, phase in leaving)]), length)
+            self._fading += (audio[len(voices) :] + noise).sum(0)
+            audio, after, self._leaving = audio[: len(voices)], after[: len(voices)], []
+        elif len(voices):
+            audio, after = self.player.harmonics(segments, phase, length)
+        if not len(voices):
+            return
+        self._begun.put(rows, begun)
+        self._begun_phase[rows], self._begun_sample[voices] = phase, at_sample
+        self.player.last.put(rows, frames)
+        self.player.phase[rows] = after
+        self._dry[rows, self.hop_size - length :] = audio + self._noise[rows, :length]
+        self.sounding[voices[self.source.over(voices, self.end)]] = False
+
+    def _frames_at(self, voices: NDArray[np.int64], at_sample: int) -> Frames:
+        """The frames of voices at a later instant, if nothing happens until then; who has nothing to play stays."""
+        ahead = self._look_ahead(voices, at_sample)
+        if ahead is not None:
+            self.player.step(self._networks, ahead)
+        if ahead is not None and len(ahead.voices) == len(voices):
+            return self.player.frame(self._networks, ahead)
+        frames = self.player.last[torch.from_numpy(voices)]
+        if ahead is not None:
+            frames.put(torch.from_numpy(np.searchsorted(voices, ahead.voices)), self.player.frame(self._networks, ahead))
+        return frames
+
+    def _look_ahead(self, voices: NDArray[np.int64], at_sample: int) -> Ahead | None:
+        if not len(voices):
+            return None
+        before_hz = self.player.last.f0_hz[rows_of(voices, self._dry)].clone()
+        return self.source.ahead(voices, self.player.memory.n_frames[voices], at_sample, before_hz)
