@@ -19,6 +19,7 @@ from ddspvae.curves import resample_curve
 from ddspvae.features.extract import extract
 from ddspvae.features.statistics import Statistics
 from ddspvae.live.networks import LiveNetworks
+from ddspvae.live.stream import Stream
 from ddspvae.midi.rules import perform
 from ddspvae.midi.voices import to_one_voice
 from ddspvae.model.autoencoder import Autoencoder, ModelConfig
@@ -27,7 +28,6 @@ from ddspvae.model.decoder import FRAMES_PER_STEP
 from ddspvae.player import Player, one_thread, play_whole
 from ddspvae.presets import find_preset, read_card, read_weights
 from ddspvae.signals import Features, Latents, Notes, Performance
-from ddspvae.live.stream import Stream
 from ddspvae.synth.convolve import Convolver, partition_size
 from ddspvae.synth.reverb import Room, impulse_response
 

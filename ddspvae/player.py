@@ -164,7 +164,7 @@ class Player:
         if not len(due):
             return
         now, stepping = rows_of(due, ahead.z), rows_of(voices[due], memory.now)
-        hidden, *pasts = networks.step(ahead.f0_hz[now], ahead.periodicity[now], ahead.loudness_db[now], ahead.z[now],
+        hidden, _, *pasts = networks.step(ahead.f0_hz[now], ahead.periodicity[now], ahead.loudness_db[now], ahead.z[now],
                                        *(past[stepping] for past in memory.pasts))
         for whole, part in zip(memory.pasts, pasts):
             whole[stepping] = part
@@ -193,18 +193,20 @@ class Player:
             the second frame, and the likeliest z of both [R, 1, Z].
         """
         memory, rows = self.memory, rows_of(voices, self.memory.now)
-        first = Frames.nothing(len(voices), self.model.config.n_harmonics, self.model.config.n_noise_bands)
-        self.last.put(rows, Frames(f0_hz[:, :1], first.heights, first.noise_magnitudes))
-        self.phase[rows] = 0
-        ringing = torch.zeros(len(voices), N_ROOM_BANDS, dtype=torch.float64)
-        heights, noise_magnitudes, memory.curves[rows], ringing, z, step, *pasts = networks.attack(
-            f0_hz[:, :2], periodicity[:, :2], loudness_db[:, :2], f0_hz[:, 2:], ringing, *self._rings,
-            *self.model.decoder.stack.silence(len(voices)))
+        first = [curve[:, :1] for curve in (f0_hz, periodicity, loudness_db)]
+        mean, _ = networks.prior(*first)
+        z = mean[..., : self.model.config.n_z]
+        step, curves, *pasts = networks.step(*first, z, *self.model.decoder.stack.silence(len(voices)))
         for whole, part in zip(memory.pasts, pasts):
             whole[rows] = part
-        memory.before[rows] = memory.now[rows] = step
-        memory.n_frames[voices], self.ringing[voices] = 2, ringing.numpy()
-        return Frames(f0_hz[:, 1:2], heights, noise_magnitudes), z
+        memory.before[rows] = memory.now[rows] = step  # as if the first frame had always been
+        memory.curves[rows] = curves
+        memory.n_frames[voices], self.ringing[voices] = 1, 0
+        self.last.f0_hz[rows], self.last.heights[rows], self.last.noise_magnitudes[rows] = first[0], 0, 0
+        self.phase[rows] = 0
+        f0_hz, before_hz, after_hz = f0_hz[:, 1:2], first[0], f0_hz[:, 2:]
+        ahead = Ahead(voices, f0_hz, periodicity[:, 1:2], loudness_db[:, 1:2], z, before_hz, after_hz)
+        return self.frame(networks, ahead), z
 
     def sound(self, frames: Frames, phase: Tensor, start_sample: int, noise_keys: NDArray[np.uint32]
               ) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.decoder import TAPS
-from ddspvae.model.stack import scale_curves
 from ddspvae.synth.level import asked_power, controls_of, solve_frame, weigh
 from ddspvae.synth.reverb import N_ROOM_BANDS
 
@@ -60,57 +59,27 @@ class FrameNetwork(nn.Module):
         return controls.amplitude * controls.harmonic_distribution, controls.noise_magnitudes, curves, ringing
 
 
-class AttackNetwork(nn.Module):
-    """All that the first two frames of a note take: its first frame is silent, so only the stack need hear it."""
-
-    def __init__(self, model: Autoencoder) -> None:
-        super().__init__()
-        self.prior, self.decoder, self.n_z = model.prior, model.decoder, model.config.n_z
-        self.frame = FrameNetwork(model)
-
-    def forward(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, after_hz: Tensor, ringing: Tensor,
-                *room_and_pasts: Tensor) -> tuple[Tensor, ...]:
-        """To what FrameNetwork returns for the second frame, the likeliest z, the step of the stack and its new pasts.
-
-        Args:
-            f0_hz, periodicity, loudness_db: [R, 2, 1].
-            after_hz: [R, 1, 1], f0 of the third frame.
-            ringing: [R, J], and `room`: as FrameNetwork takes them.
-            room_and_pasts: the room, then what the stack remembers of nothing.
-        """
-        room, pasts = room_and_pasts[:3], room_and_pasts[3:]
-        first, second = ((f0_hz[:, at], periodicity[:, at], loudness_db[:, at]) for at in (slice(0, 1), slice(1, 2)))
-        mean, _ = self.prior(*first)
-        z = mean[..., : self.n_z]
-        step, *pasts = self.decoder.step(*first, z, *pasts)
-        curves = scale_curves(*first).expand(-1, TAPS - 1, -1)  # as if the first frame had always been
-        sound = self.frame(*second, step, step, torch.ones_like(after_hz), curves, first[0], after_hz, ringing, *room)
-        return *sound, z, step, *pasts
-
-
 @dataclass(frozen=True)
 class LiveNetworks:
-    """StepNetwork, FrameNetwork, AttackNetwork and the prior of a model, as fast as they run here."""
+    """StepNetwork, FrameNetwork and the prior of a model, as fast as they run here."""
 
     step: Network
     frame: Network
-    attack: Network
     prior: Network
 
     @classmethod
     def of(cls, model: Autoencoder) -> LiveNetworks:
         """Those of a model."""
         stack = model.decoder.stack
-        one, two = torch.ones(1, 1, 1), torch.ones(1, 2, 1)
+        one = torch.ones(1, 1, 1)
         steps = torch.zeros(1, 1, stack.n_channels)
         ringing = torch.zeros(1, N_ROOM_BANDS, dtype=torch.float64)
         room = [ringing] * 3
-        pasts = stack.silence(1)
-        step_inputs = (one, one, one, torch.zeros(1, 1, model.config.n_z), *pasts)
+        step_inputs = (one, one, one, torch.zeros(1, 1, model.config.n_z), *stack.silence(1))
         frame_inputs = (one, one, one, steps, steps, one, torch.zeros(1, TAPS - 1, 3), one, one, ringing, *room)
-        attack_inputs = (two, two, two, one, ringing, *room, *pasts)
-        return cls(_fastest(StepNetwork(model), step_inputs), _fastest(FrameNetwork(model), frame_inputs, alike=range(10, 13)),
-                   _fastest(AttackNetwork(model), attack_inputs, alike=range(5, 8)), _fastest(model.prior, (one, one, one)))
+        return cls(_fastest(StepNetwork(model), step_inputs),
+                   _fastest(FrameNetwork(model), frame_inputs, alike=range(10, 13)),
+                   _fastest(model.prior, (one, one, one)))
 
 
 def _fastest(network: nn.Module, inputs: tuple[Tensor, ...], alike: Sequence[int] = ()) -> Network:

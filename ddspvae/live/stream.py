@@ -145,11 +145,12 @@ class Stream:
 
     def _go_on_to(self, end: int) -> None:
         """Advance the clock inside a hop, with all that happens on the way."""
-        hop, chores = self._voices.begin, self._voices.chores
+        voices = self._voices
         while self.sample < end:
             if self._notes.next_sample == self.sample:
-                self._notes.play(self._voices, self.sample)
-            place = self.sample - hop
-            if place in chores:
-                chores[place]()
-            self.sample = int(min([end, self._notes.next_sample, *(hop + later for later in chores if later > place)]))
+                self._notes.play(voices, self.sample)
+            place = self.sample - voices.begin
+            if place in voices.places:
+                voices.work(place)
+            later = [voices.begin + at for at in voices.places if at > place]
+            self.sample = int(min([end, self._notes.next_sample, *later]))

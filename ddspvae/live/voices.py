@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -34,11 +35,29 @@ class Source(Protocol):
         """Which of them [V] have nothing more to play."""
 
 
+@dataclass(eq=False)
+class _Leaving:
+    """A note's last hop.
+
+    Args:
+        voice: that played it.
+        segment: its frames at both ends, the second silent.
+        phase: [1, 1, 1], at the first.
+        noise: [hop_size], when it is made.
+    """
+
+    voice: int
+    segment: Frames
+    phase: Tensor
+    noise: Tensor | None = None
+
+
 class Voices:
     """The sound of all voices, one hop at a time, made when the hop begins.
 
     What changes inside a hop is made again from that sample on. The frames at the end of the next hop, and the noise up
-    to them, are made ahead at four places in the hop, so that small blocks share the work evenly.
+    to them, are made ahead at four places in the hop, so that small blocks share the work evenly; where notes begin, whose
+    sound cannot wait, most of that is left to the next hop.
 
     Args:
         player: of the voices.
@@ -54,11 +73,15 @@ class Voices:
         self.sounding = np.zeros(n_voices, dtype=bool)
         self.begin = first_sample - self.hop_size  # of the hop whose sound is there
         self.mix = torch.zeros(self.hop_size)
-        self.chores: Mapping[int, Callable[[], None]] = {  # by place in the hop
+        self._chores: Mapping[int, Callable[[], None]] = {  # by place in the hop
             self.hop_size // 4: self._expect, self.hop_size // 2: self._listen_ahead,
             self.hop_size * 3 // 4: self._control_ahead, self.hop_size * 7 // 8: self._make_noise_ahead,
         }
+        self.places = sorted(self._chores)
+        self._left: list[Callable[[], None]] = []  # chores that waited
+        self._is_late = False  # this hop had notes to begin
         self._ahead: Ahead | None = None  # what the frame at the end of the next hop will be
+        self._next_begin = first_sample  # where the next hop begins
         self._next = Frames.nothing(n_voices, config.n_harmonics, config.n_noise_bands)  # that frame
         self._is_next = np.zeros(n_voices, dtype=bool)  # who has it
         self._remembered: tuple[Memory, NDArray] | None = None  # before voices heard it
@@ -71,7 +94,7 @@ class Voices:
         self._dry = torch.zeros(n_voices, self.hop_size)
         self._noise = torch.zeros(n_voices, self.hop_size)  # up to the next frame
         self._fading = torch.zeros(self.hop_size)  # what is left in this hop of notes that gave way
-        self._leaving: list[tuple[int, Frames, Tensor]] = []  # voices whose notes take one more hop to fade, frame, phase
+        self._leaving: list[_Leaving] = []  # notes that gave way and take one more hop to fade
 
     @property
     def end(self) -> int:
@@ -81,14 +104,26 @@ class Voices:
     def next_hop(self) -> None:
         """Go on to the hop that begins where this one ends; its sound is there after `advance`."""
         self.begin = self.end
+        self._is_late = False
         self._dry.zero_()
         self._fading.zero_()
 
     def advance(self) -> None:
         """Make the sound of a hop that begins."""
+        for chore in self._left:
+            chore()
+        self._left.clear()
         self._advance(np.flatnonzero(self.sounding), self.begin)
         self._remembered = None
         self._sum()
+
+    def work(self, place: int) -> None:
+        """Do what is to be done at a place in the hop."""
+        chore = self._chores[place]
+        if self._is_late and chore != self._expect:
+            self._left.append(chore)
+        else:
+            chore()
 
     def change(self, at_sample: int, fresh: NDArray[np.int64], begun: Frames | None, bound: NDArray[np.int64]) -> None:
         """Let voices that begin a note, or are bound to another one, sound accordingly from a sample on.
@@ -101,7 +136,7 @@ class Voices:
             expected = bound[~self._is_new[bound]]
             if len(expected):
                 self.player.recall(expected, self._remembered)
-        new = np.union1d(fresh, bound)
+        new = np.sort(np.concatenate([fresh, bound]))
         self._is_next[new] = False
         self._is_changed[new] = True
         if len(bound):
@@ -112,6 +147,7 @@ class Voices:
                 self.player.last.put(rows, frames)
                 self.player.phase[rows] = phase
         if begun is not None:
+            self._is_late = True
             self._next.put(rows_of(fresh, self._dry), begun)
             self._is_next[fresh] = self.sounding[fresh] = self._is_new[fresh] = True
             self._make_noise(fresh, at_sample, self.end - at_sample)
@@ -132,7 +168,8 @@ class Voices:
         way = 1.0  # of the fade, in this hop
         if 2 * length < self.hop_size or not place:
             way = length / (length + self.hop_size) if place else 0.0
-            self._leaving.append((voice, self.player.last[row].scaled(1 - way), self.player.phase[row].clone()))
+            last = self.player.last[row].scaled(1 - way)
+            self._leaving.append(_Leaving(voice, last.then(last.scaled(0)), self.player.phase[row].clone()))
         if place:
             self._fading[place:] += self._dry[voice, place:] * torch.linspace(1, 1 - way, length)
         self._dry[voice, place:] = 0
@@ -153,7 +190,7 @@ class Voices:
         self.mix = self._dry.sum(0) + self._fading
 
     def _cut(self, rows: Tensor, at_sample: int) -> tuple[Frames, Tensor]:
-        """The frame and the phase in which voices are at a sample inside the hop, and from which they may go on differently."""
+        """Frame and phase of voices at a sample inside the hop, from which they may go on differently."""
         last = self.player.last[rows]
         frames, phases = [], []
         for row, voice in enumerate(rows.tolist()):  # each may have begun its segment elsewhere
@@ -171,6 +208,7 @@ class Voices:
     def _expect(self) -> None:
         """What will be played at the end of the next hop, if nothing happens."""
         self._is_changed[:] = False
+        self._next_begin = self.end
         self._ahead = self._look_ahead(np.flatnonzero(self.sounding), self.end + self.hop_size)
 
     def _listen_ahead(self) -> None:
@@ -197,14 +235,24 @@ class Voices:
         return bool(kept.any())
 
     def _make_noise_ahead(self) -> None:
-        self._make_noise(np.flatnonzero(self._is_next), self.end, self.hop_size)
+        self._make_noise(np.flatnonzero(self._is_next), self._next_begin, self.hop_size, self._leaving)
 
-    def _make_noise(self, voices: NDArray[np.int64], at_sample: int, length: int) -> None:
-        """The noise from the last frames to the next."""
+    def _make_noise(self, voices: NDArray[np.int64], at_sample: int, length: int, leaving: Sequence[_Leaving] = ()) -> None:
+        """The noise of segments from the last frames to the next, and of notes that leave meanwhile."""
+        segments = [one.segment for one in leaving]
+        numbers = [one.voice for one in leaving]
         if len(voices):
-            rows, keys = rows_of(voices, self._dry), self.player.noise_keys[voices]
-            frames = self.player.last[rows].then(self._next[rows])
-            self._noise[rows, :length] = self.player.noise(frames, at_sample, keys, length)
+            rows = rows_of(voices, self._dry)
+            segments.append(self.player.last[rows].then(self._next[rows]))
+            numbers += voices.tolist()
+        if not segments:
+            return
+        frames = segments[0] if len(segments) == 1 else Frames.joined(segments)
+        noise = self.player.noise(frames, at_sample, self.player.noise_keys[numbers], length)
+        for one, part in zip(leaving, noise):
+            one.noise = part
+        if len(voices):
+            self._noise[rows, :length] = noise[len(leaving) :]
 
     def _advance(self, voices: NDArray[np.int64], at_sample: int) -> None:
         """From a sample to the end of the hop: the frames there, and the sound on the way."""
@@ -219,18 +267,19 @@ class Voices:
         if self.begin < self._jumping_until:  # no harmonic may sound across Nyquist
             may = audible(frames.f0_hz, begun.heights.shape[-1], self.player.sample_rate)
             begun = Frames(begun.f0_hz, begun.heights * may, begun.noise_magnitudes)
-        segments = begun.then(frames)
+        segments, start = begun.then(frames), phase
         leaving = self._leaving if length == self.hop_size else []
         if leaving:  # in one go with the others, which costs little more than those alone
-            last = Frames.joined([frame for _, frame, _ in leaving])
-            tails = last.then(last.scaled(0))
-            noise = self.player.noise(tails, at_sample, self.player.noise_keys[[voice for voice, *_ in leaving]], length)
-            audio, after = self.player.harmonics(Frames.joined([segments, tails]),
-                                                 torch.cat([phase, *(phase for *_, phase in leaving)]), length)
-            self._fading += (audio[len(voices) :] + noise).sum(0)
-            audio, after, self._leaving = audio[: len(voices)], after[: len(voices)], []
-        elif len(voices):
-            audio, after = self.player.harmonics(segments, phase, length)
+            self._make_noise(voices[:0], at_sample, length, [one for one in leaving if one.noise is None])
+            segments = Frames.joined([*(one.segment for one in leaving), segments])
+            start = torch.cat([*(one.phase for one in leaving), phase])
+        if len(start):
+            audio, after = self.player.harmonics(segments, start, length)
+        for row, one in enumerate(leaving):
+            assert one.noise is not None
+            self._fading += audio[row] + one.noise
+        if leaving:
+            audio, after, self._leaving = audio[len(leaving) :], after[len(leaving) :], []
         if not len(voices):
             return
         self._begun.put(rows, begun)

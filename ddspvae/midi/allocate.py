@@ -15,7 +15,6 @@ class Assignment:
         voice: that starts a note; None if none does.
         pitch, velocity: of that note, which need not be that of the event: see `Allocator.note_off`.
         legato: the voice is playing a held note and goes on from it.
-        stolen: the voice is still heard with another note, which must give way without a click.
         released: other voices, whose notes end.
     """
 
@@ -23,7 +22,6 @@ class Assignment:
     pitch: int = 0
     velocity: int = 0
     legato: bool = False
-    stolen: bool = False
     released: tuple[int, ...] = ()
 
 
@@ -111,21 +109,19 @@ class Allocator:
         return next(reversed(self._held), None)
 
     def _take_only(self, legato: bool) -> Assignment:
-        stolen = not legato and not self._free
         self._free.clear()
         self._fading.clear()
-        return Assignment(0, legato=legato, stolen=stolen)
+        return Assignment(0, legato=legato)
 
     def _take(self, again: int | None) -> Assignment:
         """A voice for a note whose pitch the voice `again` is playing."""
         if not self._free and not self._fading:
-            return Assignment(self._steal() if again is None else again, stolen=True)
-        stolen = not self._free
-        voice = self._fading.pop(0) if stolen else min(self._free)
+            return Assignment(self._steal() if again is None else again)
+        voice = min(self._free) if self._free else self._fading.pop(0)
         self._free.discard(voice)
         released = () if again is None else (again,)
         self._fading.extend(released)
-        return Assignment(voice, stolen=stolen, released=released)
+        return Assignment(voice, released=released)
 
     def _steal(self) -> int:
         lowest = min(self._held)

@@ -57,8 +57,10 @@ class Memory:
 
 
 def rows_of(voices: NDArray[np.int64], memory: Tensor) -> slice | Tensor:
-    """Index of some rows of a tensor [V, ...]: everything where that is all, which copies nothing."""
-    return slice(None) if len(voices) == len(memory) else torch.from_numpy(voices)
+    """Index of some rows of a tensor [V, ...], in rising order: a slice where they are neighbours, which copies nothing."""
+    if len(voices) in (1, len(memory)):
+        return slice(int(voices[0]), int(voices[-1]) + 1)
+    return torch.from_numpy(voices)
 
 
 class Decoder(nn.Module):
@@ -129,9 +131,14 @@ class Decoder(nn.Module):
         return self._heads(hidden, seen.unfold(1, TAPS, 1).flatten(2))
 
     def step(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, z: Tensor, *pasts: Tensor) -> tuple[Tensor, ...]:
-        """One step of the stack for R voices, curves [R, 1, 1] and z [R, 1, Z]: its output [R, 1, C] and new pasts."""
-        hidden, following = self.stack(torch.cat([scale_curves(f0_hz, periodicity, loudness_db), z], dim=-1), list(pasts))
-        return hidden, *following
+        """One step of the stack for R voices, curves [R, 1, 1] and z [R, 1, Z].
+
+        Returns:
+            its output [R, 1, C], the curves as it hears them [R, 1, 3], and new pasts.
+        """
+        curves = scale_curves(f0_hz, periodicity, loudness_db)
+        hidden, following = self.stack(torch.cat([curves, z], dim=-1), list(pasts))
+        return hidden, curves, *following
 
     def frame(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, before: Tensor, now: Tensor, fade: Tensor,
               curves: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

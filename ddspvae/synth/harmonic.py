@@ -163,10 +163,8 @@ def _play_chunk(f0_hz: Tensor, heights: Tensor, start: Tensor, sines: Tensor, si
     rows = sounding_segments(heights)
     if rows is not None and not len(rows):
         return heights.new_zeros(batch, n_segments * hop_size)
-    if n_segments > 1:  # the harmonics above the last that sounds anywhere need no work
-        used = heights.detach().amax((0, 1)).nonzero()
-        highest = int(used[-1]) + 1 if len(used) else 1
-        heights, sines = heights[..., :highest], sines[:highest]
+    highest = _highest(f0_hz, heights, sample_rate)
+    heights, sines = heights[..., :highest], sines[:highest]
     tables = (heights @ sines).flatten(0, 1)
     cycles = segment_phase(f0_hz, start, sample_rate, hop_size).flatten(0, 1)
     if cycles.device != heights.device:
@@ -177,6 +175,14 @@ def _play_chunk(f0_hz: Tensor, heights: Tensor, start: Tensor, sines: Tensor, si
         return read(tables, cycles, first, size).view(batch, -1)
     audio = heights.new_zeros(batch * n_segments, hop_size)
     return audio.index_copy(0, rows, read(tables, cycles[rows], first[rows], size)).view(batch, -1)
+
+
+def _highest(f0_hz: Tensor, heights: Tensor, sample_rate: int) -> int:
+    """Harmonics that need work: up to the last that sounds anywhere."""
+    if heights.shape[1] == 2:  # for a single segment looking takes longer than reckoning
+        return max(1, min(heights.shape[-1], int(sample_rate / 2 / float(f0_hz.detach().min()))))
+    used = heights.detach().amax((0, 1)).nonzero()
+    return int(used[-1]) + 1 if len(used) else 1
 
 
 @functools.lru_cache(maxsize=64)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ddspvae.synth.convolve import fft_convolve
 from ddspvae.synth.noise import noise_key, white_noise
 from ddspvae.units import db_to_power
 
@@ -95,8 +94,3 @@ def impulse_response(room: Room, sample_rate: int) -> Tensor:
     direct = torch.zeros_like(tail)
     direct[..., 0] = 1.0
     return direct + tail
-
-
-def reverb(audio: Tensor, response: Tensor) -> Tensor:
-    """Play dry audio [B, T] in a room given by its impulse response [B, L] or [1, L]; same length, no delay."""
-    return fft_convolve(audio, response)

@@ -13,13 +13,16 @@ import torch
 from ddspvae import load
 from ddspvae.checks import InputError
 from ddspvae.instrument import Instrument
-from ddspvae.live.networks import AttackNetwork, FrameNetwork, LiveNetworks, StepNetwork
+from ddspvae.live.networks import FrameNetwork, LiveNetworks, StepNetwork
 from ddspvae.midi.causal import CausalPerformer
 from ddspvae.model.autoencoder import Autoencoder
+from ddspvae.player import Frames
 from ddspvae.signals import Performance
 from ddspvae.synth.convolve import fft_convolve
+from ddspvae.synth.envelopes import start_phase
+from ddspvae.synth.harmonic import play_harmonics
 from ddspvae.synth.level import Tail
-from ddspvae.synth.render import render
+from ddspvae.synth.noise import fft_size, noise_key, play_noise
 from ddspvae.synth.reverb import N_ROOM_BANDS
 
 HOP, RATE = 240, 48_000
@@ -227,33 +230,48 @@ def test_midi_in_any_blocks_equals_midi_in_one(violin, mono):
     assert np.abs(whole).max() > 0.05
 
 
-def test_midi_equals_each_note_rendered_alone(violin):
-    """The offline twin: every note's frames by the causal rules, decoded at once, rendered at once, then mixed and wet."""
+def render_note(instrument, voice, pitch, velocity, onset, release, end):
+    """The offline twin of a note: its frames by the causal rules, decoded at once and rendered, [1, end - onset].
+
+    The first segment ends with the hop in which the note begins; from then on segments are hops.
+    """
+    border = -(-(onset + 1) // HOP) * HOP
+    performer = CausalPerformer(instrument.statistics, RATE, 1)
+    performer.start(0, pitch, velocity, onset)
+    instants, curves = [onset, *range(border, end + 1, HOP)], []
+    for instant in instants:
+        if release <= instant - 1.75 * HOP:  # what a frame will be is settled early in the hop before its own
+            performer.release(0, release)
+        curves.append([float(curve[0]) for curve in performer.curves(np.array([0]), instant)])
+    f0_hz, periodicity, loudness_db = np.array(curves, dtype=np.float32).T
+    z = torch.from_numpy(instrument.likely_z(f0_hz, periodicity, loudness_db))[None]
+    with torch.inference_mode():
+        frames = Frames.of(instrument.model.decode(
+            *(torch.from_numpy(curve.copy())[None, :, None] for curve in (f0_hz, periodicity, loudness_db)), z,
+            instrument.room_and_response()[0]))
+        parts, at, phase = [], onset, torch.zeros(1, 1, 1, dtype=torch.float64)
+        for piece, length in ((frames[:, :2], border - onset), (frames[:, 1:], HOP)):
+            start = start_phase(piece.f0_hz, RATE, length, phase)
+            parts.append(play_harmonics(piece.f0_hz, piece.heights, start[:, :-1], RATE, length)
+                         + play_noise(piece.noise_magnitudes, length, noise_key(0, voice), at,
+                                      fft_size(HOP, instrument.config.n_noise_bands)))
+            at, phase = at + length, start[:, -1:]
+    return torch.cat(parts, dim=1)
+
+
+@pytest.mark.parametrize("shift", [0, 1, 100, 239])
+def test_midi_equals_each_note_rendered_alone(violin, shift):
     notes = [(0, 60, 90, 9_000), (40 * HOP, 67, 60, 30_000), (41 * HOP, 72, 120, 41_111), (100 * HOP, 60, 30, 50_000)]
-    n_frames = 400
-    dry = torch.zeros(1, n_frames * HOP)
+    notes = [(onset + shift, pitch, velocity, release + shift) for onset, pitch, velocity, release in notes]
+    end = 400 * HOP
+    dry = torch.zeros(1, end)
     for voice, (onset, pitch, velocity, release) in enumerate(notes):
-        performer = CausalPerformer(violin.statistics, RATE, 1)
-        performer.start(0, pitch, velocity, onset)
-        curves = []
-        for instant in range(onset, n_frames * HOP + 1, HOP):
-            if release <= instant - 1.75 * HOP:  # what a frame will be is settled early in the hop before its own
-                performer.release(0, release)
-            curves.append([float(curve[0]) for curve in performer.curves(np.array([0]), instant)])
-            if performer.finished(np.array([0]), instant)[0]:
-                break
-        f0_hz, periodicity, loudness_db = np.array(curves, dtype=np.float32).T
-        z = violin.likely_z(f0_hz, periodicity, loudness_db)
-        with torch.inference_mode():
-            controls = violin.model.decode(*(torch.from_numpy(curve.copy())[None, :, None] for curve in (
-                f0_hz, periodicity, loudness_db)), torch.from_numpy(z)[None], violin.room_and_response()[0])
-            alone = render(controls, RATE, HOP, voice=voice, start_sample=onset)[:, : (len(curves) - 1) * HOP]
-        dry[:, onset : onset + alone.shape[1]] += alone[:, : dry.shape[1] - onset]
+        dry[:, onset:] += render_note(violin, voice, pitch, velocity, onset, release, end)
     with torch.inference_mode():
         wet = fft_convolve(dry, violin.room_and_response()[1])[0].numpy()
     events = sorted([(onset, note_on(pitch, velocity)) for onset, pitch, velocity, _ in notes]
                     + [(release, note_off(pitch)) for _, pitch, _, release in notes], key=lambda event: event[0])
-    streamed = read_in_blocks(violin.stream(4), n_frames * HOP, sizes(7, 32, 500), events)
+    streamed = read_in_blocks(violin.stream(4), end, sizes(7, 32, 500), events)
     np.testing.assert_allclose(streamed, wet, atol=1e-5, rtol=0)
 
 
@@ -343,26 +361,20 @@ def test_a_wetter_room_keeps_the_loudness(violin):
 def test_the_exported_networks_equal_torch(violin, n_voices):
     random = torch.Generator().manual_seed(0)
     networks = LiveNetworks.of(violin.model)
-    plain = (StepNetwork(violin.model), FrameNetwork(violin.model), AttackNetwork(violin.model), violin.model.prior)
+    plain = (StepNetwork(violin.model), FrameNetwork(violin.model), violin.model.prior)
 
     def draw(*shape):
         return torch.randn(n_voices, *shape, generator=random)
 
-    def draw_curves(n_frames):
-        return (440 * 2 ** draw(n_frames, 1), torch.rand(n_voices, n_frames, 1, generator=random),
-                -30 + 10 * draw(n_frames, 1))
-
-    curves = draw_curves(1)
-    pasts = violin.model.decoder.stack.silence(n_voices)
+    curves = (440 * 2 ** draw(1, 1), torch.rand(n_voices, 1, 1, generator=random), -30 + 10 * draw(1, 1))
     ringing = 1e-4 * torch.rand(n_voices, N_ROOM_BANDS, generator=random, dtype=torch.float64)
     room = Tail(violin.room_and_response()[0], RATE, HOP).constants
-    step_inputs = (*curves, draw(1, 8), *(torch.rand_like(past) for past in pasts))
+    step_inputs = (*curves, draw(1, 8), *(torch.rand_like(past) for past in violin.model.decoder.stack.silence(n_voices)))
     frame_inputs = (*curves, draw(1, 128), draw(1, 128), torch.full((n_voices, 1, 1), 0.5), draw(3, 3), curves[0],
                     curves[0], ringing, *room)
-    attack_inputs = (*draw_curves(2), curves[0], ringing, *room, *pasts)
     with torch.inference_mode():
-        for fast, slow, inputs in zip((networks.step, networks.frame, networks.attack, networks.prior), plain,
-                                      (step_inputs, frame_inputs, attack_inputs, curves)):
+        for fast, slow, inputs in zip((networks.step, networks.frame, networks.prior), plain,
+                                      (step_inputs, frame_inputs, curves)):
             assert not isinstance(fast, torch.nn.Module)
             for ours, theirs in zip(fast(*inputs), slow(*inputs), strict=True):
                 assert ours.shape == theirs.shape and float(theirs.abs().max()) > 0
