@@ -37,9 +37,10 @@ from ddspvae.features.timbre import N_MELS
 from ddspvae.instrument import Instrument
 from ddspvae.model.autoencoder import Autoencoder, ModelConfig
 from ddspvae.signals import Note, Notes, Performance
+from ddspvae.synth.convolve import fft_convolve
 from ddspvae.synth.harmonic import harmonic
 from ddspvae.synth.noise import filtered_noise
-from ddspvae.synth.reverb import impulse_response, reverb
+from ddspvae.synth.reverb import impulse_response
 from ddspvae.training.dataset import Batch
 from ddspvae.training.losses import fft_sizes, spectral_loss
 from ddspvae.training.run import SCALES_PER_STEP, WARMUP_FRAMES, training_loss
@@ -183,7 +184,7 @@ def synth_contestants(instrument: Instrument, reference: Reference, seconds: flo
     for part, play in (("noise", forward), (f"noise{WITH_BACKWARD}", partial(backward, (magnitudes,)))):
         contestants += [Contestant(part, "ours", seconds, play(filtered_noise, magnitudes, hop_size)),
                         Contestant(part, "reference", seconds, play(plain_noise, magnitudes, hop_size))]
-    return contestants + [Contestant("reverb", "ours", seconds, forward(reverb, audio, response)),
+    return contestants + [Contestant("reverb", "ours", seconds, forward(fft_convolve, audio, response)),
                           Contestant("reverb", "reference", seconds, forward(plain_reverb, audio, taps))]
 
 
