@@ -33,9 +33,11 @@ from reference import N_HARMONICS, Reference, best_bank, factored_bank, plain_ba
 from torch import Tensor
 
 from ddspvae import load
+from ddspvae.features.partials import N_PARTIALS
 from ddspvae.features.timbre import N_MELS
 from ddspvae.instrument import Instrument
 from ddspvae.model.autoencoder import Autoencoder, ModelConfig
+from ddspvae.model.heard import Heard
 from ddspvae.signals import Note, Notes, Performance
 from ddspvae.synth.convolve import fft_convolve
 from ddspvae.synth.harmonic import harmonic
@@ -227,9 +229,11 @@ def training_contestants() -> list[Contestant]:
     def draw(*size: int) -> Tensor:
         return torch.rand(BATCH_SIZE, *size, generator=random)
 
-    batch = Batch(audio=draw(n_frames * config.hop_size) - 0.5, f0_hz=200 + 400 * draw(n_frames, 1),
-                  periodicity=draw(n_frames, 1), loudness_db=-40 + 20 * draw(n_frames, 1), timbre=draw(n_frames, N_MELS),
-                  room=torch.zeros(BATCH_SIZE, dtype=torch.long))
+    heard = Heard(f0_hz=200 + 400 * draw(n_frames, 1), periodicity=draw(n_frames, 1),
+                  loudness_db=-40 + 20 * draw(n_frames, 1),
+                  timbre=draw(n_frames, N_MELS), partials=draw(n_frames, N_PARTIALS + 1) / N_PARTIALS,
+                  audio=draw(n_frames * config.hop_size) - 0.5)
+    batch = Batch(heard, room=torch.zeros(BATCH_SIZE, dtype=torch.long))
     every = len(fft_sizes(config.sample_rate)) // SCALES_PER_STEP
     sizes = fft_sizes(config.sample_rate)[::every]  # a step draws so many of them
     warm = WARMUP_FRAMES * config.hop_size
@@ -237,11 +241,11 @@ def training_contestants() -> list[Contestant]:
     ours, reference = Autoencoder(config).train(), Reference(config.sample_rate, config.hop_size).train()
 
     def our_loss() -> Tensor:
-        loss, bits = training_loss(ours, batch, sizes, True, 0)
-        return loss + 1e-4 * bits
+        loss, bits, _ = training_loss(ours, batch, sizes, True, 0)
+        return loss + 1e-4 * bits.sum() + ours.expectation_loss(heard)
 
     def their_loss() -> Tensor:
-        return spectral_loss(batch.audio[:, warm:], reference(batch.f0_hz, batch.loudness_db)[:, warm:], sizes)
+        return spectral_loss(heard.audio[:, warm:], reference(heard.f0_hz, heard.loudness_db)[:, warm:], sizes)
 
     def step_of(model: torch.nn.Module, loss: Callable[[], Tensor]) -> Callable[[], object]:
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)

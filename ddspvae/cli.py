@@ -84,6 +84,11 @@ def build_parser() -> argparse.ArgumentParser:
     budget.add_argument("--minutes", type=float, metavar="M", help="time to train, over all resumes (default 10)")
     budget.add_argument("--steps", type=int, metavar="N", help="steps to train instead")
     sub.add_argument("--bitrate", type=float, default=500.0, metavar="BPS", help="bit/s of timbre (default 500)")
+    sub.add_argument("--controller", default="log-dual", metavar="NAME", help="what holds the bitrate (default log-dual)")
+    sub.add_argument("--bottleneck", default="gaussian", metavar="NAME",
+                     help="gaussian, or whole numbers: vq, rvq, fsq (default gaussian)")
+    sub.add_argument("--encoder", default="mel", metavar="NAME",
+                     help="what hears timbre: mel, harmonics, waveform or transformer (default mel)")
     sub.add_argument("--from", dest="start_from", metavar="PRESET", help="start from another instrument")
     sub.add_argument("--tracker", default="swift", metavar="NAME", help="swift, crepe or crepe-full")
     sub.add_argument("--holdout", action="append", default=[], metavar="FILE", help="leave this recording out entirely")
@@ -103,6 +108,10 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--tracker", metavar="NAME", help="default: one that was not used in training")
     sub.add_argument("--room", metavar="NAME", help="which of the preset's learned rooms to play in")
     sub.add_argument("--max-seconds", type=float, default=30.0, metavar="S", help="of each recording (default 30)")
+
+    from ddspvae.latents.commands import add_latents_verb
+
+    add_latents_verb(verb("latents", "play with timbre: sample, interpolate, arithmetic, sweep, trim"))
     return parser
 
 
@@ -124,7 +133,7 @@ def _output(sub: argparse.ArgumentParser, name: str) -> None:
 
 def _set(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--set", action="append", default=[], dest="offsets", metavar="AXIS=VALUE",
-                     help="move an axis of z, in its own unit")
+                     help="move an axis of z: brightness=+1.5 adds 1.5 standard deviations of the training set")
 
 
 def _tracker(sub: argparse.ArgumentParser) -> None:

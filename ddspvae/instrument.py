@@ -23,13 +23,16 @@ from ddspvae.live.stream import Stream
 from ddspvae.midi.rules import perform
 from ddspvae.midi.voices import to_one_voice
 from ddspvae.model.autoencoder import Autoencoder, ModelConfig
-from ddspvae.model.bottleneck import bits_per_second, kl_nats, sounding_rows
+from ddspvae.model.axes import axis_names
+from ddspvae.model.bottleneck import sounding_rows
 from ddspvae.model.decoder import FRAMES_PER_STEP
-from ddspvae.player import Player, one_thread, play_whole
+from ddspvae.model.heard import Heard
+from ddspvae.player import Player, play_whole
 from ddspvae.presets import find_preset, read_card, read_weights
 from ddspvae.signals import Features, Latents, Notes, Performance
 from ddspvae.synth.convolve import Convolver, partition_size
 from ddspvae.synth.reverb import Room, impulse_response
+from ddspvae.threads import one_thread
 
 BLOCK_STEPS = 128  # rows of z a block: 5 s at 25 a second
 AXIS_IN_USE_BITS = 1.0  # bit/s above which an axis of z counts as used
@@ -54,15 +57,25 @@ class Instrument:
         self.config = model.config
         self.statistics = Statistics.from_dict(card["statistics"])
         self.tracker = str(card["tracker"])
-        self.axis_names = tuple(f"z{i}" for i in range(model.config.n_z))
+        self.axis_names = axis_names(model.config.n_z)
+        self.trimmed_axes: tuple[str, ...] = tuple(card.get("trimmed_axes", ()))
+        self._kept = np.array([name not in self.trimmed_axes for name in self.axis_names], dtype=np.float32)
         self._networks: LiveNetworks | None = None
         self._rooms: dict[tuple[str, float, float], tuple[Room, torch.Tensor]] = {}  # the last one asked for
         self.identity = _fingerprint(model) if model.config.n_z else ""
 
     @torch.inference_mode()
-    def encode(self, features: Features) -> Latents:
-        """The posterior of z for a take; [1, M, Z]."""
-        return self.model.encode(torch.from_numpy(np.array(features.timbre))[None])
+    def encode(self, features: Features, audio: Audio | None = None) -> Latents:
+        """The posterior of z for a take, [1, M, Z]; `model.to_z` gives what a Performance holds.
+
+        Args:
+            audio: [F * hop_size], which an encoder of waveforms wants.
+        """
+        latents = self.model.encode(Heard.of(features, audio))
+        if not self.trimmed_axes:
+            return latents
+        kept = torch.from_numpy(self._kept)
+        return Latents(latents.z_mean * kept, latents.z_logvar * kept, latents.gain)
 
     def analyze(self, audio: Audio, sample_rate: int, tracker: str | Path | None = None) -> Performance:
         """Write down how a take was played.
@@ -74,10 +87,15 @@ class Instrument:
         Raises:
             InputError: silence.
         """
-        features = self.listen(audio, sample_rate, tracker)
-        latents = self.encode(features)
-        return Performance(features.f0_hz, features.periodicity, features.loudness_db, latents.z_mean[0].numpy(),
+        features, latents = self._hear(audio, sample_rate, tracker)
+        return Performance(features.f0_hz, features.periodicity, features.loudness_db, self.model.to_z(latents)[0].numpy(),
                            self.axis_names, self.config.frame_rate_hz, self.config.frames_per_z, self.identity)
+
+    def _hear(self, audio: Audio, sample_rate: int, tracker: str | Path | None = None) -> tuple[Features, Latents]:
+        audio = resample(audio, sample_rate, self.config.sample_rate)
+        features = self.listen(audio, self.config.sample_rate, tracker)
+        missing = len(features.f0_hz) * self.config.hop_size - len(audio)
+        return features, self.encode(features, np.pad(audio, (0, missing)))
 
     def listen(self, audio: Audio, sample_rate: int, tracker: str | Path | None = None) -> Features:
         """The features of a take at the instrument's own rates."""
@@ -101,15 +119,22 @@ class Instrument:
                            self.config.frame_rate_hz, self.config.frames_per_z, self.identity)
 
     @torch.inference_mode()
-    def likely_z(self, f0_hz: np.ndarray, periodicity: np.ndarray, loudness_db: np.ndarray,
-                 seed: int | None = None) -> np.ndarray:
-        """The z that goes with these curves, [M, Z]: its mean, or a sample where a seed is given."""
+    def likely_z(self, f0_hz: np.ndarray, periodicity: np.ndarray, loudness_db: np.ndarray, seed: int | None = None,
+                 temperature: float = 1.0) -> np.ndarray:
+        """The z that goes with these curves, [M, Z]: 0, what is typical; or a sample around it where a seed is given.
+
+        Args:
+            f0_hz, periodicity, loudness_db: [F].
+            seed: the same gives the same z.
+            temperature: of the sample; 1 wanders as far as the recordings do, 0 not at all.
+        """
+        check_range("likely_z", "temperature", temperature, 0, 10)
         step = self.config.frames_per_z
-        rows = [torch.from_numpy(np.array(curve[::step], dtype=np.float32))[:, None]
-                for curve in (f0_hz, periodicity, loudness_db)]
-        mean, logvar = self.model.prior(*rows)
-        z = mean if seed is None else self.model.prior.sample(mean, logvar, seed)
-        return z[:, : self.config.n_z].numpy()
+        if seed is None:
+            return np.zeros((-(-len(f0_hz) // step), self.config.n_z), dtype=np.float32)
+        f0, sure, loudness = (torch.from_numpy(np.array(curve[::step], dtype=np.float32))[:, None]
+                              for curve in (f0_hz, periodicity, loudness_db))
+        return self.model.prior.sample(f0, sure, loudness, seed, temperature)[:, : self.config.n_z].numpy() * self._kept
 
     def resynthesize(self, performance: Performance | Sequence[Performance], *, dry: bool = False, seed: int = 0,
                      voice: int = 0, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0) -> Audio:
@@ -219,6 +244,8 @@ class Instrument:
         config = self.config
         same_axes = performance.axis_names == self.axis_names and performance.instrument in ("", self.identity)
         same_rates = (performance.frame_rate_hz, performance.frames_per_z) == (config.frame_rate_hz, config.frames_per_z)
+        if same_axes and self.trimmed_axes and np.any(performance.z * (1 - self._kept)):
+            performance = replace(performance, z=performance.z * self._kept)
         if same_axes and same_rates:
             return performance
         if not same_axes and performance.axis_names:
@@ -254,9 +281,9 @@ class Instrument:
         Returns:
             bits_per_second, per_axis (bit/s each), axes_in_use.
         """
-        features = self.listen(audio, sample_rate)
+        features, latents = self._hear(audio, sample_rate)
         rows = sounding_rows(torch.from_numpy(np.array(features.loudness_db))[None], self.config.frames_per_z)
-        per_axis = bits_per_second(kl_nats(self.encode(features)), self.config.z_rate_hz, rows).tolist()
+        per_axis = self.model.bits_per_axis(latents, rows).tolist()
         return {"bits_per_second": sum(per_axis), "per_axis": per_axis,
                 "axes_in_use": sum(bits > AXIS_IN_USE_BITS for bits in per_axis)}
 

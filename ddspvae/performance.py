@@ -120,7 +120,7 @@ class Performance:
         """Add a constant to named axes of z.
 
         Args:
-            offsets: axis name to offset, in the axis's own unit (standard deviations of the prior).
+            offsets: axis name to offset; for axes with names, in standard deviations of the training set.
         """
         z = np.array(self.z)
         for name, offset in offsets.items():

@@ -6,8 +6,7 @@ layers of the decoder, the same level and the same synthesizer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,19 +23,6 @@ from ddspvae.synth.harmonic import play_harmonics
 from ddspvae.synth.level import Tail, scale, weigh
 from ddspvae.synth.noise import fft_size, noise_key, play_noise
 from ddspvae.synth.reverb import N_ROOM_BANDS, Room
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch use one thread inside: waking a second one for kernels this small takes longer than it helps."""
-    n_threads = torch.get_num_threads()
-    if n_threads > 1:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        if n_threads > 1:
-            torch.set_num_threads(n_threads)
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,18 +170,17 @@ class Player:
         return Frames(ahead.f0_hz, heights, noise_magnitudes)
 
     def attack(self, networks: LiveNetworks, voices: NDArray[np.int64], f0_hz: Tensor, periodicity: Tensor,
-               loudness_db: Tensor) -> tuple[Frames, Tensor]:
+               loudness_db: Tensor, z: Tensor) -> Frames:
         """Forget what these voices played and begin new notes, whose first frame is silent: `last`, when this returns.
 
         Args:
             voices: [R]; f0_hz, periodicity, loudness_db: [R, 3, 1], of the first frame and those after it.
+            z: [R, 1, Z].
         Returns:
-            the second frame, and the likeliest z of both [R, 1, Z].
+            the second frame.
         """
         memory, rows = self.memory, rows_of(voices, self.memory.now)
         first = [curve[:, :1] for curve in (f0_hz, periodicity, loudness_db)]
-        mean, _ = networks.prior(*first)
-        z = mean[..., : self.model.config.n_z]
         step, curves, *pasts = networks.step(*first, z, *self.model.decoder.stack.silence(len(voices)))
         for whole, part in zip(memory.pasts, pasts):
             whole[rows] = part
@@ -206,7 +191,7 @@ class Player:
         self.phase[rows] = 0
         f0_hz, before_hz, after_hz = f0_hz[:, 1:2], first[0], f0_hz[:, 2:]
         ahead = Ahead(voices, f0_hz, periodicity[:, 1:2], loudness_db[:, 1:2], z, before_hz, after_hz)
-        return self.frame(networks, ahead), z
+        return self.frame(networks, ahead)
 
     def sound(self, frames: Frames, phase: Tensor, start_sample: int, noise_keys: NDArray[np.uint32]
               ) -> tuple[Tensor, Tensor]:

@@ -35,6 +35,7 @@ class Features:
         periodicity: [F], 0 (noise, silence) to 1 (surely pitched).
         loudness_db: [F], A-weighted, dB; a full-scale 1 kHz sine is -3 dB.
         timbre: [F, C], level-normalised frames for the encoder.
+        partials: [F, P], levels of the harmonics and of the noise between them, see features.partials.
         frame_rate_hz: frames per second.
     """
 
@@ -42,13 +43,21 @@ class Features:
     periodicity: Curve
     loudness_db: Curve
     timbre: Curve
+    partials: Curve
     frame_rate_hz: float
 
     def __post_init__(self) -> None:
         freeze_curves(self, f0_hz=self.f0_hz, periodicity=self.periodicity,
-                loudness_db=self.loudness_db, timbre=self.timbre)
+                loudness_db=self.loudness_db, timbre=self.timbre, partials=self.partials)
         check_frames("Features", self.f0_hz, self.periodicity, self.loudness_db)
         check_shape("Features", "timbre", self.timbre.shape, len(self.f0_hz), None)
+        check_shape("Features", "partials", self.partials.shape, len(self.f0_hz), None)
+
+    def slice(self, start_frame: int, stop_frame: int) -> Features:
+        """The frames from start to stop."""
+        cut = slice(start_frame, stop_frame)
+        return Features(self.f0_hz[cut], self.periodicity[cut], self.loudness_db[cut], self.timbre[cut],
+                        self.partials[cut], self.frame_rate_hz)
 
 
 @dataclass(frozen=True)
@@ -112,13 +121,22 @@ class Latents:
 
     Args:
         z_mean, z_logvar: [B, M, Z]; log-variance in nats.
+        gain: [B, M, Z], what a drawn number is multiplied by to be the z of a Performance; None is 1.
     """
 
     z_mean: Tensor
     z_logvar: Tensor
+    gain: Tensor | None = None
 
     def __post_init__(self) -> None:
         check_shape("Latents", "z_logvar", self.z_logvar.shape, *self.z_mean.shape)
+        if self.gain is not None:
+            check_shape("Latents", "gain", self.gain.shape, *self.z_mean.shape)
+
+    def to_z(self, drawn: Tensor | None = None) -> Tensor:
+        """The z of a Performance [B, M, Z], from numbers drawn from these Gaussians; None takes the means."""
+        numbers = self.z_mean if drawn is None else drawn
+        return numbers if self.gain is None else numbers * self.gain
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ddspvae.checks import InputError, check_range, fail
+from ddspvae.latents.commands import run_latents
 from ddspvae.outputs import check_output, check_sound_options, read_ir, say, sound_of, write_sounds
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def render(args: Namespace) -> None:
     if args.save_performance and len(performances) > 1:
         raise InputError(f"render: --save-performance keeps one part, {source} has {len(performances)}; "
                          "leave the others out with --track N=off.")
-    performances = [_edit(p, args) for p in performances]
+    performances = [_edit(p, player, args) for p, player in zip(performances, players)]
     rate = default.config.sample_rate
     for player in players:
         if player.config.sample_rate != rate:
@@ -192,13 +193,13 @@ def edit(args: Namespace) -> None:
     else:
         audio, rate = read_audio(args.take)
         performance = instrument.analyze(audio, rate, args.tracker)
-    performance = _edit(performance, args)
+    performance = _edit(performance, instrument, args)
     sound = sound_of(instrument, performance, args, read_ir(args, instrument.config.sample_rate))
     with write_sounds(args, [sound], began, {}):
         pass
 
 
-def _edit(performance: Performance, args: Namespace) -> Performance:
+def _edit(performance: Performance, player: Instrument, args: Namespace) -> Performance:
     """The edits that the options name, in the order in which they do not disturb each other."""
     offsets = {}
     for option in args.offsets:
@@ -206,7 +207,10 @@ def _edit(performance: Performance, args: Namespace) -> Performance:
         try:
             offsets[axis] = float(value)
         except ValueError as error:
-            raise fail(args.verb, "--set", "look like z0=+1.5", f"'{option}'") from error
+            raise fail(args.verb, "--set", "look like brightness=+1.5", f"'{option}'") from error
+        if axis in player.trimmed_axes:
+            raise InputError(f"{args.verb}: {axis} was trimmed off {player.name} and stays at 0; "
+                             "use the preset it came from.")
     if getattr(args, "vibrato", 1.0) != 1.0:
         performance = performance.scale_vibrato(args.vibrato)
     if args.transpose:
@@ -232,8 +236,9 @@ def train(args: Namespace) -> None:
     # a pipe has no width of its own; tables need some
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 140)
     hop_size = args.hop if args.hop is not None else round(args.sample_rate / 200)
-    config = ModelConfig(sample_rate=args.sample_rate, hop_size=hop_size, n_z=args.axes,
-                         with_noise=not args.no_noise, with_reverb=not args.no_reverb)
+    config = ModelConfig(sample_rate=args.sample_rate, hop_size=hop_size, n_z=args.axes, encoder=args.encoder,
+                         bottleneck=args.bottleneck, with_noise=not args.no_noise,
+                         with_reverb=not args.no_reverb)
     if args.examine:
         wide = Console(width=None if sys.stdout.isatty() else 140)
         prepare(args.recordings, args.holdout, args.tracker, config,
@@ -256,6 +261,7 @@ def train(args: Namespace) -> None:
                        left=f"{left_s / 60:.1f} min")
 
         path = run(args.recordings, args.out, minutes=args.minutes, steps=args.steps, bitrate=args.bitrate,
+                   controller=args.controller,
                    holdout=args.holdout, tracker=args.tracker, start_from=args.start_from, device=args.device,
                    seed=args.seed, model=config, progress=progress, report=lambda report: report.print(console))
     from ddspvae.presets import read_card
@@ -289,4 +295,5 @@ def evaluate(args: Namespace) -> None:
 
 VERBS: dict[str, Callable[[Namespace], None]] = {
     "presets": presets, "render": render, "analyze": analyze, "edit": edit, "train": train, "evaluate": evaluate,
+    "latents": run_latents,
 }

@@ -28,7 +28,7 @@ edits = {
     "a_fourth_lower": performance.transpose(-5),
     "softer": performance.change_loudness(-9),
     "no_vibrato": performance.scale_vibrato(0),
-    "another_timbre": performance.offset_z({"z0": 1.5}),
+    "brighter": performance.offset_z({"brightness": 1.5}),
     "slower": performance.stretch(1.5),
 }
 for name, edited in edits.items():

@@ -143,7 +143,7 @@ def try_recording(instrument: Evaluable, file: str, audio: Audio, tracker: str,
     trials += [attempt(Edit("transpose", by), performance, plain.audio, original) for by in TRANSPOSITIONS]
     trials += [attempt(Edit("loudness", by), performance, plain.audio, plain.pitch) for by in LOUDNESS_CHANGES_DB]
     if performance.axis_names:
-        excerpt = _most_played(performance, SWEEP_S)
+        excerpt = most_played(performance, SWEEP_S)
         step("resynthesis of the excerpt")
         still = np.asarray(instrument.resynthesize(excerpt, seed=0), dtype=np.float32)
         still_pitch = track_pitch(still, sample_rate, tracker)
@@ -219,7 +219,7 @@ def join_tracks(pairs: Sequence[tuple[PitchTrack, PitchTrack]]) -> tuple[PitchTr
     return columns[0], columns[1]
 
 
-def _most_played(performance: Performance, duration_s: float) -> Performance:
+def most_played(performance: Performance, duration_s: float) -> Performance:
     """The stretch of duration_s with the most pitched frames."""
     if performance.duration_s <= duration_s:
         return performance

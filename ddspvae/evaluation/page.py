@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from string import Template
@@ -15,6 +15,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from ddspvae.evaluation.edits import Edit, Recording
+from ddspvae.evaluation.independence_page import independence_section
+from ddspvae.evaluation.page_parts import goal, number, picture, plus, share, table
 from ddspvae.evaluation.plots import plot_comparison, plot_performance
 from ddspvae.units import amplitude_to_db
 
@@ -79,7 +81,7 @@ def write_page(path: Path, metrics: dict[str, Any], recordings: Sequence[Recordi
         metrics: what `evaluate` returns.
         recordings: in the order of metrics["recordings"].
     """
-    body = [_head(metrics), _resynthesis(metrics), _edits(metrics)]
+    body = [_head(metrics), _resynthesis(metrics), _edits(metrics), independence_section(metrics["independence"])]
     for recording, figures in zip(recordings, metrics["recordings"], strict=True):
         body.append(_recording(recording, figures))
     body.append(_notes(metrics))
@@ -92,12 +94,12 @@ def _head(metrics: dict[str, Any]) -> str:
     plain, rate = total["resynthesis"], total["rate"]
     n_recordings = len(metrics["recordings"])
     cards = [
-        (_number(plain["pitch"]["median_cents"], 1, " cents"),
-         f"median pitch error; two trackers differ by {_number(plain['floor']['median_cents'], 1)} on the recording"),
-        (_share(plain["pitch"]["heard"]), "of the pitched frames come back pitched"),
-        (_number(plain["loudness"]["mean_abs_db"], 2, " dB"), "loudness error, frame by frame"),
-        (_number(plain["spectral_distance"], 2), "spectral distance, 0 is the same sound"),
-        (_number(rate["bits_per_second"], 0, " bit/s"),
+        (number(plain["pitch"]["median_cents"], 1, " cents"),
+         f"median pitch error; two trackers differ by {number(plain['floor']['median_cents'], 1)} on the recording"),
+        (share(plain["pitch"]["heard"]), "of the pitched frames come back pitched"),
+        (number(plain["loudness"]["mean_abs_db"], 2, " dB"), "loudness error, frame by frame"),
+        (number(plain["spectral_distance"], 2), "spectral distance, 0 is the same sound"),
+        (number(rate["bits_per_second"], 0, " bit/s"),
          f"carry the timbre, on {rate['axes_in_use']} of {len(metrics['axis_names'])} axes"),
     ]
     boxes = "".join(f'<div class="card"><b>{value}</b><span>{text}</span></div>' for value, text in cards)
@@ -113,21 +115,21 @@ def _resynthesis(metrics: dict[str, Any]) -> str:
     pitch, floor, loudness = plain["pitch"], plain["floor"], plain["loudness"]
     rows = [
         ["pitch error, median",
-         _number(pitch["median_cents"], 1, " cents"), _number(floor["median_cents"], 1, " cents"),
-         *_goal(pitch["median_cents"], _plus(floor["median_cents"], 2), "floor + 2 cents")],
+         number(pitch["median_cents"], 1, " cents"), number(floor["median_cents"], 1, " cents"),
+         *goal(pitch["median_cents"], plus(floor["median_cents"], 2), "floor + 2 cents")],
         ["pitch error, 95th percentile",
-         _number(pitch["p95_cents"], 1, " cents"), _number(floor["p95_cents"], 1, " cents"),
-         *_goal(pitch["p95_cents"], _plus(floor["p95_cents"], 10), "floor + 10 cents")],
-        ["pitched frames heard", _share(pitch["heard"]), _share(floor["heard"]),
-         *_goal(_plus(pitch["heard"], 0, -1), -0.99, "99 % or more")],
-        ["ghost pitch", _share(pitch["ghost"]), _share(floor["ghost"]), *_goal(pitch["ghost"], 0.03, "3 % or less")],
-        ["loudness error", _number(loudness["mean_abs_db"], 2, " dB"), "",
-         *_goal(loudness["mean_abs_db"], 0.5, "0.5 dB or less")],
-        ["mean loudness difference", _number(loudness["mean_difference_db"], 2, " dB", signed=True), "", "", ""],
-        ["spectral distance", _number(plain["spectral_distance"], 3), "", "", ""],
+         number(pitch["p95_cents"], 1, " cents"), number(floor["p95_cents"], 1, " cents"),
+         *goal(pitch["p95_cents"], plus(floor["p95_cents"], 10), "floor + 10 cents")],
+        ["pitched frames heard", share(pitch["heard"]), share(floor["heard"]),
+         *goal(plus(pitch["heard"], 0, -1), -0.99, "99 % or more")],
+        ["ghost pitch", share(pitch["ghost"]), share(floor["ghost"]), *goal(pitch["ghost"], 0.03, "3 % or less")],
+        ["loudness error", number(loudness["mean_abs_db"], 2, " dB"), "",
+         *goal(loudness["mean_abs_db"], 0.5, "0.5 dB or less")],
+        ["mean loudness difference", number(loudness["mean_difference_db"], 2, " dB", signed=True), "", "", ""],
+        ["spectral distance", number(plain["spectral_distance"], 3), "", "", ""],
     ]
     return f"""<h2>Played back as it was</h2>
-{_table(["", "measured", "floor", "goal", ""], rows)}
+{table(["", "measured", "floor", "goal", ""], rows)}
 <p class="soft">The floor is how far two pitch trackers, {escape(metrics["measured_with"])} (which measured here) and
 {escape(metrics["floor_with"])}, differ on the recordings themselves. An error near the floor cannot
 be told from none. Ghost pitch is the share of all frames where a pitch is heard and the recording surely has
@@ -140,28 +142,28 @@ def _edits(metrics: dict[str, Any]) -> str:
         pitch, change_db = row["pitch"], row["loudness"]["mean_difference_db"]
         name = escape(describe(Edit(row["kind"], row["amount"], row["axis"])))
         if row["kind"] == "transpose":
-            semitones = _plus(pitch["bias_cents"], row["amount"] * 100)
-            moved.append([name, _number(_plus(semitones, 0, 0.01), 2, " semitones", signed=True),
-                          _number(pitch["median_cents"], 1, " cents"), _share(pitch["heard"]),
-                          _number(change_db, 2, " dB", signed=True)])
+            semitones = plus(pitch["bias_cents"], row["amount"] * 100)
+            moved.append([name, number(plus(semitones, 0, 0.01), 2, " semitones", signed=True),
+                          number(pitch["median_cents"], 1, " cents"), share(pitch["heard"]),
+                          number(change_db, 2, " dB", signed=True)])
         elif row["kind"] == "loudness":
-            levels.append([name, _number(change_db, 2, " dB", signed=True),
-                           _number(row["loudness"]["mean_abs_db"], 2, " dB"),
-                           _number(pitch["median_cents"], 1, " cents")])
+            levels.append([name, number(change_db, 2, " dB", signed=True),
+                           number(row["loudness"]["mean_abs_db"], 2, " dB"),
+                           number(pitch["median_cents"], 1, " cents")])
         else:
-            axes.append([name, _number(row["spectral_distance"], 2), _number(pitch["median_cents"], 1, " cents"),
-                         _number(change_db, 2, " dB", signed=True)])
+            axes.append([name, number(row["spectral_distance"], 2), number(pitch["median_cents"], 1, " cents"),
+                         number(change_db, 2, " dB", signed=True)])
     text = f"""<h2>Asked and measured</h2>
 <h3>Transposed</h3>
-{_table(["asked", "measured", "pitch error", "heard", "loudness change"], moved)}
+{table(["asked", "measured", "pitch error", "heard", "loudness change"], moved)}
 <p class="soft">Pitch error against the recording, shifted by what was asked. The loudness should not change.</p>
 <h3>Louder and softer</h3>
-{_table(["asked", "measured", "uneven by", "pitch change"], levels)}
+{table(["asked", "measured", "uneven by", "pitch change"], levels)}
 <p class="soft">Against the plain resynthesis. The pitch should not change.</p>"""
     if axes:
         text += f"""
 <h3>Timbre axes</h3>
-{_table(["asked", "change of the sound", "pitch change", "loudness change"], axes)}
+{table(["asked", "change of the sound", "pitch change", "loudness change"], axes)}
 <p class="soft">One axis moved at a time, against the plain resynthesis. The change of the sound is a spectral distance:
 an axis near 0 does nothing. Pitch and loudness should not change.</p>"""
     return text
@@ -187,14 +189,14 @@ def _recording(recording: Recording, figures: dict[str, Any]) -> str:
     numbers, sizes = figures["resynthesis"], figures["sizes"]
     loudness_db, distance = numbers["loudness"]["mean_abs_db"], numbers["spectral_distance"]
     text = f"""<h2>{escape(recording.file)}</h2>
-<p>{recording.duration_s:.1f} seconds. Pitch error {_number(numbers["pitch"]["median_cents"], 1)} cents (floor
-{_number(numbers["floor"]["median_cents"], 1)}), loudness error {_number(loudness_db, 2)} dB, spectral distance
-{_number(distance, 2)}, {_number(figures["rate"]["bits_per_second"], 0)} bit/s of timbre. The saved performance has
+<p>{recording.duration_s:.1f} seconds. Pitch error {number(numbers["pitch"]["median_cents"], 1)} cents (floor
+{number(numbers["floor"]["median_cents"], 1)}), loudness error {number(loudness_db, 2)} dB, spectral distance
+{number(distance, 2)}, {number(figures["rate"]["bits_per_second"], 0)} bit/s of timbre. The saved performance has
 {sizes["performance_bytes"] / 1000:.0f} kB, the recording as 16-bit WAV {sizes["wav_bytes"] / 1000:.0f} kB.</p>
 <div class="players">{"".join(first)}</div>
-{_picture(pictures[0], f"Spectrograms of {recording.file}: recording above, resynthesis below")}
+{picture(pictures[0], f"Spectrograms of {recording.file}: recording above, resynthesis below")}
 <details><summary>How it was played: pitch, loudness and timbre curves</summary>
-{_picture(pictures[1], f"Waveform, spectrogram with pitch, loudness and timbre axes of {recording.file}")}</details>"""
+{picture(pictures[1], f"Waveform, spectrogram with pitch, loudness and timbre axes of {recording.file}")}</details>"""
     if axes:
         text += f"""
 <details><summary>Each timbre axis moved, {len(axes)} sounds</summary>
@@ -221,7 +223,7 @@ def _notes(metrics: dict[str, Any]) -> str:
     text = f"<h2>How it was measured</h2>\n<ul>{''.join(f'<li>{item}</li>' for item in items)}</ul>"
     if metrics["skipped"]:
         rows = [[escape(entry["file"]), escape(entry["reason"])] for entry in metrics["skipped"]]
-        text += f"\n<h3>Left out</h3>\n{_table(['recording', 'why'], rows)}"
+        text += f"\n<h3>Left out</h3>\n{table(['recording', 'why'], rows)}"
     return text
 
 
@@ -248,35 +250,3 @@ def _audio_url(audio: NDArray, sample_rate: int) -> str:
         for start in range(0, len(audio), BLOCK_SAMPLES):
             out.write(audio[start : start + BLOCK_SAMPLES])
     return f"data:audio/{'mpeg' if is_mp3 else 'ogg'};base64,{base64.b64encode(file.getvalue()).decode()}"
-
-
-def _picture(file: io.BytesIO, alt: str) -> str:
-    data = base64.b64encode(file.getvalue()).decode()
-    return f'<figure><img alt="{escape(alt)}" src="data:image/png;base64,{data}"></figure>'
-
-
-def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    head = "".join(f"<th>{cell}</th>" for cell in header)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _goal(value: float | None, limit: float | None, words: str) -> tuple[str, str]:
-    if value is None or limit is None:
-        return words, ""
-    return words, '<span class="good">✓ reached</span>' if value <= limit else '<span class="bad">✗ missed</span>'
-
-
-def _plus(value: float | None, offset: float, factor: float = 1.0) -> float | None:
-    return None if value is None else value * factor + offset
-
-
-def _number(value: float | None, n_digits: int, unit: str = "", *, signed: bool = False) -> str:
-    if value is None:
-        return "–"
-    value = round(value, n_digits) + 0.0  # no "-0.00"
-    return f"{value:{'+' if signed and value else ''}.{n_digits}f}{unit}"
-
-
-def _share(value: float | None) -> str:
-    return _number(_plus(value, 0, 100), 1, " %")

@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from ddspvae.evaluation.independence import Cell
+
 Target = str | Path | BinaryIO
 
 GREY = "#7d8590"  # reads on white and on black alike (4:1 and better)
+INK = "#5b646e"  # for figures on colour
 BLUE, ORANGE, GREEN = "#2f81f7", "#e8590c", "#2da44e"
 LINES = (BLUE, ORANGE, GREEN, "#a475f9", "#d4a72c", "#e85aad", "#39c5cf", "#8c959f")
 F0_LINE = "#54e3ff"  # bright on every colour of the spectrogram
@@ -138,6 +141,60 @@ def plot_training_curve(rows: Sequence[Mapping[str, float]], target: Target,
     for axes in (above, below):
         axes.grid(color=GREY, alpha=0.25, linewidth=0.6)
     _save(figure, target)
+
+
+def plot_independence(table: Sequence[tuple[str, Sequence[Cell]]], target: Target,
+                      *, background: str | None = "white") -> None:
+    """Draw what each move changed: blue where it should, from clear to orange where it should not.
+
+    Full orange is twice the limit; figures that miss their limit are boxed. Fields without a limit stay clear. Of
+    pitch and loudness moved, the blue fields say how far the sound is off what was asked.
+
+    Args:
+        table: of `independence.independence_table`.
+        target: path or binary file.
+    Raises:
+        InputError: an empty table.
+    """
+    if not table:
+        raise fail("plot_independence", "table", "hold at least one row", 0)
+    figure, (axes,) = _figure(9, 1.3 + 0.42 * len(table), [1], background)
+    columns = ("pitch\ncents", "loudness\ndB", *(f"{name}\nstd. dev." for name in
+                                                 ("brightness", "breathiness", "hollowness", "bite")))
+    for row, (_, cells) in enumerate(table):
+        for column, cell in enumerate(cells):
+            is_missed = cell.is_reached is False
+            excess = abs(cell.value) / (2 * cell.limit) if cell.limit and np.isfinite(cell.value) else 0.0
+            fill = 0.55 if cell.is_own else 0.75 * min(1.0, excess)
+            place = (column + 0.04, row + 0.06)
+            axes.add_patch(_box(place, facecolor=BLUE if cell.is_own else ORANGE, alpha=fill, edgecolor="none"))
+            axes.add_patch(_box(place, facecolor="none", linewidth=2.5 if is_missed else 0.5,
+                                edgecolor=ORANGE if is_missed else GREY))
+            axes.text(column + 0.5, row + 0.5, describe_cell(column, cell), ha="center", va="center", fontsize=10,
+                      color=GREY if background is None else INK, fontweight="bold" if cell.is_own else "normal")
+    axes.set(xlim=(0, len(columns)), ylim=(len(table), 0), ylabel="what was moved",
+             xlabel="boxed: beyond 3 cents (transposed 5), 0.5 dB, 0.15 of a neighbour; or less than 0.5 of its own")
+    axes.set_xticks(np.arange(len(columns)) + 0.5, columns)
+    axes.set_yticks(np.arange(len(table)) + 0.5, [label for label, _ in table])
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    _save(figure, target)
+
+
+def describe_cell(column: int, cell: Cell) -> str:
+    """The figure of a field as it is printed; "off" where it is what is missing to the asked pitch or loudness."""
+    if np.isnan(cell.value):
+        return "–"
+    value = round(cell.value, 1 if column == 0 else 2) + 0.0  # no "-0.00"
+    return f"{value:.{1 if column == 0 else 2}f}{' off' if cell.is_own and column < 2 else ''}"
+
+
+def _box(place: tuple[float, float], **style: Any) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle(place, 0.92, 0.88, **style)
 
 
 def _figure(width: float, height: float, ratios: Sequence[float], background: str | None) -> tuple[Figure, list[Axes]]:

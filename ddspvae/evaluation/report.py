@@ -13,6 +13,7 @@ from typing import Any
 from ddspvae.audio import read_audio
 from ddspvae.checks import InputError, check_choice, check_range, fail
 from ddspvae.evaluation.edits import Evaluable, Recording, floor_tracker, summarize, try_recording
+from ddspvae.evaluation.independence import measure_independence
 from ddspvae.evaluation.metrics import other_tracker
 from ddspvae.evaluation.page import write_page
 from ddspvae.features.f0 import TRACKERS
@@ -27,8 +28,9 @@ def evaluate(instrument: Evaluable, paths: Sequence[str | Path], out_folder: str
     """Measure an instrument on held-out recordings and write metrics.json and index.html.
 
     Each recording is resynthesized plainly, transposed by -5, +3 and +7 semitones, made 6 dB softer and louder,
-    and each timbre axis is moved by -2 and +2 standard deviations over its 6 busiest seconds. A recording that
-    cannot be read or analyzed is skipped and named. Both files appear whole or not at all.
+    and each timbre axis is moved by -2 and +2 standard deviations over its 6 busiest seconds. How far pitch,
+    loudness and timbre leave each other alone is measured as in `independence.py`. A recording that cannot be
+    read or analyzed is skipped and named. Both files appear whole or not at all.
 
     Args:
         instrument: a loaded `Instrument`.
@@ -56,7 +58,7 @@ def evaluate(instrument: Evaluable, paths: Sequence[str | Path], out_folder: str
         with tempfile.TemporaryDirectory(prefix=".report-", dir=out_folder.parent) as folder:
             unfinished = Path(folder)
             recordings, skipped = _try_all(instrument, [Path(path) for path in paths], tracker, max_seconds, say)
-            metrics = _metrics(instrument, tracker, recordings, skipped)
+            metrics = _metrics(instrument, tracker, recordings, skipped, say)
             say("writing the report")
             text = json.dumps(metrics, indent=2, allow_nan=False) + "\n"
             (unfinished / "metrics.json").write_text(text, encoding="utf-8")
@@ -94,7 +96,7 @@ def _say_where(say: Progress, where: str, what: str) -> None:
 
 
 def _metrics(instrument: Evaluable, tracker: str, recordings: list[Recording],
-             skipped: list[dict[str, str]]) -> dict[str, Any]:
+             skipped: list[dict[str, str]], say: Progress) -> dict[str, Any]:
     return _without_nan({
         "format": REPORT_FORMAT,
         "preset": instrument.name,
@@ -105,6 +107,7 @@ def _metrics(instrument: Evaluable, tracker: str, recordings: list[Recording],
         "floor_with": floor_tracker(tracker, instrument.tracker),
         "axis_names": list(recordings[0].performance.axis_names),
         "total": summarize(recordings),
+        "independence": measure_independence(instrument, recordings, tracker=tracker, step=say),
         "recordings": [{"file": recording.file, **summarize([recording])} for recording in recordings],
         "skipped": skipped,
     })

@@ -10,6 +10,7 @@ import torch
 from ddspvae.audio import Audio
 from ddspvae.features.f0 import track_f0
 from ddspvae.features.loudness import a_weighted_loudness, by_blocks
+from ddspvae.features.partials import measure_partials
 from ddspvae.features.timbre import timbre_frames
 from ddspvae.signals import Features
 
@@ -34,5 +35,6 @@ def extract(audio: Audio, sample_rate: int, hop_size: int, tracker: str | Path =
         periodicity=periodicity,
         loudness_db=by_blocks(a_weighted_loudness, batch, sample_rate, hop_size)[0].numpy(),
         timbre=by_blocks(timbre_frames, batch, sample_rate, hop_size)[0].numpy(),
+        partials=measure_partials(audio, sample_rate, hop_size, f0_hz),
         frame_rate_hz=sample_rate / hop_size,
     )

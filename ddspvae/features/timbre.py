@@ -9,6 +9,7 @@ from ddspvae.features.loudness import centred_stft, window_size
 from ddspvae.units import power_to_db
 
 N_MELS = 64
+LOWEST_HZ, HIGHEST_HZ = 30.0, 16_000.0  # of the filters
 FLOOR_DB = -80.0  # below the frame's own level; quieter bands are recording noise
 
 
@@ -17,21 +18,31 @@ def hz_to_mel(frequency_hz: Tensor) -> Tensor:
     return 2595 * torch.log10(1 + frequency_hz / 700)
 
 
-def mel_filterbank(n_fft: int, sample_rate: int, n_mels: int = N_MELS, low_hz: float = 30.0,
+def mel_filterbank(n_fft: int, sample_rate: int, n_mels: int = N_MELS, low_hz: float = LOWEST_HZ,
                    high_hz: float | None = None) -> Tensor:
     """Triangular filters, peak 1, equally spaced in mel.
 
     Returns:
         [n_fft // 2 + 1, n_mels].
     """
-    high_hz = min(sample_rate / 2, 16_000.0) if high_hz is None else high_hz
-    low_mel, high_mel = hz_to_mel(torch.tensor([low_hz, high_hz], dtype=torch.float64))
-    edges_mel = torch.linspace(low_mel.item(), high_mel.item(), n_mels + 2, dtype=torch.float64)
-    edges_hz = 700 * (10 ** (edges_mel / 2595) - 1)
+    high_hz = min(sample_rate / 2, HIGHEST_HZ) if high_hz is None else high_hz
+    edges_hz = _edges_hz(low_hz, high_hz, n_mels)
     bins_hz = torch.linspace(0, sample_rate / 2, n_fft // 2 + 1, dtype=torch.float64)[:, None]
     rising = (bins_hz - edges_hz[:-2]) / (edges_hz[1:-1] - edges_hz[:-2])
     falling = (edges_hz[2:] - bins_hz) / (edges_hz[2:] - edges_hz[1:-1])
     return torch.minimum(rising, falling).clamp(min=0).float()
+
+
+def _edges_hz(low_hz: float, high_hz: float, n_mels: int) -> Tensor:
+    low_mel, high_mel = hz_to_mel(torch.tensor([low_hz, high_hz], dtype=torch.float64))
+    edges_mel = torch.linspace(low_mel.item(), high_mel.item(), n_mels + 2, dtype=torch.float64)
+    return 700 * (10 ** (edges_mel / 2595) - 1)
+
+
+def mel_centres_hz(sample_rate: int, n_mels: int = N_MELS) -> list[float]:
+    """Where the filters of mel_filterbank peak."""
+    centres: list[float] = _edges_hz(LOWEST_HZ, min(sample_rate / 2, HIGHEST_HZ), n_mels)[1:-1].tolist()
+    return centres
 
 
 def mel_power(audio: Tensor, sample_rate: int, hop_size: int, n_mels: int = N_MELS) -> Tensor:

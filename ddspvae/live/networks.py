@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ddspvae.model.autoencoder import Autoencoder
-from ddspvae.model.decoder import TAPS
+from ddspvae.model.axes import ONSET_FRAMES
 from ddspvae.synth.level import asked_power, controls_of, solve_frame, weigh
 from ddspvae.synth.reverb import N_ROOM_BANDS
 
@@ -61,25 +61,23 @@ class FrameNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class LiveNetworks:
-    """StepNetwork, FrameNetwork and the prior of a model, as fast as they run here."""
+    """StepNetwork and FrameNetwork of a model, as fast as they run here."""
 
     step: Network
     frame: Network
-    prior: Network
 
     @classmethod
     def of(cls, model: Autoencoder) -> LiveNetworks:
         """Those of a model."""
         stack = model.decoder.stack
         one = torch.ones(1, 1, 1)
-        steps = torch.zeros(1, 1, stack.n_channels)
+        steps = torch.zeros(1, 1, stack.n_channels + model.n_named)
         ringing = torch.zeros(1, N_ROOM_BANDS, dtype=torch.float64)
         room = [ringing] * 3
         step_inputs = (one, one, one, torch.zeros(1, 1, model.config.n_z), *stack.silence(1))
-        frame_inputs = (one, one, one, steps, steps, one, torch.zeros(1, TAPS - 1, 3), one, one, ringing, *room)
+        frame_inputs = (one, one, one, steps, steps, one, torch.zeros(1, ONSET_FRAMES, 3), one, one, ringing, *room)
         return cls(_fastest(StepNetwork(model), step_inputs),
-                   _fastest(FrameNetwork(model), frame_inputs, alike=range(10, 13)),
-                   _fastest(model.prior, (one, one, one)))
+                   _fastest(FrameNetwork(model), frame_inputs, alike=range(10, 13)))
 
 
 def _fastest(network: nn.Module, inputs: tuple[Tensor, ...], alike: Sequence[int] = ()) -> Network:

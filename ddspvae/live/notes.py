@@ -1,4 +1,4 @@
-"""MIDI as it comes, as a source of frames: who plays which note, by the causal rules, with the likeliest z."""
+"""MIDI as it comes, as a source of frames: who plays which note, by the causal rules."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ class LiveNotes:
         self._allocator = Allocator(voices, mono=mono)
         self._performer = CausalPerformer(instrument.statistics, config.sample_rate, voices, expression=expression)
         self._z = torch.zeros(voices, 1, config.n_z)
+        self.knobs = torch.zeros(1, config.n_z)  # 0 is what is typical
         self._waiting: list[tuple[int, int, Any]] = []
         self.n_received = 0
 
@@ -98,17 +99,16 @@ class LiveNotes:
     def _attack(self, voices: Voices, fresh: NDArray[np.int64], sample: int) -> Frames:
         """Begin notes; their frames at the end of the hop."""
         curves = self._curves(fresh, (sample, voices.end, voices.end + self._hop_size))
-        frames, self._z[rows_of(fresh, self._z)] = voices.player.attack(self._networks, fresh, *curves)
-        return frames
+        self._z[fresh] = self.knobs
+        f0_hz, periodicity, loudness_db = curves
+        z = self._z[rows_of(fresh, self._z)]
+        return voices.player.attack(self._networks, fresh, f0_hz, periodicity, loudness_db, z)
 
     def ahead(self, voices: NDArray[np.int64], ages: NDArray[np.int64], at_sample: int, before_hz: Tensor) -> Ahead:
-        """As Source wants it; z is the likeliest, anew every frames_per_z frames of each voice, held in between."""
+        """As Source wants it; z is what the knobs say, anew every frames_per_z frames of each voice, held in between."""
         curves = self._curves(voices, (at_sample, at_sample + self._hop_size))
         f0_hz, periodicity, loudness_db = (curve[:, :1] for curve in curves)
-        due = np.flatnonzero(ages % self._frames_per_z == 0)
-        if len(due):
-            mean, _ = self._networks.prior(*(curve[rows_of(due, curve)] for curve in (f0_hz, periodicity, loudness_db)))
-            self._z[rows_of(voices[due], self._z)] = mean[..., : self._z.shape[-1]]
+        self._z[voices[ages % self._frames_per_z == 0]] = self.knobs
         z = self._z[rows_of(voices, self._z)]
         return Ahead(voices, f0_hz, periodicity, loudness_db, z, before_hz, curves[0][:, 1:])
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ddspvae.checks import InputError, check_range, fail
+from ddspvae.checks import InputError, check_choice, check_range, fail
 from ddspvae.live.notes import LiveNotes
 from ddspvae.live.takes import FedTakes
 from ddspvae.live.voices import Voices
-from ddspvae.player import Player, one_thread
+from ddspvae.player import Player
 from ddspvae.signals import Performance
 from ddspvae.synth.convolve import Convolver
+from ddspvae.threads import one_thread
 
 if TYPE_CHECKING:
     from ddspvae.audio import Audio
@@ -74,6 +75,19 @@ class Stream:
         if self._takes:
             raise InputError("stream.send: this stream plays the performances it was fed; open another one for MIDI.")
         self._notes.receive(self.sample + int(offset), message)
+
+    def turn(self, axis: str, value: float) -> None:
+        """Turn a knob: an axis of z for all notes of a stream that plays MIDI, heard from each voice's next row on.
+
+        Args:
+            axis: one of instrument.axis_names.
+            value: 0 is what is typical; for named axes, in standard deviations of the training set.
+        Raises:
+            InputError: no such axis.
+        """
+        check_choice("stream.turn", "axis", axis, self.instrument.axis_names)
+        check_range("stream.turn", "value", value, -10, 10)
+        self._notes.knobs[0, self.instrument.axis_names.index(axis)] = value
 
     @torch.inference_mode()
     @one_thread()

@@ -9,15 +9,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ddspvae.checks import InputError, check_range, fail
-from ddspvae.features.timbre import N_MELS
+from ddspvae.checks import InputError, check_choice, check_range, fail
+from ddspvae.model.axes import NAMED_AXES
+from ddspvae.model.bottleneck import BOTTLENECKS, bits_per_second, kl_nats, make_bottleneck
 from ddspvae.model.decoder import Decoder
-from ddspvae.model.encoder import Encoder
+from ddspvae.model.encoder import ENCODERS
+from ddspvae.model.heard import Heard
 from ddspvae.model.prior import Prior
+from ddspvae.model.quantize import Quantizer
+from ddspvae.model.stack import mean_rows, scale_curves
 from ddspvae.signals import Controls, Latents
 from ddspvae.synth.level import solve_level
 from ddspvae.synth.reverb import MAX_DECAY_S, MIN_DECAY_S, N_ROOM_BANDS, Room
 
+STARTING_GAIN = 0.98  # of the axes with names: 2.3 bits a row
 MAX_TAIL_ENERGY = 2.0  # a tail 3 dB louder than the direct sound, at the very most
 
 
@@ -29,9 +34,12 @@ class ModelConfig:
         sample_rate: Hz.
         hop_size: samples per frame.
         frames_per_z: frames that share one row of z.
-        n_z: axes of z; 0 trains an instrument without.
+        n_z: axes of z, the first four with names; 0 trains an instrument without.
         n_harmonics, n_noise_bands: of the synthesizer.
         encoder_channels, decoder_channels: widths of the stacks.
+        encoder: what hears the axes without names, one of model.encoder.ENCODERS.
+        bottleneck: one of model.bottleneck.BOTTLENECKS.
+        bitrate: bit/s, which decides the sizes of discrete bottlenecks.
         rooms: names of the recording environments; the first is the default.
         with_noise, with_reverb: False leaves that part out (for ablations).
     """
@@ -44,6 +52,9 @@ class ModelConfig:
     n_noise_bands: int = 65
     encoder_channels: int = 96
     decoder_channels: int = 128
+    encoder: str = "mel"
+    bottleneck: str = "gaussian"
+    bitrate: float = 500.0
     rooms: tuple[str, ...] = ("room",)
     with_noise: bool = True
     with_reverb: bool = True
@@ -58,6 +69,10 @@ class ModelConfig:
         check_range("ModelConfig", "frames_per_z", self.frames_per_z, 1, 1000)
         for name in ("encoder_channels", "decoder_channels"):
             check_range("ModelConfig", name, getattr(self, name), 1, 4096)
+        check_choice("ModelConfig", "encoder", self.encoder, ENCODERS)
+        check_choice("ModelConfig", "bottleneck", self.bottleneck, BOTTLENECKS)
+        if self.bottleneck != "gaussian" and not self.n_z:
+            raise InputError("ModelConfig: without axes there is nothing to quantize; leave the bottleneck gaussian.")
         if not self.rooms:
             raise fail("ModelConfig", "rooms", "name at least one", 0)
 
@@ -94,15 +109,49 @@ def harmonics_needed(lowest_f0_hz: float, sample_rate: int) -> int:
     return max(8, math.ceil(min(sample_rate / 2, 16_000) / lowest_f0_hz))
 
 
+class Expected(nn.Module):
+    """What the axes without names would be if pitch and loudness were all there is; it is taken off them.
+
+    So no mean of theirs depends on pitch or loudness, and 0 is the likeliest everywhere.
+    """
+
+    def __init__(self, n_z: int, n_hidden: int = 32) -> None:
+        super().__init__()
+        self.hidden = nn.Sequential(nn.Linear(3, n_hidden), nn.Tanh(), nn.Linear(n_hidden, n_hidden), nn.Tanh())
+        self.out = nn.Linear(n_hidden, n_z)
+
+    def forward(self, heard: Heard, frames_per_z: int) -> Tensor:
+        """[B, M, n_z], without a gradient."""
+        with torch.no_grad():
+            return self.predict(heard, frames_per_z)
+
+    @torch.no_grad()
+    def permute(self, order: Tensor, sign: Tensor) -> None:
+        """Axis i becomes what axis order_i was, times sign_i."""
+        self.out.weight.copy_(self.out.weight[order] * sign[:, None])
+        self.out.bias.copy_(self.out.bias[order] * sign)
+
+    def predict(self, heard: Heard, frames_per_z: int) -> Tensor:
+        """[B, M, n_z]."""
+        around: Tensor = self.out(self.hidden(mean_rows(scale_curves(*heard.curves), frames_per_z)))
+        return around
+
+
 class Autoencoder(nn.Module):
     """The model. `encode` listens, `decode` gives Controls; audio is made by `synth`, outside."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = Encoder(N_MELS, config.encoder_channels, (1, 2, 4, 8), max(config.n_z, 1), config.frames_per_z)
+        self.n_named = min(config.n_z, len(NAMED_AXES))
+        self.encoder = ENCODERS[config.encoder](
+            n_channels=config.encoder_channels, n_z=max(config.n_z - self.n_named, 1), frames_per_z=config.frames_per_z,
+            sample_rate=config.sample_rate, hop_size=config.hop_size)
         self.decoder = Decoder(config.decoder_channels, (1, 2, 4, 8), config.n_z, config.frames_per_z,
                                config.n_harmonics, config.n_noise_bands)
+        self.bottleneck = make_bottleneck(config.bottleneck, config.n_z, config.z_rate_hz, config.bitrate)
+        self.named_gain = nn.Parameter(torch.full((self.n_named,), _logit(STARTING_GAIN)))
+        self.expected = Expected(max(config.n_z - self.n_named, 1))
         self.prior = Prior(max(config.n_z, 1))
         # a dry start: tails 26 dB down, 0.4 s
         n_rooms = len(config.rooms)
@@ -110,12 +159,42 @@ class Autoencoder(nn.Module):
         self.room_decay = nn.Parameter(
             torch.full((n_rooms, N_ROOM_BANDS), _logit((0.4 - MIN_DECAY_S) / (MAX_DECAY_S - MIN_DECAY_S))))
 
-    def encode(self, timbre: Tensor) -> Latents:
-        """Timbre frames [B, F, C] to Latents [B, M, Z]."""
-        latents = self.encoder(timbre)
-        if self.config.n_z:
-            return latents
-        return Latents(z_mean=latents.z_mean[..., :0], z_logvar=latents.z_logvar[..., :0])
+    def encode(self, heard: Heard) -> Latents:
+        """What was heard to Latents [B, M, Z], the axes with names first."""
+        if not self.config.n_z:
+            n_rows = -(-heard.f0_hz.shape[1] // self.config.frames_per_z)
+            nothing = heard.f0_hz.new_zeros(len(heard.f0_hz), n_rows, 0)
+            return Latents(z_mean=nothing, z_logvar=nothing, gain=nothing)
+        deviations, seen = self.decoder.typical.read(heard, self.config.frames_per_z)
+        # the best Gaussian channel for a number of unit variance: gain g on both ends, and 1 - g^2 of noise
+        gain = seen[..., : self.n_named]
+        if not self.bottleneck.discrete:
+            gain = gain * torch.sigmoid(self.named_gain)
+        mean, logvar = gain * deviations[..., : self.n_named], (1 - gain.square() + 1e-6).log()
+        if self.config.n_z > self.n_named:
+            others = self.encoder(heard)
+            around = others.z_mean - self.expected(heard, self.config.frames_per_z)
+            mean, logvar = torch.cat([mean, around], dim=-1), torch.cat([logvar, others.z_logvar], dim=-1)
+            gain = torch.cat([gain, torch.ones_like(around)], dim=-1)
+        return Latents(z_mean=mean, z_logvar=logvar, gain=gain)
+
+    def to_z(self, latents: Latents) -> Tensor:
+        """The z of a Performance [B, M, Z]: the means, through the bottleneck."""
+        return self.bottleneck.deterministic(latents)
+
+    def bits_per_axis(self, latents: Latents, rows: Tensor) -> Tensor:
+        """Rate of each axis, or of each code, over rows [B, M] that count: [Z] or [G], bit/s."""
+        if isinstance(self.bottleneck, Quantizer):
+            return self.bottleneck.nominal_bits
+        return bits_per_second(kl_nats(latents), self.config.z_rate_hz, rows)
+
+    def expectation_loss(self, heard: Heard) -> Tensor:
+        """How far the other axes are from what `expected` makes of pitch and loudness; trains nothing else."""
+        if self.config.n_z <= self.n_named:
+            return heard.f0_hz.new_zeros(())
+        with torch.no_grad():
+            target = self.encoder(heard).z_mean
+        return (self.expected.predict(heard, self.config.frames_per_z) - target).square().mean()
 
     def room(self, index: Tensor | None = None) -> Room | None:
         """The rooms at index [B], or the first; None for a model without."""

@@ -1,14 +1,23 @@
-"""The Gaussian bottleneck: what z costs, in nats here and in bits per second at every surface."""
+"""What passes from Latents to z, and what it costs: in nats here and in bits per second at every surface.
+
+Four bottlenecks behind one interface: Gaussian here; VQ, residual VQ and FSQ in `quantize`.
+"""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from dataclasses import dataclass
 
+import torch
+from torch import Tensor, nn
+
+from ddspvae.checks import check_choice, check_range
 from ddspvae.signals import Latents
 from ddspvae.units import nats_to_bits
 
+BOTTLENECKS = ("gaussian", "vq", "rvq", "fsq")
 SOUNDING_DB = 50.0
+ACTIVE_BITS = 0.05  # a row; an axis that costs less says nothing
+
 
 def kl_nats(latents: Latents) -> Tensor:
     """KL divergence from the posterior to N(0, 1), per axis.
@@ -54,3 +63,95 @@ def sample(latents: Latents, generator: torch.Generator | None = None) -> Tensor
     shape = latents.z_mean.shape
     noise = torch.randn(shape, generator=generator, device=latents.z_mean.device, dtype=latents.z_mean.dtype)
     return latents.z_mean + (latents.z_logvar / 2).exp() * noise
+
+
+@dataclass(frozen=True, eq=False)
+class Bottled:
+    """What came through a bottleneck.
+
+    Args:
+        z: [B, M, Z], what the decoder gets, with a gradient to the latents.
+        bits: [G], bit/s of each axis or code; their sum is the rate. Has a gradient where the bottleneck is Gaussian,
+            is the nominal rate where it is discrete.
+        loss: scalar to add to the training loss, 0 where the bottleneck asks for nothing.
+        codes: [B, M, G], whole numbers, of a discrete bottleneck; None of a Gaussian.
+    """
+
+    z: Tensor
+    bits: Tensor
+    loss: Tensor
+    codes: Tensor | None = None
+
+
+class Bottleneck(nn.Module):
+    """Between encoder and decoder.
+
+    Args:
+        n_z: axes.
+        z_rate_hz: rows per second.
+    """
+
+    discrete = False  # whether the rate is fixed by its sizes; if not, a price must hold it
+
+    def __init__(self, n_z: int, z_rate_hz: float) -> None:
+        super().__init__()
+        check_range("Bottleneck", "n_z", n_z, 0, 256)
+        check_range("Bottleneck", "z_rate_hz", z_rate_hz, 1e-3, 1e6)
+        self.n_z, self.z_rate_hz = n_z, float(z_rate_hz)
+
+    def forward(self, latents: Latents, weight: Tensor | None = None) -> Bottled:
+        """For training: z as noisy, or as coarse, as the bottleneck makes it.
+
+        Args:
+            latents: [B, M, n_z].
+            weight: [B, M], 1 where a row counts, 0 in silence; None counts all.
+        """
+        raise NotImplementedError
+
+    def deterministic(self, latents: Latents) -> Tensor:
+        """For everything else: z [B, M, n_z], the same each time, and nothing learns from it."""
+        raise NotImplementedError
+
+
+class GaussianBottleneck(Bottleneck):
+    """z is drawn from the posterior; its rate is the KL divergence to N(0, 1)."""
+
+    def forward(self, latents: Latents, weight: Tensor | None = None) -> Bottled:
+        """Draw z; bits has one entry an axis."""
+        z = latents.to_z(sample(latents))
+        return Bottled(z=z, bits=bits_per_second(kl_nats(latents), self.z_rate_hz, weight), loss=z.new_zeros(()))
+
+    def deterministic(self, latents: Latents) -> Tensor:
+        """The mean."""
+        return latents.to_z()
+
+
+def active_axes(bits: Tensor, z_rate_hz: float) -> int:
+    """How many axes are in use: those of at least 0.05 bit a row.
+
+    Args:
+        bits: [Z], bit/s.
+        z_rate_hz: rows per second.
+    """
+    return int((bits >= ACTIVE_BITS * z_rate_hz).sum())
+
+
+def make_bottleneck(name: str, n_z: int, z_rate_hz: float, bitrate: float) -> Bottleneck:
+    """A bottleneck by name, as wide as the rate that is asked for.
+
+    The same arguments give the same sizes, so a saved state fits again.
+
+    Args:
+        name: one of BOTTLENECKS.
+        n_z: axes, 0 to 256, at least 1 where it is discrete.
+        z_rate_hz: rows per second.
+        bitrate: bit/s; a Gaussian one takes any and leaves it to the rate controller.
+    Raises:
+        InputError: no such name; a rate that those codes cannot have.
+    """
+    check_choice("make_bottleneck", "bottleneck", name, BOTTLENECKS)
+    if name == "gaussian":
+        return GaussianBottleneck(n_z, z_rate_hz)
+    from ddspvae.model.quantize import make_quantizer
+
+    return make_quantizer(name, n_z, z_rate_hz, bitrate)

@@ -10,10 +10,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ddspvae.model.axes import (
+    BITE,
+    BREATHINESS,
+    BRIGHTNESS,
+    HOLLOWNESS,
+    NAMED_AXES,
+    ONSET_FRAMES,
+    Typical,
+    find_onsets,
+    tilt_and_hollow,
+)
 from ddspvae.model.stack import GatedStack, scale_curves
 
 MAX_KNOTS = 128
 FRAMES_PER_STEP = 4
+N_BALANCE = 32
 TAPS = 4  # frames whose curves a frame hears directly: one step's worth
 
 
@@ -44,8 +56,8 @@ class Memory:
 
     Args:
         pasts: of the stack, [V, left, C] each.
-        before, now: [V, 1, C], the stack's last two steps.
-        curves: [V, TAPS - 1, 3], the scaled curves of the last frames.
+        before, now: [V, 1, C + N], the stack's last two steps, and the named axes there.
+        curves: [V, ONSET_FRAMES, 3], the scaled curves of the last frames.
         n_frames: [V], frames heard so far.
     """
 
@@ -64,11 +76,15 @@ def rows_of(voices: NDArray[np.int64], memory: Tensor) -> slice | Tensor:
 
 
 class Decoder(nn.Module):
-    """A causal stack at a quarter of the frame rate, one layer at the frame rate, and three heads.
+    """A causal stack at a quarter of the frame rate, one layer at the frame rate, and heads.
 
     The heads give harmonic distribution, noise shape, and the harmonics' share of the power. A step of the stack
     takes the curves and z at its first frame, and is faded in over its four frames; what changes faster reaches the
     heads through the frames' own layer. A quarter of the steps is nearly a quarter of the work.
+
+    The axes with names do not pass through the network. They say how bright and hollow the distribution is, and how
+    much of the power is noise, beside what is typical and what a small layer of the curves alone adds to that; so the
+    other axes cannot move any of these, nor these each other.
 
     Args of forward:
         f0_hz, periodicity, loudness_db: [B, F, 1]; z: [B, M, Z].
@@ -82,28 +98,33 @@ class Decoder(nn.Module):
                  n_noise_bands: int) -> None:
         super().__init__()
         self.frames_per_z = frames_per_z
-        self.stack = GatedStack(3 + n_z, n_channels, dilations)
+        self.n_named = min(n_z, len(NAMED_AXES))
+        self.stack = GatedStack(3 + n_z - self.n_named, n_channels, dilations)
         self.frame_inlet = nn.Linear(3 * TAPS, n_channels)
         self.frame_layer = nn.Linear(n_channels, n_channels)
         knots = harmonic_knots(n_harmonics)
         self.harmonic_head = nn.Linear(n_channels, len(knots))
         self.noise_head = nn.Linear(n_channels, n_noise_bands)
-        self.share_head = nn.Linear(n_channels, 1)
+        self.typical = Typical()
+        # share, brightness, hollowness: of the curves alone, or of everything where no axis has a name
+        self.balance_layer = nn.Linear(3 * TAPS, N_BALANCE)
+        self.balance_head = nn.Linear(N_BALANCE if self.n_named else n_channels, 3)
         self.register_buffer("knots", knots, persistent=False)
         # start like a string: -6 dB an octave, mostly harmonic (sigmoid(3) = 95 %), heads nearly off
         self.register_buffer("tilt", -torch.log(torch.arange(1, n_harmonics + 1).float()), persistent=False)
         # and breath that falls 6 dB an octave from a twentieth of Nyquist: white noise would be unlearned first
         position = torch.linspace(0, 1, n_noise_bands)
         self.register_buffer("noise_tilt", -torch.log(1 + 20 * position), persistent=False)
-        for head in (self.harmonic_head, self.noise_head, self.share_head):
+        for head in (self.harmonic_head, self.noise_head, self.balance_head):
             nn.init.normal_(head.weight, std=0.01)
             nn.init.zeros_(head.bias)
-        nn.init.constant_(self.share_head.bias, 3.0)
+        with torch.no_grad():
+            self.balance_head.bias[0] = 3.0
 
     def memory(self, n_voices: int) -> Memory:
         """Of voices that have heard nothing."""
-        nothing = self.frame_layer.weight.new_zeros(n_voices, 1, self.stack.n_channels)
-        return Memory(self.stack.silence(n_voices), nothing, nothing.clone(), nothing.new_zeros(n_voices, TAPS - 1, 3),
+        nothing = self.frame_layer.weight.new_zeros(n_voices, 1, self.stack.n_channels + self.n_named)
+        return Memory(self.stack.silence(n_voices), nothing, nothing.clone(), nothing.new_zeros(n_voices, ONSET_FRAMES, 3),
                       np.zeros(n_voices, dtype=np.int64))
 
     def forward(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, z: Tensor, memory: Memory | None = None
@@ -119,40 +140,55 @@ class Decoder(nn.Module):
         every = math.gcd(FRAMES_PER_STEP, self.frames_per_z)
         held = z.repeat_interleave(self.frames_per_z // every, dim=1)[:, :: FRAMES_PER_STEP // every]
         stepped = curves[:, ::FRAMES_PER_STEP]
-        steps, memory.pasts = self.stack(torch.cat([stepped, held[:, : stepped.shape[1]]], dim=-1), memory.pasts)
+        steps, memory.pasts = self._listen(stepped, held[:, : stepped.shape[1]], memory.pasts)
         if not memory.n_frames.any():
-            memory.now, memory.curves = steps[:, :1], curves[:, :1].expand(-1, TAPS - 1, -1)
+            memory.now, memory.curves = steps[:, :1], curves[:, :1].expand(-1, ONSET_FRAMES, -1)
         ends = torch.cat([memory.now, steps], dim=1)
         fade = torch.arange(1, FRAMES_PER_STEP + 1, device=curves.device, dtype=curves.dtype) / FRAMES_PER_STEP
         hidden = torch.lerp(ends[:, :-1, None], ends[:, 1:, None], fade[:, None]).flatten(1, 2)[:, : curves.shape[1]]
         seen = torch.cat([memory.curves, curves], dim=1)
-        memory.before, memory.now, memory.curves = ends[:, -2:-1], ends[:, -1:], seen[:, 1 - TAPS :]
+        memory.before, memory.now, memory.curves = ends[:, -2:-1], ends[:, -1:], seen[:, -ONSET_FRAMES:]
         memory.n_frames = memory.n_frames + curves.shape[1]
-        return self._heads(hidden, seen.unfold(1, TAPS, 1).flatten(2))
+        return self._heads(f0_hz, loudness_db, hidden, seen)
 
     def step(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, z: Tensor, *pasts: Tensor) -> tuple[Tensor, ...]:
         """One step of the stack for R voices, curves [R, 1, 1] and z [R, 1, Z].
 
         Returns:
-            its output [R, 1, C], the curves as it hears them [R, 1, 3], and new pasts.
+            its output [R, 1, C + N], the curves as it hears them [R, 1, 3], and new pasts.
         """
         curves = scale_curves(f0_hz, periodicity, loudness_db)
-        hidden, following = self.stack(torch.cat([curves, z], dim=-1), list(pasts))
-        return hidden, curves, *following
+        step, following = self._listen(curves, z, list(pasts))
+        return step, curves, *following
 
     def frame(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, before: Tensor, now: Tensor, fade: Tensor,
               curves: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """One frame of R voices, `fade` [R, 1, 1] of the way from one step to the next: as forward, and new curves."""
         seen = torch.cat([curves, scale_curves(f0_hz, periodicity, loudness_db)], dim=1)
-        return *self._heads(torch.lerp(before, now, fade), seen.transpose(1, 2).flatten(1)[:, None]), seen[:, 1:]
+        return *self._heads(f0_hz, loudness_db, torch.lerp(before, now, fade), seen), seen[:, 1:]
 
-    def _heads(self, hidden: Tensor, curves: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Stack [B, F, C] and the last frames' curves [B, F, ...] to the shape of the spectrum."""
-        hidden = nn.functional.silu(self.frame_layer(hidden + self.frame_inlet(curves)))
+    def _listen(self, curves: Tensor, z: Tensor, pasts: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """The stack on the curves and the axes without names, with the others beside its output."""
+        named, others = z[..., : self.n_named], z[..., self.n_named :]
+        steps, following = self.stack(torch.cat([curves, others], dim=-1), pasts)
+        return torch.cat([steps, named], dim=-1), following
+
+    def _heads(self, f0_hz: Tensor, loudness_db: Tensor, hidden: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Steps [B, F, C + N] and the curves [B, ONSET_FRAMES + F, 3] to the shape of the spectrum."""
+        hidden, named = hidden[..., : self.stack.n_channels], hidden[..., self.stack.n_channels :]
+        taps = seen[:, ONSET_FRAMES + 1 - TAPS :].unfold(1, TAPS, 1).flatten(2)
+        hidden = nn.functional.silu(self.frame_layer(hidden + self.frame_inlet(taps)))
         heights = self.harmonic_head(hidden)
         if self.knots.shape[0] < self.knots.shape[1]:
             heights = heights @ self.knots
-        distribution = torch.softmax(heights + self.tilt, dim=-1)
+        heights = heights + self.tilt
         noise_shape = torch.exp((self.noise_head(hidden) + self.noise_tilt).clamp(-12, 12))
-        share = torch.sigmoid(self.share_head(hidden).clamp(-9, 9))
-        return distribution, noise_shape, share
+        balance = self.balance_head(torch.tanh(self.balance_layer(taps)) if self.n_named else hidden)
+        share = balance[..., :1]
+        if self.n_named:
+            axes = nn.functional.pad(named, (0, len(NAMED_AXES) - self.n_named)) * self.typical.deviation
+            onset = find_onsets(seen)
+            share = share - torch.lerp(axes[..., [BREATHINESS]], axes[..., [BITE]], onset)
+            wanted = (self.typical(f0_hz, loudness_db) + axes)[..., [BRIGHTNESS, HOLLOWNESS]] + balance[..., 1:]
+            heights = tilt_and_hollow(heights, f0_hz, wanted)
+        return torch.softmax(heights, dim=-1), noise_shape, torch.sigmoid(share.clamp(-9, 9))

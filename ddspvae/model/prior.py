@@ -1,4 +1,4 @@
-"""Which z an instrument takes at a given pitch and loudness: what a score does not say."""
+"""How z wanders: what a score does not say."""
 
 from __future__ import annotations
 
@@ -7,27 +7,37 @@ from torch import Tensor, nn
 
 from ddspvae.model.stack import scale_curves
 
-PERSISTENCE = 0.9  # of a sampled deviation from one row of z to the next: 0.4 s at 25 rows per second
-
 
 class Prior(nn.Module):
-    """A Gaussian over z given f0, loudness and periodicity, from a small network fitted after training."""
+    """z as a first-order autoregression around 0, as wide as takes are at that pitch and loudness.
+
+    The mean is 0 at every pitch and loudness: what they explain is taken off z when takes are heard. Fitted after
+    training.
+    """
+
+    persistence: Tensor
 
     def __init__(self, n_z: int, n_hidden: int = 32) -> None:
         super().__init__()
         self.net = nn.Sequential(nn.Linear(3, n_hidden), nn.Tanh(), nn.Linear(n_hidden, n_hidden), nn.Tanh(),
-                                 nn.Linear(n_hidden, 2 * n_z))
+                                 nn.Linear(n_hidden, n_z))
+        self.register_buffer("persistence", torch.full((n_z,), 0.9))  # from one row to the next
 
-    def forward(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor) -> tuple[Tensor, Tensor]:
-        """Rows [..., 1] each to mean and log-variance [..., Z]."""
-        mean, logvar = self.net(scale_curves(f0_hz, periodicity, loudness_db)).chunk(2, dim=-1)
-        return mean, logvar.clamp(-8, 4)
+    def forward(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor) -> Tensor:
+        """Rows [..., 1] each to the log-variance of z [..., Z]."""
+        logvar: Tensor = self.net(scale_curves(f0_hz, periodicity, loudness_db))
+        return logvar.clamp(-8, 4)
 
-    def sample(self, mean: Tensor, logvar: Tensor, seed: int) -> Tensor:
-        """Draw z [M, Z] around mean [M, Z]; neighbouring rows deviate alike (first-order autoregression)."""
-        generator = torch.Generator().manual_seed(seed)
-        noise = torch.randn(mean.shape, generator=generator)
-        innovation = (1 - PERSISTENCE**2) ** 0.5
+    def sample(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, seed: int, temperature: float = 1.0) -> Tensor:
+        """Draw z [M, Z] for rows [M, 1] each.
+
+        Args:
+            seed: the same gives the same z.
+            temperature: scales how far z wanders; 0 stays at the likeliest.
+        """
+        deviation = (self(f0_hz, periodicity, loudness_db) / 2).exp()
+        noise = torch.randn(deviation.shape, generator=torch.Generator().manual_seed(seed)).to(deviation)
+        innovation = (1 - self.persistence.square()).sqrt()
         for row in range(1, len(noise)):
-            noise[row] = PERSISTENCE * noise[row - 1] + innovation * noise[row]
-        return mean + (logvar / 2).exp() * noise.to(mean)
+            noise[row] = self.persistence * noise[row - 1] + innovation * noise[row]
+        return temperature * deviation * noise

@@ -8,13 +8,19 @@ from torch import Tensor, nn
 from ddspvae.units import hz_to_pitch
 
 KERNEL = 3
+SEMITONES_PER_UNIT, DB_PER_UNIT = 24.0, 20.0  # of scaled curves
 QUIETEST_DB = -90.0  # below, a network hears no difference: rests lie far outside what it was trained on
 
 
 def scale_curves(f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor) -> Tensor:
     """Curves [..., 1] each as a network hears them, [..., 3], about -1 to 1."""
-    loudness = loudness_db.clamp(min=QUIETEST_DB) / 20 + 1.5
-    return torch.cat([(hz_to_pitch(f0_hz) - 60) / 24, periodicity * 2 - 1, loudness], dim=-1)
+    loudness = loudness_db.clamp(min=QUIETEST_DB) / DB_PER_UNIT + 1.5
+    return torch.cat([(hz_to_pitch(f0_hz) - 60) / SEMITONES_PER_UNIT, periodicity * 2 - 1, loudness], dim=-1)
+
+
+def mean_rows(frames: Tensor, frames_per_z: int) -> Tensor:
+    """Frames [B, F, C] to rows [B, ceil(F / frames_per_z), C], each the mean of its frames."""
+    return nn.functional.avg_pool1d(frames.transpose(1, 2), frames_per_z, ceil_mode=True).transpose(1, 2)
 
 
 class GatedLayer(nn.Module):

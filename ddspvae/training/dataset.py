@@ -13,6 +13,7 @@ from torch import Tensor
 from ddspvae.audio import Audio
 from ddspvae.checks import InputError
 from ddspvae.features.f0 import VOICED
+from ddspvae.model.heard import Heard
 from ddspvae.signals import Features
 from ddspvae.units import DB_FLOOR, hz_to_pitch
 
@@ -30,9 +31,8 @@ class Take:
 
     def part(self, start_frame: int, stop_frame: int, hop_size: int) -> Take:
         """The frames from start to stop."""
-        f, cut = self.features, slice(start_frame, stop_frame)
-        features = Features(f.f0_hz[cut], f.periodicity[cut], f.loudness_db[cut], f.timbre[cut], f.frame_rate_hz)
-        return Take(self.path, self.audio[start_frame * hop_size : stop_frame * hop_size], features, self.room)
+        audio = self.audio[start_frame * hop_size : stop_frame * hop_size]
+        return Take(self.path, audio, self.features.slice(start_frame, stop_frame), self.room)
 
     @property
     def n_frames(self) -> int:
@@ -75,18 +75,14 @@ def split(takes: Sequence[Take], hop_size: int) -> tuple[list[Take], list[Take]]
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Crops: audio [B, T], curves [B, F, 1], timbre [B, F, C], room index [B]."""
+    """Crops: what was heard, and the room index [B] of each."""
 
-    audio: Tensor
-    f0_hz: Tensor
-    periodicity: Tensor
-    loudness_db: Tensor
-    timbre: Tensor
+    heard: Heard
     room: Tensor
 
     def to(self, device: torch.device) -> Batch:
         """Move to a device."""
-        return Batch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+        return Batch(self.heard.to(device), self.room.to(device))
 
 
 class Crops:
@@ -112,10 +108,11 @@ class Crops:
         for index in random.choice(len(self.takes), size=n_crops, p=self.weights):
             last = max(-self.n_lead, self.takes[index].n_frames - self.n_frames)
             rows.append(self.crop(self.takes[index], int(random.integers(-self.n_lead, last + 1))))
-        return Batch(*(torch.stack(column) for column in zip(*rows)))
+        *heard, room = (torch.stack(column) for column in zip(*rows))
+        return Batch(Heard(*heard), room)
 
     def crop(self, take: Take, start: int) -> tuple[Tensor, ...]:
-        """One crop from frame start, which may be negative; silence before the take and after it."""
+        """The fields of Heard, and the room; from frame start, which may be negative: silence before the take and after."""
         f, stop = take.features, start + self.n_frames
         inside = slice(max(0, start), min(stop, take.n_frames))
         around = (max(0, -start), max(0, stop - take.n_frames))
@@ -128,6 +125,6 @@ class Crops:
 
         audio = take.audio[inside.start * self.hop_size : inside.stop * self.hop_size]
         audio = np.pad(audio, (around[0] * self.hop_size, around[1] * self.hop_size))
-        return (torch.from_numpy(audio), frames(f.f0_hz)[:, None], frames(f.periodicity, 0.0)[:, None],
-                frames(f.loudness_db, DB_FLOOR)[:, None], frames(f.timbre, -1.0),
+        return (frames(f.f0_hz)[:, None], frames(f.periodicity, 0.0)[:, None], frames(f.loudness_db, DB_FLOOR)[:, None],
+                frames(f.timbre, -1.0), frames(f.partials), torch.from_numpy(audio),
                 torch.tensor(self.rooms.index(take.room) if take.room in self.rooms else 0))

@@ -8,41 +8,101 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from ddspvae.features.statistics import measure
+from ddspvae.features.timbre import mel_centres_hz
 from ddspvae.instrument import load
 from ddspvae.model.autoencoder import Autoencoder
+from ddspvae.model.axes import axis_names
+from ddspvae.model.bottleneck import kl_nats, sounding_rows
+from ddspvae.model.heard import Heard
+from ddspvae.model.quantize import Quantizer
+from ddspvae.model.stack import mean_rows
 from ddspvae.presets import save_instrument
+from ddspvae.signals import Latents
 from ddspvae.training.dataset import Take
 from ddspvae.training.prepare import Prepared
 from ddspvae.training.run import Run
-from ddspvae.training.validation import curves, excerpts, validate
+from ddspvae.training.validation import excerpts, validate
 
 PRIOR_STEPS = 600
 
 
-def fit_prior(model: Autoencoder, takes: Sequence[Take], seed: int) -> None:
-    """Fit the prior's mean and variance of z to all rows of the training takes, by maximum likelihood."""
+@torch.no_grad()
+def hear_all(model: Autoencoder, takes: Sequence[Take]) -> list[Heard]:
+    """What is heard of each take, on the model's device."""
+    device = next(model.parameters()).device
+    return [Heard.of(take.features, take.audio, device) for take in takes]
+
+
+@torch.no_grad()
+def sort_axes(model: Autoencoder, takes: Sequence[Heard]) -> dict[str, str]:
+    """Put the axes without names in the order of their rate, the dearest first, with the sign of their strongest correlate.
+
+    Returns:
+        of each, its correlate among the bands that the encoder hears: "+2100 Hz" is more of that band with more of z.
+    """
+    n_named, n_others = model.n_named, model.config.n_z - model.n_named
+    if n_others <= 0 or model.bottleneck.discrete:
+        return {}
+    latents = [model.encode(heard) for heard in takes]
+    rows = torch.cat([sounding_rows(heard.loudness_db[..., 0], model.config.frames_per_z)[0] for heard in takes]) > 0
+    rate = torch.cat([kl_nats(one)[0] for one in latents])[rows].mean(0)[n_named:]
+    z = torch.cat([one.z_mean[0] for one in latents])[rows][:, n_named:]
+    bands = torch.cat([mean_rows(heard.timbre, model.config.frames_per_z)[0] for heard in takes])[rows]
+    correlation = _standard(z).T @ _standard(bands) / len(z)
+    strongest = correlation.abs().argmax(1)
+    sign = correlation.gather(1, strongest[:, None])[:, 0].sign()
+    order = rate.argsort(descending=True)
+    model.encoder.permute(order, sign[order])
+    model.expected.permute(order, sign[order])
+    inlet = model.decoder.stack.inlet.weight
+    inlet[:, 3:] = inlet[:, 3:][:, order] * sign[order]
+    centres_hz = mel_centres_hz(model.config.sample_rate)
+    return {axis_names(model.config.n_z)[n_named + place]: f"+{centres_hz[int(strongest[axis])]:.0f} Hz"
+            for place, axis in enumerate(order.tolist())}
+
+
+def _standard(columns: torch.Tensor) -> torch.Tensor:
+    return (columns - columns.mean(0)) / columns.std(0).clamp(min=1e-6)
+
+
+@torch.no_grad()
+def training_rate(model: Autoencoder, takes: Sequence[Heard]) -> dict[str, Any]:
+    """What z costs on the training takes, and how codes are used where there are codes."""
+    if not model.config.n_z:
+        return {}
+    latents = [model.encode(heard) for heard in takes]
+    rows = [sounding_rows(heard.loudness_db[..., 0], model.config.frames_per_z) for heard in takes]
+    every = Latents(torch.cat([one.z_mean for one in latents], dim=1), torch.cat([one.z_logvar for one in latents], dim=1))
+    counted = torch.cat(rows, dim=1)
+    bits = model.bits_per_axis(every, counted).tolist()
+    rate = {"training_bits_per_second": sum(bits), "training_bits_per_axis": bits}
+    if not isinstance(model.bottleneck, Quantizer):
+        return rate
+    usage = model.bottleneck.usage(model.bottleneck.encode(every.z_mean), counted)
+    return {**rate, "codes": {name: value.tolist() for name, value in vars(usage).items()}}
+
+
+def fit_prior(model: Autoencoder, takes: Sequence[Heard], seed: int) -> None:
+    """Fit how wide z is at a pitch and loudness, and how slowly it changes, to all rows of the training takes."""
     if not model.config.n_z:
         return
     torch.manual_seed(seed)
-    device = next(model.parameters()).device
-    inputs, targets = [], []
     with torch.no_grad():
-        for take in takes:
-            timbre = torch.from_numpy(np.array(take.features.timbre))[None].to(device)
-            targets.append(model.encode(timbre).z_mean[0])
-            rows = [curve[0, :: model.config.frames_per_z] for curve in curves(take, device)]
-            inputs.append(torch.cat(rows, dim=-1))
-    all_inputs, all_targets = torch.cat(inputs), torch.cat(targets)
+        z = [model.to_z(model.encode(heard))[0] for heard in takes]
+        curves = [torch.cat([curve[0, :: model.config.frames_per_z] for curve in heard.curves], dim=-1) for heard in takes]
+        products = sum(((rows[1:] * rows[:-1]).sum(0) for rows in z), torch.zeros_like(z[0][0]))
+        squares = sum(((rows[1:].square() + rows[:-1].square()).sum(0) / 2 for rows in z), torch.zeros_like(z[0][0]))
+        model.prior.persistence.copy_((products / squares.clamp(min=1e-9)).clamp(0, 0.99))
+    all_curves, all_z = torch.cat(curves), torch.cat(z)
     optimizer = torch.optim.Adam(model.prior.parameters(), lr=1e-2)
     for step in range(PRIOR_STEPS):
         optimizer.param_groups[0]["lr"] = 1e-2 * (1 - step / PRIOR_STEPS) + 1e-4
-        pick = torch.randint(len(all_inputs), (2048,), device=device)
-        mean, logvar = model.prior(*all_inputs[pick].split(1, dim=-1))
-        loss = (logvar + (all_targets[pick] - mean).square() / logvar.exp()).mean()
+        pick = torch.randint(len(all_curves), (2048,), device=all_curves.device)
+        logvar = model.prior(*all_curves[pick].split(1, dim=-1))
+        loss = (logvar + all_z[pick].square() / logvar.exp()).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -52,11 +112,16 @@ def finish(run: Run, prepared: Prepared, out: Path) -> None:
     """Write the instrument from the best weights, then measure the file as a user would load it."""
     model = Autoencoder(prepared.model).to(run.device)
     model.load_state_dict(run.best)
-    fit_prior(model, prepared.training, run.config.seed)
     model.eval()
+    takes = hear_all(model, prepared.training)
+    correlates = sort_axes(model, takes)
+    fit_prior(model, takes, run.config.seed)
+    deviation = model.decoder.typical.deviation.tolist()
     card: dict[str, Any] = {
         "config": prepared.model.to_dict(),
         "statistics": measure([take.features for take in prepared.training]).to_dict(),
+        "axes": {name: {"sd": deviation[i]} if i < model.n_named else {"correlate": correlates.get(name, "")}
+                 for i, name in enumerate(axis_names(model.config.n_z))},
         "tracker": prepared.tracker,
         "training": {**asdict(run.config), "steps_done": run.step, "minutes_done": round(run.seconds / 60, 2),
                      "machine": f"{platform.machine()}, {run.device.type}, {torch.get_num_threads()} threads",
@@ -75,5 +140,6 @@ def finish(run: Run, prepared: Prepared, out: Path) -> None:
         unmeasured.unlink(missing_ok=True)
     probes = excerpts(prepared.validation, prepared.model.hop_size)
     measured = validate(reloaded.model, probes, prepared.model.rooms, prepared.tracker, torch.device("cpu"))
-    card["metrics"] = {"validation": asdict(measured), "log": run.rows}
+    card["metrics"] = {"validation": asdict(measured), "log": run.rows,
+                       **training_rate(model, takes)}
     save_instrument(out, model.state_dict(), card)

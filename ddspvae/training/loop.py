@@ -12,6 +12,7 @@ import torch
 
 from ddspvae.checks import InputError
 from ddspvae.model.autoencoder import Autoencoder, ModelConfig
+from ddspvae.model.heard import Heard
 from ddspvae.presets import find_preset, read_weights
 from ddspvae.training.checkpoint import Checkpoint
 from ddspvae.training.dataset import Crops
@@ -41,7 +42,8 @@ def pick_device(name: str | None) -> torch.device:
 
 
 def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, minutes: float | None = None,
-          steps: int | None = None, bitrate: float = 500.0, holdout: Sequence[str | Path] = (), tracker: str = "swift",
+          steps: int | None = None, bitrate: float = 500.0, controller: str = "log-dual",
+          holdout: Sequence[str | Path] = (), tracker: str = "swift",
           start_from: str | Path | None = None, device: str | None = None, seed: int = 0,
           model: ModelConfig | None = None, progress: Callable[[dict[str, float]], None] | None = None,
           report: Callable[[Any], None] | None = None) -> Path:
@@ -52,6 +54,7 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
         out: the .safetensors file to write; checkpoints and logs go to `<name>.training/` beside it.
         minutes, steps: the budget, one of them (default 10 minutes).
         bitrate: bit/s of timbre that z may carry.
+        controller: what holds the bitrate, one of training.rate.CONTROLLERS.
         holdout: recordings to leave out entirely.
         tracker: of f0: "swift", "crepe", "crepe-full".
         start_from: a preset or file to start from.
@@ -70,10 +73,10 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
     if out.suffix != ".safetensors":
         raise InputError(f"train: out must end in .safetensors, got {out}.")
     minutes = 10.0 if minutes is None and steps is None else minutes
-    config = TrainingConfig(minutes=minutes, steps=steps, bitrate=bitrate, seed=seed)
+    config = TrainingConfig(minutes=minutes, steps=steps, bitrate=bitrate, seed=seed, controller=controller)
     target = pick_device(device)
     given = None if start_from is None else find_preset(start_from)
-    prepared = prepare(recordings, holdout, tracker, model or ModelConfig(), report)
+    prepared = prepare(recordings, holdout, tracker, replace(model or ModelConfig(), bitrate=bitrate), report)
     checkpoint = Checkpoint(out)
     settings = {"files": ["/".join(take.path.parts[-2:]) for take in prepared.training + prepared.validation],
                 "model": prepared.model.to_dict(), "tracker": tracker, "from": str(start_from or ""),
@@ -82,6 +85,7 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
 
     torch.manual_seed(seed)
     network = Autoencoder(prepared.model)
+    network.decoder.typical.fit([Heard.of(take.features) for take in prepared.training], prepared.model.frames_per_z)
     if given is not None:
         _copy_weights(network, given)
     run = Run(network, config, target)

@@ -14,6 +14,7 @@ import torch
 
 from ddspvae.features.timbre import mel_power
 from ddspvae.model.autoencoder import Autoencoder, ModelConfig
+from ddspvae.model.axes import NAMED_AXES, axis_names
 from ddspvae.training.dataset import Take
 from ddspvae.training.validation import Validation, reconstruct
 from ddspvae.units import power_to_db
@@ -41,11 +42,16 @@ class Monitor:
         if self.writer is not None:
             self.writer.close()
 
-    def step(self, step: int, loss: float, bits: float, price: float) -> None:
-        """Training curves."""
-        if self.writer is not None:
-            for name, value in (("loss", loss), ("bits_per_second", bits), ("price_of_a_bit", price)):
-                self.writer.add_scalar(f"training/{name}", value, step)
+    def step(self, step: int, loss: float, bits: torch.Tensor, price: float) -> None:
+        """Training curves; bits [Z] are per axis."""
+        if self.writer is None:
+            return
+        for name, value in (("loss", loss), ("bits_per_second", float(bits.sum())), ("price_of_a_bit", price)):
+            self.writer.add_scalar(f"training/{name}", value, step)
+        n_named = min(len(bits), len(NAMED_AXES))
+        for name, value in (("named axes", float(bits[:n_named].sum())), ("other axes", float(bits[n_named:].sum())),
+                            *zip(axis_names(len(bits)), bits.tolist())):
+            self.writer.add_scalar(f"bits_per_second/{name}", value, step)
 
     def validation(self, step: int, measured: Validation, model: Autoencoder, take: Take, rooms: Sequence[str],
                    device: torch.device) -> None:

@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from ddspvae.checks import InputError, check_range
+from ddspvae.checks import InputError, check_choice, check_range
 from ddspvae.model.autoencoder import Autoencoder
-from ddspvae.model.bottleneck import bits_per_second, kl_nats, sample, sounding_rows
+from ddspvae.model.bottleneck import sounding_rows
 from ddspvae.synth.render import render
 from ddspvae.synth.reverb import impulse_response
+from ddspvae.training.critic import Critic
 from ddspvae.training.dataset import Batch, Crops
 from ddspvae.training.losses import spectral_loss
-from ddspvae.training.rate import RateController
+from ddspvae.training.rate import CONTROLLERS, make_controller
 from ddspvae.training.validation import TrainingStopped
 
 WARMUP_FRAMES = 64  # of each crop, left out of the loss: the stack and the room have heard nothing yet
@@ -40,6 +41,8 @@ class TrainingConfig:
         batch_size: crops a step.
         learning_rate: at the top of the schedule; falls to a twentieth.
         seed: of everything random.
+        controller: of the bitrate, one of training.rate.CONTROLLERS.
+        independence: loss for axes without names that tell pitch and loudness entirely; 0 trains no critic.
     """
 
     minutes: float | None = None
@@ -48,6 +51,8 @@ class TrainingConfig:
     batch_size: int = 6
     learning_rate: float = 2e-3
     seed: int = 0
+    controller: str = "log-dual"
+    independence: float = 0.3
 
     def __post_init__(self) -> None:
         if (self.minutes is None) == (self.steps is None):
@@ -57,6 +62,8 @@ class TrainingConfig:
         if self.steps is not None:
             check_range("train", "steps", self.steps, 1, 100_000_000)
         check_range("train", "bitrate", self.bitrate, 10, 20_000)
+        check_range("train", "independence", self.independence, 0, 100)
+        check_choice("train", "controller", self.controller, CONTROLLERS)
         check_range("train", "seed", self.seed, 0, 2**31 - 1)
 
     def progress(self, seconds: float, step: int) -> float:
@@ -71,26 +78,24 @@ class TrainingConfig:
 
 
 def training_loss(model: Autoencoder, batch: Batch, sizes: tuple[int, ...], with_room: bool, noise_seed: int
-                  ) -> tuple[torch.Tensor, torch.Tensor]:
+                  ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Play a batch back with z drawn from its posterior.
 
     Returns:
-        spectral loss and rate of z in bit/s, both scalar.
+        spectral loss and what the bottleneck asks for, scalar; the rate of each axis of z [Z] in bit/s; and z.
     """
-    config = model.config
-    latents = model.encode(batch.timbre)
+    config, heard = model.config, batch.heard
+    rows = sounding_rows(heard.loudness_db[..., 0], config.frames_per_z)
+    bottled = model.bottleneck(model.encode(heard), rows)
     room = model.room(batch.room) if with_room else None
-    controls = model.decode(batch.f0_hz, batch.periodicity, batch.loudness_db, sample(latents), room)
+    controls = model.decode(*heard.curves, bottled.z, room)
     response = None if room is None else impulse_response(room, config.sample_rate)
-    seeds = torch.arange(len(batch.audio), device=batch.audio.device) + noise_seed * len(batch.audio)
+    seeds = torch.arange(len(heard.audio), device=heard.audio.device) + noise_seed * len(heard.audio)
     audio = render(controls, config.sample_rate, config.hop_size, response=response, seed=seeds,
                    with_noise=config.with_noise, points_per_harmonic=TABLE_POINTS)
     warm = WARMUP_FRAMES * config.hop_size
-    loss = spectral_loss(batch.audio[:, warm:], audio[:, warm:], sizes)
-    if not config.n_z:
-        return loss, loss.new_zeros(())
-    rows = sounding_rows(batch.loudness_db[..., 0], config.frames_per_z)
-    return loss, bits_per_second(kl_nats(latents), config.z_rate_hz, rows).sum()
+    loss = spectral_loss(heard.audio[:, warm:], audio[:, warm:], sizes)
+    return loss + bottled.loss, bottled.bits, bottled.z
 
 
 class Run:
@@ -101,8 +106,13 @@ class Run:
         self.average = copy.deepcopy(self.model).eval()
         rooms = [model.room_energy, model.room_decay]
         others = [p for p in model.parameters() if all(p is not r for r in rooms)]
-        self.optimizer = torch.optim.Adam([{"params": others, "pace": 1.0}, {"params": rooms, "pace": ROOM_PACE}])
-        self.rate = RateController(target_bits=config.bitrate)
+        n_unnamed = model.config.n_z - model.n_named
+        self.critic = Critic(n_unnamed).to(device) if n_unnamed > 0 and config.independence > 0 else None
+        self.optimizer = torch.optim.Adam([
+            {"params": others, "pace": 1.0}, {"params": rooms, "pace": ROOM_PACE},
+            {"params": [] if self.critic is None else list(self.critic.parameters()), "pace": 1.0}])
+        self.rate = make_controller(config.controller, config.bitrate)
+        self.is_charged = model.config.n_z > 0 and not model.bottleneck.discrete
         self.config, self.device = config, device
         self.step = 0
         self.seconds = 0.0
@@ -116,8 +126,8 @@ class Run:
         """Share of the budget that is spent."""
         return self.config.progress(self.seconds, self.step)
 
-    def advance(self, crops: Crops, sizes: tuple[int, ...]) -> tuple[float, float]:
-        """One optimizer step; loss and bit/s."""
+    def advance(self, crops: Crops, sizes: tuple[int, ...]) -> tuple[float, torch.Tensor]:
+        """One optimizer step; loss, and bit/s of each axis [Z]."""
         began = time.perf_counter()
         random = np.random.default_rng((self.config.seed, self.step))
         torch.manual_seed(int(random.integers(2**31)))
@@ -127,39 +137,52 @@ class Run:
         batch = crops.draw(self.config.batch_size, random).to(self.device)
         chosen = tuple(random.choice(sizes, size=min(SCALES_PER_STEP, len(sizes)), replace=False).tolist())
         self.model.train()
-        loss, bits = training_loss(self.model, batch, chosen, progress >= DRY_UNTIL, self.step)
+        loss, bits, z = training_loss(self.model, batch, chosen, progress >= DRY_UNTIL, self.step)
         if not torch.isfinite(loss):
             raise TrainingStopped(f"train: the loss is not finite at step {self.step}; the last checkpoint is kept. "
                                   "Try another --seed, or look for broken recordings in the doctor's report.")
-        price = self.rate.step(float(bits.detach()), progress) if self.model.config.n_z else 0.0
+        cost = self.rate.cost(bits, progress) if self.is_charged else loss.new_zeros(())
         self.optimizer.zero_grad()
-        (loss + price * bits).backward()
+        (loss + cost + self.model.expectation_loss(batch.heard) + self._independence(z, batch)).backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 3.0)
         self.optimizer.step()
         self._average()
         self.step += 1
         self.seconds += time.perf_counter() - began
-        return float(loss.detach()), float(bits.detach())
+        return float(loss.detach()), bits.detach()
+
+    def _independence(self, z: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """What the axes without names pay for telling pitch and loudness; the critic learns on the way."""
+        if self.critic is None:
+            return z.new_zeros(())
+        rows = sounding_rows(batch.heard.loudness_db[..., 0], self.model.config.frames_per_z)
+        own, guessed = self.critic(z[..., self.model.n_named :], batch.heard, rows, self.model.config.frames_per_z)
+        return own + self.config.independence * guessed
 
     @torch.no_grad()
     def _average(self) -> None:
         decay = min(0.995, (1 + self.step) / (10 + self.step))
         for mean, now in zip(self.average.parameters(), self.model.parameters()):
             mean.lerp_(now, 1 - decay)
+        for kept, fresh in zip(self.average.buffers(), self.model.buffers()):
+            kept.copy_(fresh)
 
     def state(self) -> dict[str, Any]:
         """For the checkpoint."""
         return {"rows": json.dumps(self.rows), "failure": self.failure,
+                "critic": {} if self.critic is None else self.critic.state_dict(),
                 "model": self.model.state_dict(), "average": self.average.state_dict(), "best": self.best,
-                "optimizer": self.optimizer.state_dict(), "rate": self.rate.state(), "step": self.step,
+                "optimizer": self.optimizer.state_dict(), "rate": json.dumps(self.rate.state()), "step": self.step,
                 "seconds": self.seconds, "best_loss": self.best_loss}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
+        if self.critic is not None:
+            self.critic.load_state_dict(state["critic"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.rate = RateController(**state["rate"])
+        self.rate = make_controller(self.config.controller, self.config.bitrate, **json.loads(state["rate"]))
         self.step, self.seconds, self.best_loss = state["step"], state["seconds"], state["best_loss"]
         self.best, self.rows, self.failure = state["best"], json.loads(state["rows"]), state["failure"]
 

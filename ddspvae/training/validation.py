@@ -11,7 +11,8 @@ import torch
 from ddspvae.checks import InputError
 from ddspvae.features.f0 import VOICED, track_f0
 from ddspvae.model.autoencoder import Autoencoder
-from ddspvae.model.bottleneck import bits_per_second, kl_nats, sounding_rows
+from ddspvae.model.bottleneck import sounding_rows
+from ddspvae.model.heard import Heard
 from ddspvae.synth.render import render
 from ddspvae.synth.reverb import impulse_response
 from ddspvae.training.dataset import Take
@@ -60,12 +61,6 @@ def excerpts(takes: Sequence[Take], hop_size: int) -> list[Take]:
     return parts
 
 
-def curves(take: Take, device: torch.device) -> list[torch.Tensor]:
-    """f0_hz, periodicity, loudness_db as [1, F, 1]."""
-    f = take.features
-    return [torch.from_numpy(np.array(c))[None, :, None].to(device) for c in (f.f0_hz, f.periodicity, f.loudness_db)]
-
-
 @torch.inference_mode()
 def reconstruct(model: Autoencoder, take: Take, rooms: Sequence[str], device: torch.device,
                 fixed_z: torch.Tensor | None = None) -> tuple[np.ndarray, float, float]:
@@ -75,26 +70,25 @@ def reconstruct(model: Autoencoder, take: Take, rooms: Sequence[str], device: to
         audio [T], bits per second, harmonic share in sure frames.
     """
     config = model.config
-    timbre = torch.from_numpy(np.array(take.features.timbre))[None].to(device)
-    latents = model.encode(timbre)
-    z = latents.z_mean if fixed_z is None else fixed_z.expand_as(latents.z_mean)
+    heard = Heard.of(take.features, take.audio, device)
+    latents = model.encode(heard)
+    z = model.to_z(latents) if fixed_z is None else fixed_z.expand_as(latents.z_mean)
     index = torch.tensor([rooms.index(take.room) if take.room in rooms else 0], device=device)
     room = model.room(index)
-    f0_hz, periodicity, loudness_db = curves(take, device)
-    controls = model.decode(f0_hz, periodicity, loudness_db, z, room)
+    controls = model.decode(*heard.curves, z, room)
     response = None if room is None else impulse_response(room, config.sample_rate)
     audio = render(controls, config.sample_rate, config.hop_size, response=response)
-    share = model.decoder(f0_hz, periodicity, loudness_db, z)[2][0, :, 0]
+    share = model.decoder(*heard.curves, z)[2][0, :, 0]
     sure = torch.from_numpy(take.features.periodicity >= VOICED).to(device)
-    rows = sounding_rows(loudness_db[..., 0], config.frames_per_z)
-    bits = float(bits_per_second(kl_nats(latents), config.z_rate_hz, rows).sum()) if config.n_z else 0.0
+    rows = sounding_rows(heard.loudness_db[..., 0], config.frames_per_z)
+    bits = float(model.bits_per_axis(latents, rows).sum())
     return audio[0].cpu().numpy(), bits, float(share[sure].mean()) if sure.any() else 1.0
 
 
 @torch.inference_mode()
 def typical_z(model: Autoencoder, takes: Sequence[Take], device: torch.device) -> torch.Tensor:
     """The mean of z over all takes, [Z]."""
-    rows = [model.encode(torch.from_numpy(np.array(take.features.timbre))[None].to(device)).z_mean[0] for take in takes]
+    rows = [model.to_z(model.encode(Heard.of(take.features, take.audio, device)))[0] for take in takes]
     return torch.cat(rows).mean(0)
 
 

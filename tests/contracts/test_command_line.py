@@ -54,7 +54,7 @@ def take(tmp_path: Path) -> Path:
 
 
 def test_every_verb_is_there_and_explains_itself(capsys):
-    names = {"presets", "render", "analyze", "edit", "train", "evaluate"}
+    names = {"presets", "render", "analyze", "edit", "train", "evaluate", "latents"}
     assert set(VERBS) == names
     for name in names:
         code, out, _ = run(capsys, name, "--help")
@@ -111,7 +111,7 @@ def test_same_bytes_at_every_bit_depth(capsys, tmp_path, short_song, depth):
 def test_render_options_reach_the_sound(capsys, tmp_path, short_song):
     code, _, _ = run(capsys, "render", short_song, "--preset", "violin", "--out", tmp_path / "o.flac", "--sample-rate",
                         44_100, "--bit-depth", "24", "--dry", "--expression", 0, "--stems", tmp_path / "stems",
-                        "--save-performance", tmp_path / "p.npz", "--transpose", 2, "--set", "z0=0.5", "--json")
+                        "--save-performance", tmp_path / "p.npz", "--transpose", 2, "--set", "brightness=0.5", "--json")
     info = soundfile.info(tmp_path / "o.flac")
     assert code == 0 and (info.samplerate, info.subtype) == (44_100, "PCM_24")
     assert len(list((tmp_path / "stems").glob("*.wav"))) == 1
@@ -228,8 +228,8 @@ MISTAKES = [
     (["render", MELODY, "--transpose", "100"], "transpose must lie between -60 and 60"),
     (["render", MELODY, "--bit-depth", "12"], "--bit-depth"),
     (["render", MELODY, "--sample-rate", "1"], "sample-rate must lie between"),
-    (["render", MELODY, "--set", "z0"], "must look like z0=+1.5"),
-    (["render", MELODY, "--set", "warmth=1"], "axis must be one of z0"),
+    (["render", MELODY, "--set", "z0"], r"must look like brightness=\+1.5"),
+    (["render", MELODY, "--set", "warmth=1"], "axis must be one of brightness"),
     (["render", MELODY, "--track", "9=violin"], "--track must lie between"),
     (["render", MELODY, "--track", "1"], "must look like 2=flute"),
     (["render", MELODY, "--track", "1=off"], "nothing to play"),

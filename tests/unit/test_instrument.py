@@ -51,7 +51,7 @@ def test_a_seed_samples_z_and_none_takes_the_mean(violin):
 
 
 def test_the_z_of_another_instrument_is_not_taken_for_its_own(violin):
-    performance = violin.perform(Notes((Note(67, 90, 0.0, 1.0),))).offset_z({"z0": 3.0})
+    performance = violin.perform(Notes((Note(67, 90, 0.0, 1.0),))).offset_z({"brightness": 3.0})
     foreign = Performance(performance.f0_hz, performance.periodicity, performance.loudness_db, performance.z,
                           performance.axis_names, performance.frame_rate_hz, performance.frames_per_z, "another")
     assert np.array_equal(violin.adapt(performance).z, performance.z)

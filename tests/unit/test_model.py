@@ -4,9 +4,11 @@ import pytest
 import torch
 
 from ddspvae.checks import InputError
+from ddspvae.features.partials import N_PARTIALS
 from ddspvae.model.autoencoder import Autoencoder, ModelConfig, harmonics_needed
 from ddspvae.model.bottleneck import bits_per_second, kl_nats, sample
 from ddspvae.model.decoder import harmonic_knots
+from ddspvae.model.heard import Heard
 from ddspvae.model.stack import GatedStack
 from ddspvae.signals import Latents
 from ddspvae.synth.render import render
@@ -15,7 +17,7 @@ RATES = [(16_000, 80), (44_100, 220), (48_000, 240)]
 
 
 def small(sample_rate: int = 16_000, hop_size: int = 80, **changes) -> ModelConfig:
-    sizes = {"n_z": 4, "n_harmonics": 20, "encoder_channels": 8, "decoder_channels": 8, "rooms": ("hall", "booth")}
+    sizes = {"n_z": 6, "n_harmonics": 20, "encoder_channels": 8, "decoder_channels": 8, "rooms": ("hall", "booth")}
     return ModelConfig(sample_rate=sample_rate, hop_size=hop_size, **{**sizes, **changes})
 
 
@@ -25,14 +27,21 @@ def curves(n_frames: int, batch: int = 1):
     return f0_hz, torch.rand(batch, n_frames, 1, generator=random), -40 + 20 * torch.rand(batch, n_frames, 1)
 
 
+def hear(n_frames: int, batch: int = 1, hop_size: int = 80) -> Heard:
+    partials = torch.rand(batch, n_frames, N_PARTIALS + 1)
+    partials[..., :-1] /= partials[..., :-1].sum(-1, keepdim=True)
+    return Heard(*curves(n_frames, batch), torch.rand(batch, n_frames, 64), partials,
+                 torch.rand(batch, n_frames * hop_size) - 0.5)
+
+
 @pytest.mark.parametrize("sample_rate, hop", RATES)
 @pytest.mark.parametrize("changes", [{}, {"n_z": 0}, {"with_noise": False}, {"with_reverb": False}], ids=str)
 def test_encode_decode_render_at_every_rate(sample_rate, hop, changes):
     model = Autoencoder(small(sample_rate, hop, **changes)).eval()
     n_frames = 43
-    latents = model.encode(torch.rand(2, n_frames, 64))
+    latents = model.encode(hear(n_frames, 2, hop))
     assert latents.z_mean.shape == (2, 6, model.config.n_z)  # ceil(43 / 8) rows
-    controls = model.decode(*curves(n_frames, 2), sample(latents), model.room(torch.tensor([0, 1])))
+    controls = model.decode(*curves(n_frames, 2), latents.to_z(sample(latents)), model.room(torch.tensor([0, 1])))
     assert controls.harmonic_distribution.shape == (2, n_frames, 20)
     torch.testing.assert_close(controls.harmonic_distribution.sum(-1), torch.ones(2, n_frames), atol=1e-4, rtol=0)
     audio = render(controls, sample_rate, hop)
@@ -55,7 +64,7 @@ def test_the_stack_is_causal_and_sees_what_it_says():
 
 
 def test_a_score_without_z_gets_no_z():
-    assert Autoencoder(small(n_z=0)).encode(torch.rand(1, 16, 64)).z_mean.shape == (1, 2, 0)
+    assert Autoencoder(small(n_z=0)).encode(hear(16)).z_mean.shape == (1, 2, 0)
 
 
 def test_kl_of_a_known_gaussian():
@@ -92,19 +101,24 @@ def test_harmonics_reach_16_khz_or_nyquist():
     assert (harmonics_needed(43.65, 48_000), harmonics_needed(200, 16_000), harmonics_needed(4000, 48_000)) == (367, 40, 8)
 
 
-def test_sampled_z_persists_and_follows_the_seed():
+def test_sampled_z_persists_and_follows_seed_and_temperature():
     prior = Autoencoder(small()).prior
-    mean, logvar = torch.zeros(4000, 4), torch.zeros(4000, 4)
-    z = prior.sample(mean, logvar, seed=1)
-    assert torch.equal(z, prior.sample(mean, logvar, seed=1)) and not torch.equal(z, prior.sample(mean, logvar, seed=2))
-    assert float((z[1:] * z[:-1]).mean()) == pytest.approx(0.9, abs=0.08)
+    torch.nn.init.zeros_(prior.net[-1].weight)
+    torch.nn.init.zeros_(prior.net[-1].bias)
+    rows = [curve[0] for curve in curves(4000)]
+    with torch.no_grad():
+        z = prior.sample(*rows, seed=1)
+        assert torch.equal(z, prior.sample(*rows, seed=1)) and not torch.equal(z, prior.sample(*rows, seed=2))
+        assert float((z[1:] * z[:-1]).mean()) == pytest.approx(0.9, abs=0.08)
+        torch.testing.assert_close(prior.sample(*rows, seed=1, temperature=0.5), z / 2)
+        assert float(prior.sample(*rows, seed=1, temperature=0).abs().max()) == 0
 
 
 def test_pitch_and_level_do_not_pass_through_z():
     model = Autoencoder(small(with_reverb=False)).eval()
     f0_hz, periodicity, loudness_db = curves(40)
-    a = model.decode(f0_hz, periodicity, loudness_db, torch.zeros(1, 5, 4), None)
-    b = model.decode(f0_hz, periodicity, loudness_db, torch.full((1, 5, 4), 3.0), None)
+    a = model.decode(f0_hz, periodicity, loudness_db, torch.zeros(1, 5, 6), None)
+    b = model.decode(f0_hz, periodicity, loudness_db, torch.full((1, 5, 6), 3.0), None)
     assert torch.equal(a.f0_hz, b.f0_hz) and not torch.equal(a.harmonic_distribution, b.harmonic_distribution)
 
 

@@ -155,7 +155,7 @@ def test_load_says_what_is_wrong(tmp_path):
 
 def test_features_are_checked():
     with pytest.raises(InputError, match=r"timbre must have shape \[1, \*\]"):
-        Features([440.0], [1.0], [-20.0], np.zeros((2, 3)), RATE)
+        Features([440.0], [1.0], [-20.0], np.zeros((2, 3)), np.zeros((1, 3)), RATE)
 
 
 def test_notes_are_checked():

@@ -19,7 +19,6 @@ from ddspvae.presets import read_card
 from ddspvae.training.dataset import Crops, Take, split
 from ddspvae.training.loop import pick_device, train
 from ddspvae.training.losses import fft_sizes, spectral_loss
-from ddspvae.training.rate import RateController
 from ddspvae.training.run import TrainingConfig
 from ddspvae.training.validation import TrainingStopped, Validation, check_health
 
@@ -154,17 +153,18 @@ def test_holdout_leaves_out_files_and_folders_and_refuses_strangers(recordings, 
 def test_crops_are_aligned_and_padded():
     long, short = take(3.0), take(1.0, seed=1, room="hall")
     crops = Crops([long, short], ["booth", "hall"], 320, 64, HOP)
-    audio, f0_hz, _, loudness_db, _, room = crops.crop(long, 100)
+    f0_hz, _, _, _, _, audio, _ = crops.crop(long, 100)
     np.testing.assert_array_equal(audio.numpy(), long.audio[100 * HOP : 420 * HOP])
     np.testing.assert_array_equal(f0_hz[:, 0].numpy(), long.features.f0_hz[100:420])
-    audio, f0_hz, _, loudness_db, _, room = crops.crop(short, 0)
+    f0_hz, _, loudness_db, _, _, audio, room = crops.crop(short, 0)
     assert len(audio) == 320 * HOP and float(loudness_db[-1]) == -120 and float(f0_hz.min()) > 0 and int(room) == 1
-    audio, f0_hz, _, loudness_db, timbre, _ = crops.crop(long, -64)  # the very first attack, after silence
+    _, _, loudness_db, timbre, partials, audio, _ = crops.crop(long, -64)  # the very first attack, after silence
     assert float(audio[: 64 * HOP].abs().max()) == 0 and float(loudness_db[:64].max()) == -120
     np.testing.assert_array_equal(audio[64 * HOP :].numpy(), long.audio[: 256 * HOP])
     np.testing.assert_array_equal(timbre[64:].numpy(), long.features.timbre[:256])
+    np.testing.assert_array_equal(partials[64:].numpy(), long.features.partials[:256])
     batch = crops.draw(4, np.random.default_rng(0))
-    assert batch.audio.shape == (4, 320 * HOP) and batch.f0_hz.shape == (4, 320, 1)
+    assert batch.heard.audio.shape == (4, 320 * HOP) and batch.heard.f0_hz.shape == (4, 320, 1)
     with pytest.raises(InputError, match=r"hold 1\.0 s in all, one training window is 1\.6 s"):
         Crops([short], ["hall"], 320, 64, HOP)
 
@@ -175,15 +175,6 @@ def test_loss_is_zero_for_equal_sounds_and_blind_to_level():
     assert float(spectral_loss(a, a, sizes)) == 0
     assert float(spectral_loss(a, b, sizes)) > 0.5
     assert float(spectral_loss(a * 0.01, b * 0.01, sizes)) == pytest.approx(float(spectral_loss(a, b, sizes)), rel=0.05)
-
-
-def test_rate_controller_reaches_its_target_in_a_toy():
-    controller = RateController(target_bits=500)
-    bits = 4000.0
-    for step in range(4000):
-        price = controller.step(bits, step / 4000)
-        bits += 0.05 * (min(4000.0, 0.05 / price) - bits)  # a network that buys fewer bits as they get dearer
-    assert bits == pytest.approx(500, rel=0.05)
 
 
 @pytest.mark.parametrize("change, words", [

@@ -1,0 +1,153 @@
+"""The named axes: read from a take, realised by the decoder, found again in the sound."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from ddspvae.features.extract import extract
+from ddspvae.features.partials import HIGHEST_HZ, N_PARTIALS, measure_partials, partial_statistics, read_attributes
+from ddspvae.model.autoencoder import Autoencoder, ModelConfig
+from ddspvae.model.axes import NAMED_AXES, ONSET_FRAMES, Typical, axis_names, find_onsets, tilt_and_hollow
+from ddspvae.model.heard import Heard
+from ddspvae.model.stack import scale_curves
+from ddspvae.synth.render import render
+
+from ..conftest import melody_take
+
+RATE, HOP = 16_000, 80
+
+
+def curves_of(f0_hz, loudness_db):
+    column = [torch.tensor(curve, dtype=torch.float32)[None, :, None] for curve in (f0_hz, np.ones_like(f0_hz), loudness_db)]
+    return scale_curves(*column)
+
+
+def test_an_onset_is_a_rise_or_a_step_and_a_swell_or_a_vibrato_is_none():
+    n = 200 + ONSET_FRAMES
+    t_s = np.arange(n) / 200
+    steady = np.full(n, 440.0)
+    attack = np.where(t_s < 0.5, -70.0, -20.0)
+    onsets = find_onsets(curves_of(steady, attack))[0, :, 0]
+    at = 100 - ONSET_FRAMES
+    assert float(onsets[at : at + ONSET_FRAMES].min()) == 1 and float(onsets[:at].max()) == 0
+    assert float(onsets[at + ONSET_FRAMES :].max()) == 0
+    step = find_onsets(curves_of(np.where(t_s < 0.5, 440.0, 494.0), np.full(n, -20.0)))[0, :, 0]
+    assert float(step[at]) == 1 and float(step[:at].max()) == 0
+    swell = -40 + 20 * t_s
+    vibrato = 440 * 2 ** (0.5 * np.sin(2 * np.pi * 6 * t_s) / 12)
+    assert float(find_onsets(curves_of(vibrato, swell)).max()) == 0
+
+
+def read_back(logits, f0_hz):
+    inside = torch.arange(1, N_PARTIALS + 1) * f0_hz <= HIGHEST_HZ
+    share = torch.softmax(logits[..., :N_PARTIALS].masked_fill(~inside, -1e4), dim=-1)
+    return share @ partial_statistics(N_PARTIALS).T
+
+
+def test_a_spectrum_is_as_bright_and_hollow_as_it_is_asked_to_be():
+    random = torch.Generator().manual_seed(0)
+    logits = -torch.arange(1, 83).float().log() + 0.7 * torch.randn(2, 50, 82, generator=random)
+    f0_hz = 200 * 2 ** (2 * torch.rand(2, 50, 1, generator=random))
+    for change in ([0.3, 0.1], [0.8, -0.1], [-0.4, 0.05]):
+        wanted = read_back(logits, f0_hz) + torch.tensor(change)
+        torch.testing.assert_close(read_back(tilt_and_hollow(logits, f0_hz, wanted), f0_hz), wanted, atol=2e-3, rtol=0)
+    beyond = tilt_and_hollow(logits, f0_hz, torch.tensor([40.0, 3.0]).expand(2, 50, 2))  # approached, and finite
+    assert bool(torch.isfinite(beyond).all()) and float(read_back(beyond, f0_hz)[..., 0].min()) > 2
+
+
+def test_the_tilt_has_gradients():
+    logits = torch.randn(1, 2, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    f0_hz = torch.full((1, 2, 1), 300.0, dtype=torch.float64)
+    wanted = read_back(torch.nn.functional.pad(logits.detach(), (0, 28), value=-1e4).float(), f0_hz.float()).double() + 0.1
+    assert torch.autograd.gradcheck(lambda x, w: torch.softmax(tilt_and_hollow(x, f0_hz, w), -1),
+                                    (logits, wanted.requires_grad_()), atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def takes():
+    return [Heard.of(extract(melody_take(4.0, RATE, seed), RATE, HOP)) for seed in range(4)]
+
+
+@pytest.fixture(scope="module")
+def model(takes):
+    torch.manual_seed(0)
+    config = ModelConfig(sample_rate=RATE, hop_size=HOP, n_z=6, n_harmonics=20, encoder_channels=8, decoder_channels=8,
+                         with_reverb=False)
+    model = Autoencoder(config).eval()
+    model.decoder.typical.fit(takes, config.frames_per_z)
+    return model
+
+
+def test_what_is_typical_is_the_same_for_every_seed_and_leaves_unit_deviations(takes):
+    torch.manual_seed(1)
+    one, two = Typical(), Typical()
+    one.fit(takes, 8)
+    torch.manual_seed(2)
+    two.fit(takes, 8)
+    assert all(torch.equal(a, b) for a, b in zip(one.buffers(), two.buffers()))
+    rows, seen = (torch.cat(parts, dim=1)[0] for parts in zip(*(one.read(take, 8) for take in takes)))
+    deviation = ((rows.square() * seen).sum(0) / seen.sum(0)).sqrt()
+    assert deviation.tolist() == pytest.approx([1, 1, 1, 1], abs=0.05)
+    pitch = torch.cat([take.f0_hz[0, ::8, 0].log2() for take in takes])
+    sure = seen[:, 0] > 0
+    assert abs(float(torch.corrcoef(torch.stack([rows[sure, 0], pitch[sure]]))[0, 1])) < 0.15
+
+
+def test_a_take_without_any_pitch_tells_nothing():
+    n = 100
+    noise = Heard(torch.full((1, n, 1), 300.0), torch.zeros(1, n, 1), torch.full((1, n, 1), -30.0), torch.zeros(1, n, 64),
+                  torch.rand(1, n, N_PARTIALS + 1), torch.zeros(1, 0))
+    typical = Typical()
+    typical.fit([noise], 8)
+    rows, seen = typical.read(noise, 8)
+    assert float(rows.abs().max()) == 0 and float(seen.max()) == 0
+
+
+@pytest.mark.parametrize("axis", range(3))
+def test_an_axis_moves_its_own_attribute_in_the_sound_and_no_other(model, takes, axis):
+    """Through the synthesizer and back through the measurement; bite, which lives in 60 ms, is measured on takes."""
+    f0_hz = torch.full((1, 200, 1), 330.0)
+    loudness_db = torch.full((1, 200, 1), -25.0)
+    column = {0: 0, 1: 2, 2: 1}
+    levels = []
+    for value in (-1.0, 0.0, 1.0):
+        z = torch.zeros(1, 25, 6)
+        z[..., axis] = value
+        with torch.inference_mode():
+            controls = model.decode(f0_hz, torch.ones_like(f0_hz), loudness_db, z, None)
+            audio = render(controls, RATE, HOP)[0].numpy()
+        read = read_attributes(torch.from_numpy(measure_partials(audio, RATE, HOP, f0_hz[0, :, 0].numpy())))[40:-40].mean(0)
+        levels.append(torch.stack([read[column[i]] for i in range(3)]) / model.decoder.typical.deviation[:3])
+    slopes = (levels[2] - levels[0]) / 2
+    assert float(slopes[axis]) == pytest.approx(1, abs=0.25)
+    assert float((slopes - slopes[axis] * torch.eye(3)[axis]).abs().max()) < 0.1
+    assert float(levels[0][axis]) < float(levels[1][axis]) < float(levels[2][axis])
+
+
+def test_axes_without_names_cannot_move_what_has_one(model, takes):
+    take = takes[0]
+    random = torch.Generator().manual_seed(0)
+    with torch.inference_mode():
+        z = model.encode(take).to_z()
+        moved = z.clone()
+        moved[..., 4:] = 3 * torch.randn(z[..., 4:].shape, generator=random)
+        (a, _, share_a), (b, _, share_b) = (model.decoder(*take.curves, one) for one in (z, moved))
+    assert torch.equal(share_a, share_b)
+    assert not torch.equal(a, b)
+
+
+def test_rows_that_tell_nothing_cost_nothing(model, takes):
+    from ddspvae.model.bottleneck import kl_nats
+
+    with torch.inference_mode():
+        latents = model.encode(takes[0])
+    _, seen = model.decoder.typical.read(takes[0], 8)
+    bits = kl_nats(latents)[..., : len(NAMED_AXES)]
+    assert float(bits[seen == 0].abs().max()) < 1e-5 and float(bits[seen > 0].min()) > 0
+    assert float(latents.to_z()[..., : len(NAMED_AXES)][seen == 0].abs().max()) == 0
+
+
+def test_names_of_axes():
+    assert axis_names(2) == ("brightness", "breathiness") and axis_names(5)[4] == "z5" and axis_names(0) == ()

@@ -1,0 +1,234 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ddspvae.checks import InputError
+from ddspvae.features.partials import N_PARTIALS, measure_partials
+from ddspvae.features.timbre import timbre_frames
+from ddspvae.model.encoder import (
+    BLOCK_FRAMES,
+    CONTEXT,
+    ENCODERS,
+    TransformerLayer,
+    WaveformEncoder,
+    factor_hop,
+    normalise_level,
+    spectral_envelope,
+)
+from ddspvae.model.heard import Heard
+from tests.conftest import melody_take
+
+RATES = [(16_000, 80), (44_100, 220), (48_000, 240)]
+N_Z = 4
+
+
+def make(name: str, sample_rate: int = 16_000, hop_size: int = 80, n_channels: int = 16, frames_per_z: int = 8):
+    torch.manual_seed(0)
+    encoder = ENCODERS[name](n_channels=n_channels, n_z=N_Z, frames_per_z=frames_per_z, hop_size=hop_size,
+                             sample_rate=sample_rate)
+    return encoder.eval()
+
+
+def noise(n_frames: int, hop_size: int = 80, batch: int = 1, seed: int = 0) -> Heard:
+    """Random curves of the right shapes and ranges."""
+    random = torch.Generator().manual_seed(seed)
+    f0_hz, periodicity, loudness_db = torch.rand(3, batch, n_frames, 1, generator=random)
+    shares = torch.softmax(2 * torch.randn(batch, n_frames, N_PARTIALS, generator=random), dim=-1)
+    ratio = torch.randn(batch, n_frames, 1, generator=random) - 4
+    return Heard(f0_hz=100 + 600 * f0_hz, periodicity=periodicity, loudness_db=-60 + 40 * loudness_db,
+                 timbre=2 * torch.rand(batch, n_frames, 64, generator=random) - 1,
+                 partials=torch.cat([shares, ratio], dim=-1),
+                 audio=0.1 * torch.randn(batch, n_frames * hop_size, generator=random))
+
+
+def listen(audio: np.ndarray, f0_hz: np.ndarray, sample_rate: int, hop_size: int) -> Heard:
+    """What a take of known f0 [F] sounds like."""
+    curve = torch.from_numpy(f0_hz.astype(np.float32))[None, :, None]
+    sound = torch.from_numpy(audio)[None]
+    partials = torch.from_numpy(measure_partials(audio, sample_rate, hop_size, f0_hz))[None]
+    return Heard(curve, torch.ones_like(curve), torch.full_like(curve, -20.0),
+                 timbre_frames(sound, sample_rate, hop_size), partials, sound)
+
+
+def part(heard: Heard, pick: slice, stop: int, hop_size: int = 80) -> Heard:
+    """Some takes of a batch, up to a frame."""
+    frames = {name: getattr(heard, name)[pick, :stop] for name in Heard.__dataclass_fields__ if name != "audio"}
+    return Heard(audio=heard.audio[pick, : stop * hop_size], **frames)
+
+
+@pytest.mark.parametrize("sample_rate, hop_size", RATES)
+@pytest.mark.parametrize("name", ENCODERS)
+@torch.no_grad()
+def test_rows_cover_the_frames_at_every_rate(name, sample_rate, hop_size):
+    encoder = make(name, sample_rate, hop_size)
+    for n_frames in (1, 8, 43):
+        latents = encoder(noise(n_frames, hop_size, batch=2))
+        assert latents.z_mean.shape == latents.z_logvar.shape == (2, -(-n_frames // 8), N_Z)
+        assert bool(torch.isfinite(latents.z_mean).all())
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+@torch.no_grad()
+def test_no_row_hears_what_comes_after_it(name):
+    encoder, heard, changed = make(name), noise(600), noise(600, seed=1)
+    for n in (8, 131, 512):
+        later = {key: torch.cat([getattr(heard, key)[:, :n], getattr(changed, key)[:, n:]], dim=1)
+                 for key in Heard.__dataclass_fields__ if key != "audio"}
+        later["audio"] = torch.cat([heard.audio[:, : n * 80], changed.audio[:, n * 80 :]], dim=1)
+        before, after = encoder(heard).z_mean[0], encoder(Heard(**later)).z_mean[0]
+        moved = (before - after).abs().amax(-1) > 1e-5
+        assert not bool(moved[: n // 8].any()) and bool(moved[n // 8 :].all())
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+@torch.no_grad()
+def test_takes_of_a_batch_do_not_hear_each_other(name):
+    encoder, heard = make(name), noise(150, batch=3)
+    together = encoder(heard).z_mean
+    for at in range(3):
+        alone = encoder(part(heard, slice(at, at + 1), 150)).z_mean
+        torch.testing.assert_close(together[at : at + 1], alone, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+@torch.no_grad()
+def test_a_take_that_stops_early_has_the_same_rows_so_far(name):
+    encoder, heard = make(name), noise(BLOCK_FRAMES + 300)
+    whole, start = encoder(heard).z_mean, encoder(part(heard, slice(None), 800)).z_mean
+    torch.testing.assert_close(whole[:, :100], start, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+@torch.no_grad()
+def test_a_gain_on_the_audio_changes_nothing(name):
+    sample_rate, hop_size = 16_000, 80
+    audio = melody_take(2.0, sample_rate)
+    audio += 1e-3 * np.random.default_rng(0).standard_normal(len(audio)).astype(np.float32)
+    f0_hz = np.full(len(audio) // hop_size, 330.0)
+    encoder = make(name)
+    loud, quiet = (encoder(listen(gain * audio, f0_hz, sample_rate, hop_size)).z_mean for gain in (1.0, 0.125))
+    assert float((loud - quiet).abs().max()) < 1e-3 * float(loud.std())
+    curves = listen(audio, f0_hz, sample_rate, hop_size)
+    assert torch.equal(loud, encoder(replace(curves, loudness_db=curves.loudness_db - 18)).z_mean)
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_every_weight_gets_a_gradient(name):
+    encoder = make(name).train()
+    latents = encoder(noise(300, batch=2))
+    (latents.z_mean.square().mean() + latents.z_logvar.mean()).backward()
+    for key, weight in encoder.named_parameters():
+        assert weight.grad is not None and float(weight.grad.abs().max()) > 0, key
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+@torch.no_grad()
+def test_silence_is_finite(name):
+    quiet = noise(40)
+    quiet = replace(quiet, audio=0 * quiet.audio, timbre=0 * quiet.timbre - 1, partials=0 * quiet.partials)
+    assert bool(torch.isfinite(make(name)(quiet).z_mean).all())
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+@torch.no_grad()
+def test_it_starts_nearly_deterministic(name):
+    logvar = make(name)(noise(200)).z_logvar
+    assert float(logvar.mean()) == pytest.approx(-4, abs=0.7)
+
+
+class Largest(TorchDispatchMode):
+    """The most bytes that a new tensor took."""
+
+    n_bytes = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        for tensor in out if isinstance(out, (tuple, list)) else [out]:
+            if isinstance(tensor, torch.Tensor) and tensor._base is None:
+                self.n_bytes = max(self.n_bytes, tensor.numel() * tensor.element_size())
+        return out
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+@torch.no_grad()
+def test_two_minutes_take_no_more_memory_than_the_frames_need(name):
+    n_frames, hop_size = 24_000, 240
+    encoder, heard = make(name, 48_000, hop_size, n_channels=32), noise(n_frames, hop_size)
+    with Largest() as largest:
+        assert encoder(heard).z_mean.shape == (1, 3000, N_Z)
+    assert largest.n_bytes <= max(4 * n_frames * 128, heard.audio.nbytes + 4 * encoder.sample_rate)
+
+
+def test_the_grid_reads_one_spectrum_from_any_pitch():
+    grid_hz = torch.logspace(np.log10(60), np.log10(7000), 48)
+    envelopes = []
+    for f0 in (90.0, 180.0, 270.0):
+        frequency = f0 * torch.arange(1, N_PARTIALS + 1)
+        # two broad formants over a slope of 6 dB an octave
+        spectrum = 1 / frequency + 0.004 * torch.exp(-((frequency - 800) / 500).square()) + 0.001 * torch.exp(
+            -((frequency - 2500) / 900).square())
+        shares = (spectrum * (frequency < 7000))[None, None]
+        envelopes.append(spectral_envelope(shares / shares.sum(), torch.full((1, 1, 1), f0), grid_hz, 7000)[0, 0] * 40)
+    inside = (grid_hz > 400) & (grid_hz < 3400)
+    shapes = [(envelope - envelope[inside].mean())[inside] for envelope in envelopes]
+    assert float((shapes[1] - shapes[0]).abs().max()) < 2.5 and float((shapes[2] - shapes[0]).abs().max()) < 2.5  # dB
+    assert float(shapes[0].max() - shapes[0].min()) > 12
+
+
+def test_odd_harmonics_do_not_comb_the_envelope():
+    grid_hz = torch.logspace(np.log10(60), np.log10(7000), 48)
+    odd = torch.arange(1, N_PARTIALS + 1) % 2 == 1
+    hollow_db = 40 * spectral_envelope(torch.where(odd, 1.0, 0.1)[None, None], torch.full((1, 1, 1), 150.0), grid_hz, 7000)
+    above = hollow_db[0, 0, grid_hz > 300]
+    assert float(above.max() - above.min()) < 1.0  # of 20 dB from odd to even
+
+
+def test_the_envelope_has_no_level_and_holds_its_ends():
+    grid_hz = torch.tensor([100.0, 200.0, 400.0, 7000.0])
+    shares = torch.zeros(1, 1, N_PARTIALS)
+    shares[..., :7] = 0.3  # 1 to 7 kHz, all alike: flat, where there are harmonics and where there are none
+    flat = spectral_envelope(shares, torch.full((1, 1, 1), 1000.0), grid_hz, 7200)
+    torch.testing.assert_close(flat, torch.ones(1, 1, 4))
+    torch.testing.assert_close(spectral_envelope(shares / 10, torch.full((1, 1, 1), 1000.0), grid_hz, 7200), flat)
+    with pytest.raises(InputError, match=r"shares must have shape \[\*, \*, 40\]"):
+        spectral_envelope(shares[..., :20], torch.ones(1, 1, 1), grid_hz, 7200)
+
+
+def test_strides_multiply_to_the_hop():
+    for hop_size in (16, 80, 96, 220, 240, 256, 257, 441, 4096):
+        strides = factor_hop(hop_size)
+        assert int(np.prod(strides)) == hop_size and strides == sorted(strides, reverse=True)
+    assert factor_hop(240) == [8, 6, 5] and factor_hop(257) == [257]
+
+
+def test_an_attack_is_not_amplified_like_the_silence_before_it():
+    audio = torch.full((1, 80 * 100), 1e-6)
+    audio[:, 80 * 50 + 30 :] = 0.5
+    level = normalise_level(audio, 80, 16_000)
+    assert float(level.abs().max()) < 4.0  # the square root of 1 over a frame's share of the window, about
+    assert [float(level[0, 80 * at]) for at in (45, 95)] == pytest.approx([1, 1], abs=0.02)
+
+
+def test_a_waveform_encoder_asks_for_the_waveform():
+    assert WaveformEncoder.hears_audio and not ENCODERS["mel"].hears_audio
+    heard = noise(40)
+    with pytest.raises(InputError, match=r"WaveformEncoder: audio must have shape \[1, 3200\], got \[1, 0\]"):
+        make("waveform")(replace(heard, audio=heard.audio[:, :0]))
+
+
+@torch.no_grad()
+def test_attention_by_blocks_is_attention_within_a_window():
+    torch.manual_seed(0)
+    layer = TransformerLayer(16, 4).eval()
+    rows = torch.randn(2, 3 * CONTEXT + 5, 16)
+    query, key, value = layer.inlet(rows).unflatten(2, (3, 4, 4)).permute(2, 0, 3, 1, 4)
+    scores = query @ key.transpose(2, 3) / 2
+    for q in range(rows.shape[1]):
+        for k in range(rows.shape[1]):
+            seen = 0 <= q - k < CONTEXT
+            scores[:, :, q, k] += layer.recency[:, q - k] if seen else -torch.inf
+    want = layer.outlet((torch.softmax(scores, -1) @ value).transpose(1, 2).flatten(2))
+    torch.testing.assert_close(layer._attend(rows), want, atol=1e-5, rtol=1e-4)
