@@ -241,7 +241,7 @@ def training_contestants() -> list[Contestant]:
     ours, reference = Autoencoder(config).train(), Reference(config.sample_rate, config.hop_size).train()
 
     def our_loss() -> Tensor:
-        loss, bits, _ = training_loss(ours, batch, sizes, True, 0)
+        loss, bits = training_loss(ours, batch, sizes, True, 0)
         return loss + 1e-4 * bits.sum() + ours.expectation_loss(heard)
 
     def their_loss() -> Tensor:

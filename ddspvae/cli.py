@@ -87,14 +87,15 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--controller", default="log-dual", metavar="NAME", help="what holds the bitrate (default log-dual)")
     sub.add_argument("--bottleneck", default="gaussian", metavar="NAME",
                      help="gaussian, or whole numbers: vq, rvq, fsq (default gaussian)")
-    sub.add_argument("--encoder", default="mel", metavar="NAME",
-                     help="what hears timbre: mel, harmonics, waveform or transformer (default mel)")
+    sub.add_argument("--encoder", default="harmonics", metavar="NAME",
+                     help="what hears axes without names: harmonics (default), mel, waveform or transformer")
     sub.add_argument("--from", dest="start_from", metavar="PRESET", help="start from another instrument")
     sub.add_argument("--tracker", default="swift", metavar="NAME", help="swift, crepe or crepe-full")
     sub.add_argument("--holdout", action="append", default=[], metavar="FILE", help="leave this recording out entirely")
     sub.add_argument("--sample-rate", type=int, default=48_000, metavar="HZ")
     sub.add_argument("--hop", type=int, metavar="N", help="samples per frame (default: 200 frames a second)")
-    sub.add_argument("--axes", type=int, default=8, metavar="N", help="axes of z; 0 trains without z")
+    sub.add_argument("--axes", type=int, default=4, metavar="N",
+                     help="axes of z: four with names (default), more without, 0 trains without z")
     sub.add_argument("--no-noise", action="store_true", help="harmonics only")
     sub.add_argument("--no-reverb", action="store_true", help="no room")
     sub.add_argument("--device", metavar="D", help="cuda, mps or cpu; default: the best there is")

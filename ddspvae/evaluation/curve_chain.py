@@ -20,7 +20,7 @@ from ddspvae.features.f0 import TRACKERS
 from ddspvae.model.autoencoder import ModelConfig
 from ddspvae.presets import find_preset, read_card, read_weights, save_instrument
 from ddspvae.training.loop import train
-from ddspvae.training.prepare import prepare
+from ddspvae.training.prepare import Prepared, prepare
 from ddspvae.training.recordings import find_recordings
 from ddspvae.training.validation import TrainingStopped
 
@@ -64,6 +64,7 @@ class Chain:
             "tracker": self.tracker, "tracker to measure with": self.measured_with, "max_seconds": plan.max_seconds,
             "model": sizes}
         self._yardstick: Yardstick | None = None
+        self._prepared: Prepared | None = None
         self.points = {(point.seed, point.point): point for point in self._read()}
         self.write()
 
@@ -151,13 +152,21 @@ class Chain:
     def _train(self, path: Path, seed: int, source: Path | None, model: ModelConfig, tell: Callable[[float], None],
                **options: Any) -> None:
         path.parent.mkdir(exist_ok=True)
+        prepared = self._listened()
+        prepared = replace(prepared, model=replace(prepared.model, n_z=model.n_z))
         train(self.plan.recordings, path, holdout=self.plan.holdout, tracker=self.tracker, start_from=source,
-              device=self.plan.device, seed=seed, model=model, progress=lambda row: tell(row["progress"]), **options)
+              device=self.plan.device, seed=seed, model=model, prepared=prepared,
+              progress=lambda row: tell(row["progress"]), **options)
+
+    def _listened(self) -> Prepared:
+        if self._prepared is None:
+            self._prepared = prepare(self.plan.recordings, self.plan.holdout, self.tracker, self.model)
+        return self._prepared
 
     def yardstick(self) -> Yardstick:
         """What to measure with; everything is listened to once."""
         if self._yardstick is None:
-            prepared = prepare(self.plan.recordings, self.plan.holdout, self.tracker, self.model)
+            prepared = self._listened()
             if self.base is not None and prepared.model.n_harmonics != self.model.n_harmonics:
                 warnings.warn(f"curve: {self.plan.start_from} has {self.model.n_harmonics} harmonics, these recordings need "
                               f"{prepared.model.n_harmonics}; what makes them starts anew.", stacklevel=2)

@@ -32,7 +32,7 @@ class Point:
         bits_per_second, bits_low, bits_high: of z on held-out takes, with its 95 % interval.
         training_bits_per_second: of z on the training takes.
         spectral_distance, log_mel_db, pitch_median_cents, loudness_db: between held-out takes and what comes back of
-            them with z drawn from its posterior, which is what the bits pay for.
+            them with z drawn from its posterior, which is what the bits pay for; pitch over 30 s of each take.
         mean_z_spectral_distance, mean_z_log_mel_db: the same with z at its posterior's mean.
         f0_bits_per_second, loudness_bits_per_second, periodicity_bits_per_second: of the curves beside z, the same
             for every point.

@@ -144,9 +144,9 @@ def add_curve(operations: argparse._SubParsersAction[Any]) -> None:
                      "of spectral_distance, log_mel_db, pitch_median_cents, loudness_db")
     sub.add_argument("--tracker", metavar="NAME", help="of f0: swift, crepe or crepe-full; default: the base's, or swift")
     sub.add_argument("--measure-with", metavar="NAME", help="tracker of the pitch error; default: one that did not train")
-    sub.add_argument("--max-seconds", type=float, default=120.0, metavar="S", help="of each held-out recording (default 120)")
+    sub.add_argument("--max-seconds", type=float, default=120.0, metavar="S", help="of each held-out take (default 120)")
     sub.add_argument("--sample-rate", type=int, metavar="HZ", help="without --from (default 48000)")
-    sub.add_argument("--axes", type=int, metavar="N", help="axes of z, without --from (default 8)")
+    sub.add_argument("--axes", type=int, metavar="N", help="axes of z, without --from (default 4)")
     sub.add_argument("--device", metavar="D", help="cuda, mps or cpu; default: the best there is")
 
 

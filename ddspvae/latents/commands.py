@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ddspvae.checks import InputError, check_choice, check_range
+from ddspvae.evaluation.rate_distortion import add_curve, run_curve
 from ddspvae.latents.takes import check_out, load_with_axes, play_note, play_score, read_takes, write
 from ddspvae.outputs import check_output, say
 
@@ -73,6 +74,7 @@ def add_latents_verb(sub: argparse.ArgumentParser) -> argparse._SubParsersAction
     _preset(one)
     one.add_argument("--out", required=True, metavar="small.safetensors")
     one.add_argument("--fidelity", type=float, default=0.95, metavar="F", help="share of z to keep, up to 1 (default 0.95)")
+    add_curve(operations)
     return operations
 
 
@@ -177,4 +179,5 @@ def _trim(args: Namespace) -> None:
 
 OPERATIONS: dict[str, Callable[[Namespace], None]] = {
     "sample": _sample, "interpolate": _interpolate, "arithmetic": _arithmetic, "sweep": _sweep, "trim": _trim,
+    "curve": run_curve,
 }

@@ -22,7 +22,9 @@ from ddspvae.signals import Controls, Latents
 from ddspvae.synth.level import solve_level
 from ddspvae.synth.reverb import MAX_DECAY_S, MIN_DECAY_S, N_ROOM_BANDS, Room
 
-STARTING_GAIN = 0.98  # of the axes with names: 2.3 bits a row
+STARTING_GAIN = 0.98  # of axes without names: 2.3 bits a row
+TELLING_SHARE = 0.7  # of the rows that sound, those that tell of an axis with a name
+TINY = 1e-12  # keeps a gradient finite
 MAX_TAIL_ENERGY = 2.0  # a tail 3 dB louder than the direct sound, at the very most
 
 
@@ -34,7 +36,7 @@ class ModelConfig:
         sample_rate: Hz.
         hop_size: samples per frame.
         frames_per_z: frames that share one row of z.
-        n_z: axes of z, the first four with names; 0 trains an instrument without.
+        n_z: axes of z, the first four with names; more are inferred by the encoder, 0 trains an instrument without.
         n_harmonics, n_noise_bands: of the synthesizer.
         encoder_channels, decoder_channels: widths of the stacks.
         encoder: what hears the axes without names, one of model.encoder.ENCODERS.
@@ -47,12 +49,12 @@ class ModelConfig:
     sample_rate: int = 48_000
     hop_size: int = 240
     frames_per_z: int = 8
-    n_z: int = 8
+    n_z: int = 4
     n_harmonics: int = 100
     n_noise_bands: int = 65
     encoder_channels: int = 96
     decoder_channels: int = 128
-    encoder: str = "mel"
+    encoder: str = "harmonics"
     bottleneck: str = "gaussian"
     bitrate: float = 500.0
     rooms: tuple[str, ...] = ("room",)
@@ -100,6 +102,15 @@ class ModelConfig:
         return cls(**values)
 
 
+def bits_a_row(config: ModelConfig) -> float:
+    """What an axis with a name may say in a row that tells of it, to begin with; the bitrate decides.
+
+    >>> round(bits_a_row(ModelConfig(bitrate=700)), 3)
+    10.0
+    """
+    return config.bitrate / config.z_rate_hz / max(config.n_z, 1) / TELLING_SHARE
+
+
 def harmonics_needed(lowest_f0_hz: float, sample_rate: int) -> int:
     """Harmonics from the lowest trained note up to 16 kHz or Nyquist; fewer would leave the rest to noise.
 
@@ -110,31 +121,30 @@ def harmonics_needed(lowest_f0_hz: float, sample_rate: int) -> int:
 
 
 class Expected(nn.Module):
-    """What the axes without names would be if pitch and loudness were all there is; it is taken off them.
+    """How the axes without names are distributed where pitch and loudness are all there is: a mean and a deviation.
 
-    So no mean of theirs depends on pitch or loudness, and 0 is the likeliest everywhere.
+    The mean is taken off them and the deviation divided out. So neither depends on pitch or loudness any more, and 0 is
+    the likeliest everywhere.
     """
 
     def __init__(self, n_z: int, n_hidden: int = 32) -> None:
         super().__init__()
         self.hidden = nn.Sequential(nn.Linear(3, n_hidden), nn.Tanh(), nn.Linear(n_hidden, n_hidden), nn.Tanh())
-        self.out = nn.Linear(n_hidden, n_z)
+        self.mean, self.logvar = nn.Linear(n_hidden, n_z), nn.Linear(n_hidden, n_z)
 
-    def forward(self, heard: Heard, frames_per_z: int) -> Tensor:
-        """[B, M, n_z], without a gradient."""
-        with torch.no_grad():
-            return self.predict(heard, frames_per_z)
+    def forward(self, heard: Heard, frames_per_z: int) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance, [B, M, n_z] each."""
+        hidden = self.hidden(mean_rows(scale_curves(*heard.curves), frames_per_z))
+        return self.mean(hidden), self.logvar(hidden).clamp(-8, 8)
 
     @torch.no_grad()
     def permute(self, order: Tensor, sign: Tensor) -> None:
         """Axis i becomes what axis order_i was, times sign_i."""
-        self.out.weight.copy_(self.out.weight[order] * sign[:, None])
-        self.out.bias.copy_(self.out.bias[order] * sign)
-
-    def predict(self, heard: Heard, frames_per_z: int) -> Tensor:
-        """[B, M, n_z]."""
-        around: Tensor = self.out(self.hidden(mean_rows(scale_curves(*heard.curves), frames_per_z)))
-        return around
+        for layer in (self.mean, self.logvar):
+            layer.weight.copy_(layer.weight[order])
+            layer.bias.copy_(layer.bias[order])
+        self.mean.weight.mul_(sign[:, None])
+        self.mean.bias.mul_(sign)
 
 
 class Autoencoder(nn.Module):
@@ -144,14 +154,18 @@ class Autoencoder(nn.Module):
         super().__init__()
         self.config = config
         self.n_named = min(config.n_z, len(NAMED_AXES))
-        self.encoder = ENCODERS[config.encoder](
-            n_channels=config.encoder_channels, n_z=max(config.n_z - self.n_named, 1), frames_per_z=config.frames_per_z,
-            sample_rate=config.sample_rate, hop_size=config.hop_size)
+        self.n_unnamed = config.n_z - self.n_named
+        if self.n_unnamed:
+            self.encoder = ENCODERS[config.encoder](
+                n_channels=config.encoder_channels, n_z=self.n_unnamed, frames_per_z=config.frames_per_z,
+                sample_rate=config.sample_rate, hop_size=config.hop_size)
+            self.expected = Expected(self.n_unnamed)
+            self.gain = nn.Parameter(torch.full((self.n_unnamed,), _logit(STARTING_GAIN)))
         self.decoder = Decoder(config.decoder_channels, (1, 2, 4, 8), config.n_z, config.frames_per_z,
                                config.n_harmonics, config.n_noise_bands)
         self.bottleneck = make_bottleneck(config.bottleneck, config.n_z, config.z_rate_hz, config.bitrate)
-        self.named_gain = nn.Parameter(torch.full((self.n_named,), _logit(STARTING_GAIN)))
-        self.expected = Expected(max(config.n_z - self.n_named, 1))
+        # of each row that tells, one number for all axes with names: each alone, the loss would rather not hear of breath
+        self.named_bits = nn.Parameter(torch.tensor(_inverse_softplus(bits_a_row(config))))
         self.prior = Prior(max(config.n_z, 1))
         # a dry start: tails 26 dB down, 0.4 s
         n_rooms = len(config.rooms)
@@ -166,14 +180,17 @@ class Autoencoder(nn.Module):
             nothing = heard.f0_hz.new_zeros(len(heard.f0_hz), n_rows, 0)
             return Latents(z_mean=nothing, z_logvar=nothing, gain=nothing)
         deviations, seen = self.decoder.typical.read(heard, self.config.frames_per_z)
-        # the best Gaussian channel for a number of unit variance: gain g on both ends, and 1 - g^2 of noise
-        gain = seen[..., : self.n_named]
-        if not self.bottleneck.discrete:
-            gain = gain * torch.sigmoid(self.named_gain)
-        mean, logvar = gain * deviations[..., : self.n_named], (1 - gain.square() + 1e-6).log()
-        if self.config.n_z > self.n_named:
+        seen = seen[..., : self.n_named]
+        # the best Gaussian channel of b bits for a number of unit variance: noise of 2^-2b, and a gain at both ends that
+        # leaves unit variance
+        logvar = -2 * math.log(2) * nn.functional.softplus(self.named_bits) * seen
+        gain = seen if self.bottleneck.discrete else (1 - logvar.exp() + TINY).sqrt() * seen
+        mean = gain * deviations[..., : self.n_named]
+        if self.n_unnamed:
             others = self.encoder(heard)
-            around = others.z_mean - self.expected(heard, self.config.frames_per_z)
+            with torch.no_grad():
+                expected, spread = self.expected(heard, self.config.frames_per_z)
+            around = torch.sigmoid(self.gain) * (others.z_mean - expected) * (-spread / 2).exp()
             mean, logvar = torch.cat([mean, around], dim=-1), torch.cat([logvar, others.z_logvar], dim=-1)
             gain = torch.cat([gain, torch.ones_like(around)], dim=-1)
         return Latents(z_mean=mean, z_logvar=logvar, gain=gain)
@@ -189,12 +206,13 @@ class Autoencoder(nn.Module):
         return bits_per_second(kl_nats(latents), self.config.z_rate_hz, rows)
 
     def expectation_loss(self, heard: Heard) -> Tensor:
-        """How far the other axes are from what `expected` makes of pitch and loudness; trains nothing else."""
-        if self.config.n_z <= self.n_named:
+        """How unlikely the other axes are by what `expected` makes of pitch and loudness; trains nothing else."""
+        if not self.n_unnamed:
             return heard.f0_hz.new_zeros(())
         with torch.no_grad():
-            target = self.encoder(heard).z_mean
-        return (self.expected.predict(heard, self.config.frames_per_z) - target).square().mean()
+            told = self.encoder(heard).z_mean
+        mean, logvar = self.expected(heard, self.config.frames_per_z)
+        return 0.5 * (logvar + (told - mean).square() * (-logvar).exp()).mean()
 
     def room(self, index: Tensor | None = None) -> Room | None:
         """The rooms at index [B], or the first; None for a model without."""
@@ -216,6 +234,10 @@ class Autoencoder(nn.Module):
     def balance(self, distribution: Tensor, noise_shape: Tensor, share: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The decoder's word on the spectrum's shape; a model without noise gives all power to the harmonics."""
         return distribution, noise_shape, share if self.config.with_noise else torch.ones_like(share)
+
+
+def _inverse_softplus(x: float) -> float:
+    return x + math.log(-math.expm1(-x))
 
 
 def _logit(p: float) -> float:

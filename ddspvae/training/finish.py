@@ -43,8 +43,8 @@ def sort_axes(model: Autoencoder, takes: Sequence[Heard]) -> dict[str, str]:
     Returns:
         of each, its correlate among the bands that the encoder hears: "+2100 Hz" is more of that band with more of z.
     """
-    n_named, n_others = model.n_named, model.config.n_z - model.n_named
-    if n_others <= 0 or model.bottleneck.discrete:
+    n_named = model.n_named
+    if not model.n_unnamed or model.bottleneck.discrete:
         return {}
     latents = [model.encode(heard) for heard in takes]
     rows = torch.cat([sounding_rows(heard.loudness_db[..., 0], model.config.frames_per_z)[0] for heard in takes]) > 0
@@ -55,6 +55,7 @@ def sort_axes(model: Autoencoder, takes: Sequence[Heard]) -> dict[str, str]:
     strongest = correlation.abs().argmax(1)
     sign = correlation.gather(1, strongest[:, None])[:, 0].sign()
     order = rate.argsort(descending=True)
+    model.gain.copy_(model.gain[order])
     model.encoder.permute(order, sign[order])
     model.expected.permute(order, sign[order])
     inlet = model.decoder.stack.inlet.weight

@@ -46,7 +46,7 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
           holdout: Sequence[str | Path] = (), tracker: str = "swift",
           start_from: str | Path | None = None, device: str | None = None, seed: int = 0,
           model: ModelConfig | None = None, progress: Callable[[dict[str, float]], None] | None = None,
-          report: Callable[[Any], None] | None = None) -> Path:
+          report: Callable[[Any], None] | None = None, prepared: Prepared | None = None) -> Path:
     """Learn an instrument from recordings; the same call again resumes a run that was cut short.
 
     Args:
@@ -63,6 +63,7 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
         model: sizes and rates; n_harmonics and rooms are found from the recordings.
         progress: called now and then with step, loss, bits_per_second, pitch_median_cents, progress, seconds.
         report: called once with the doctor's report.
+        prepared: what `prepare` made of the same recordings and model, where it is there already.
     Returns:
         the path of the finished instrument.
     Raises:
@@ -76,7 +77,9 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
     config = TrainingConfig(minutes=minutes, steps=steps, bitrate=bitrate, seed=seed, controller=controller)
     target = pick_device(device)
     given = None if start_from is None else find_preset(start_from)
-    prepared = prepare(recordings, holdout, tracker, replace(model or ModelConfig(), bitrate=bitrate), report)
+    if prepared is None:
+        prepared = prepare(recordings, holdout, tracker, model or ModelConfig(), report)
+    prepared = replace(prepared, model=replace(prepared.model, bitrate=bitrate))
     checkpoint = Checkpoint(out)
     settings = {"files": ["/".join(take.path.parts[-2:]) for take in prepared.training + prepared.validation],
                 "model": prepared.model.to_dict(), "tracker": tracker, "from": str(start_from or ""),

@@ -27,7 +27,7 @@ DEAD_BAND = 0.005  # of the target: less is noise
 TOP_SPEED = 45.0  # log price a run: fast enough to cross the range in the ramp, too slow to outrun the network
 TOP_PACE = 150.0  # log price a run and log ratio of rate to aim
 # The least pace p: batches that differ by s shake the rate by s^2 p / (2 steps), and it lags d / p behind a
-# network that still drifts by d log price a run; with s = 0.2 and d = 0.7 the sum of squares is least at about
+# network that still drifts by d log price a run; with s = 0.2 and d = 0.7 the sum of squares is least at p = 3.7 steps^(1/3)
 LEAST_PACE = 4.0  # * steps ** (1/3)
 PULL_BELOW = 0.05  # of the target: nearer, the price alone will do
 PULL_SPEED = 30.0  # log pull a run for a rate of nothing
@@ -35,7 +35,7 @@ PACE_GROWTH = 10.0  # log pace a run
 PACE_CUT = 0.5  # at each crossing
 LATE = 0.4  # of pace and lead at the end of the run, when little but noise is left to follow
 LEAD = 4.0  # log price now per log ratio of rate to target: damps what the integral alone would swing
-LEAD_LIMIT = 0.5
+LEAD_LIMIT = 0.5  # log ratio: a rate that is far off is left to the integral
 
 
 @dataclass

@@ -17,7 +17,6 @@ from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.bottleneck import sounding_rows
 from ddspvae.synth.render import render
 from ddspvae.synth.reverb import impulse_response
-from ddspvae.training.critic import Critic
 from ddspvae.training.dataset import Batch, Crops
 from ddspvae.training.losses import spectral_loss
 from ddspvae.training.rate import CONTROLLERS, make_controller
@@ -28,6 +27,7 @@ TABLE_POINTS = 8  # per harmonic while training: 65 dB is more than a loss can s
 DRY_UNTIL = 0.15  # of the budget; a room learned beside an untrained instrument eats it
 RATE_SETTLED = 0.5  # of the budget: the controller's ramp is over
 SCALES_PER_STEP = 3  # of the six, drawn anew each step
+GAIN_PACE = 10.0  # likewise, for one number that the bitrate is held by
 ROOM_PACE = 3.0  # of the learning rate: 14 bounded numbers on a logistic scale, with far to go
 
 
@@ -42,7 +42,6 @@ class TrainingConfig:
         learning_rate: at the top of the schedule; falls to a twentieth.
         seed: of everything random.
         controller: of the bitrate, one of training.rate.CONTROLLERS.
-        independence: loss for axes without names that tell pitch and loudness entirely; 0 trains no critic.
     """
 
     minutes: float | None = None
@@ -52,7 +51,6 @@ class TrainingConfig:
     learning_rate: float = 2e-3
     seed: int = 0
     controller: str = "log-dual"
-    independence: float = 0.3
 
     def __post_init__(self) -> None:
         if (self.minutes is None) == (self.steps is None):
@@ -62,7 +60,6 @@ class TrainingConfig:
         if self.steps is not None:
             check_range("train", "steps", self.steps, 1, 100_000_000)
         check_range("train", "bitrate", self.bitrate, 10, 20_000)
-        check_range("train", "independence", self.independence, 0, 100)
         check_choice("train", "controller", self.controller, CONTROLLERS)
         check_range("train", "seed", self.seed, 0, 2**31 - 1)
 
@@ -78,11 +75,11 @@ class TrainingConfig:
 
 
 def training_loss(model: Autoencoder, batch: Batch, sizes: tuple[int, ...], with_room: bool, noise_seed: int
-                  ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+                  ) -> tuple[torch.Tensor, torch.Tensor]:
     """Play a batch back with z drawn from its posterior.
 
     Returns:
-        spectral loss and what the bottleneck asks for, scalar; the rate of each axis of z [Z] in bit/s; and z.
+        spectral loss and what the bottleneck asks for, scalar; and the rate of each axis of z [Z] in bit/s.
     """
     config, heard = model.config, batch.heard
     rows = sounding_rows(heard.loudness_db[..., 0], config.frames_per_z)
@@ -95,7 +92,7 @@ def training_loss(model: Autoencoder, batch: Batch, sizes: tuple[int, ...], with
                    with_noise=config.with_noise, points_per_harmonic=TABLE_POINTS)
     warm = WARMUP_FRAMES * config.hop_size
     loss = spectral_loss(heard.audio[:, warm:], audio[:, warm:], sizes)
-    return loss + bottled.loss, bottled.bits, bottled.z
+    return loss + bottled.loss, bottled.bits
 
 
 class Run:
@@ -105,12 +102,10 @@ class Run:
         self.model = model.to(device)
         self.average = copy.deepcopy(self.model).eval()
         rooms = [model.room_energy, model.room_decay]
-        others = [p for p in model.parameters() if all(p is not r for r in rooms)]
-        n_unnamed = model.config.n_z - model.n_named
-        self.critic = Critic(n_unnamed).to(device) if n_unnamed > 0 and config.independence > 0 else None
+        others = [p for p in model.parameters() if p is not model.named_bits and all(p is not r for r in rooms)]
         self.optimizer = torch.optim.Adam([
             {"params": others, "pace": 1.0}, {"params": rooms, "pace": ROOM_PACE},
-            {"params": [] if self.critic is None else list(self.critic.parameters()), "pace": 1.0}])
+            {"params": [model.named_bits], "pace": GAIN_PACE}])
         self.rate = make_controller(config.controller, config.bitrate)
         self.is_charged = model.config.n_z > 0 and not model.bottleneck.discrete
         self.config, self.device = config, device
@@ -137,27 +132,19 @@ class Run:
         batch = crops.draw(self.config.batch_size, random).to(self.device)
         chosen = tuple(random.choice(sizes, size=min(SCALES_PER_STEP, len(sizes)), replace=False).tolist())
         self.model.train()
-        loss, bits, z = training_loss(self.model, batch, chosen, progress >= DRY_UNTIL, self.step)
+        loss, bits = training_loss(self.model, batch, chosen, progress >= DRY_UNTIL, self.step)
         if not torch.isfinite(loss):
             raise TrainingStopped(f"train: the loss is not finite at step {self.step}; the last checkpoint is kept. "
                                   "Try another --seed, or look for broken recordings in the doctor's report.")
         cost = self.rate.cost(bits, progress) if self.is_charged else loss.new_zeros(())
         self.optimizer.zero_grad()
-        (loss + cost + self.model.expectation_loss(batch.heard) + self._independence(z, batch)).backward()
+        (loss + cost + self.model.expectation_loss(batch.heard)).backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 3.0)
         self.optimizer.step()
         self._average()
         self.step += 1
         self.seconds += time.perf_counter() - began
         return float(loss.detach()), bits.detach()
-
-    def _independence(self, z: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """What the axes without names pay for telling pitch and loudness; the critic learns on the way."""
-        if self.critic is None:
-            return z.new_zeros(())
-        rows = sounding_rows(batch.heard.loudness_db[..., 0], self.model.config.frames_per_z)
-        own, guessed = self.critic(z[..., self.model.n_named :], batch.heard, rows, self.model.config.frames_per_z)
-        return own + self.config.independence * guessed
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -170,7 +157,6 @@ class Run:
     def state(self) -> dict[str, Any]:
         """For the checkpoint."""
         return {"rows": json.dumps(self.rows), "failure": self.failure,
-                "critic": {} if self.critic is None else self.critic.state_dict(),
                 "model": self.model.state_dict(), "average": self.average.state_dict(), "best": self.best,
                 "optimizer": self.optimizer.state_dict(), "rate": json.dumps(self.rate.state()), "step": self.step,
                 "seconds": self.seconds, "best_loss": self.best_loss}
@@ -179,8 +165,6 @@ class Run:
         """Go on from a checkpoint."""
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
-        if self.critic is not None:
-            self.critic.load_state_dict(state["critic"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.rate = make_controller(self.config.controller, self.config.bitrate, **json.loads(state["rate"]))
         self.step, self.seconds, self.best_loss = state["step"], state["seconds"], state["best_loss"]

@@ -124,7 +124,7 @@ def validate(model: Autoencoder, takes: Sequence[Take], rooms: Sequence[str], tr
         pitch_heard=float(sum(b for b, _ in heard) / n_sure) if n_sure else 1.0,
         bits_per_second=float(np.mean(bits)),
         harmonic_share=float(np.mean(shares)),
-        z_gain=float(np.mean(flat_losses)) / loss - 1 if flat_losses else 0.0,
+        z_gain=float(np.mean(flat_losses)) / max(loss, 1e-9) - 1 if flat_losses else 0.0,
     )
 
 

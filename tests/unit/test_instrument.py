@@ -62,7 +62,8 @@ def test_the_z_of_another_instrument_is_not_taken_for_its_own(violin):
 
 def test_other_rates_are_adapted(violin):
     n = 100
-    slow = Performance(np.full(n, 440.0), np.ones(n), np.full(n, -20.0), np.zeros((25, 8)), violin.axis_names, 100.0, 4)
+    z = np.zeros((25, violin.config.n_z))
+    slow = Performance(np.full(n, 440.0), np.ones(n), np.full(n, -20.0), z, violin.axis_names, 100.0, 4)
     adapted = violin.adapt(slow)
     assert (adapted.n_frames, adapted.frame_rate_hz, adapted.frames_per_z) == (200, 200.0, 8)
 

@@ -70,9 +70,9 @@ def at_the_end(rates):
 
 
 @pytest.mark.parametrize("target", [100, 250, 500, 1000, 2000])
-@pytest.mark.parametrize("steps", [300, 2000])
-def test_log_dual_holds_every_target_within_3_percent(target, steps):
-    rates = train(make_controller("log-dual", target), Network(seed=target), steps)
+@pytest.mark.parametrize("steps, noise, lag_steps", [(300, 0.06, 12.0), (2000, 0.2, 30.0)])
+def test_log_dual_holds_every_target_within_3_percent(target, steps, noise, lag_steps):
+    rates = train(make_controller("log-dual", target), Network(noise=noise, lag_steps=lag_steps, seed=target), steps)
     assert at_the_end(rates) == pytest.approx(target, rel=0.03)
     assert rates[steps // 2 :].min() > 0.7 * target
 
@@ -90,7 +90,7 @@ def test_log_dual_does_not_mind_axes_and_row_rates(n_axes, rate_hz):
 
 @pytest.mark.parametrize("target", [100, 2000])
 def test_log_dual_wakes_a_z_that_the_decoder_ignores(target):
-    rates = train(make_controller("log-dual", target), Network(use=0.0))
+    rates = train(make_controller("log-dual", target), Network(use=0.0), steps=2500)
     assert rates[0] == 0 and at_the_end(rates) == pytest.approx(target, rel=0.03)
 
 
@@ -143,7 +143,7 @@ def test_a_restored_controller_goes_on_as_if_nothing_had_happened(name):
     again = make_controller(name, 500, **json.loads(json.dumps(whole.state())))
     for progress in (0.7, 0.8, 0.9):
         bits = network.batch()
-        assert float(again.cost(bits, progress)) == float(whole.cost(bits, progress))
+        assert again.cost(bits, progress).item() == whole.cost(bits, progress).item()
     assert again.state() == whole.state()
 
 
@@ -196,8 +196,8 @@ def test_free_bits_at_a_high_price_end_near_the_target():
 def test_a_squared_distance_stays_off_by_the_price_over_twice_its_weight():
     errors = []
     for weight in (1e-3, 1e-2):
-        network = Network(noise=0.0, lag_steps=200.0)
-        rate = at_the_end(train(make_controller("squared", 500, weight=weight), network, steps=6000))
+        network = Network(noise=0.0, lag_steps=10.0)
+        rate = at_the_end(train(make_controller("squared", 500, weight=weight), network))
         worth = network.worth * network.use
         price = worth.max() * math.exp(-network.bits.max() / network.bits_per_neper)
         assert rate / 500 - 1 == pytest.approx(price / (2 * weight), rel=0.1)
