@@ -16,7 +16,7 @@ out.mkdir(exist_ok=True)
 
 violin = ddspvae.load("violin")
 rate = violin.config.sample_rate
-first_axis = violin.axis_names[0]
+axis = "brightness"
 
 
 def write(name: str, performance: ddspvae.Performance):
@@ -31,7 +31,7 @@ if len(sys.argv) > 2:
 else:
     score, = ddspvae.read_midi(Path(__file__).parent / "melody.mid")
     played = violin.perform(score).slice(0, 6)
-    versions = [played.offset_z({first_axis: -1.5}), played.offset_z({first_axis: 1.5}).stretch(1.25)]
+    versions = [played.offset_z({axis: -1.5}), played.offset_z({axis: 1.5}).stretch(1.25)]
     takes = [violin.analyze(violin.resynthesize(version), rate) for version in versions]
 
 take_a, take_b = takes
@@ -40,5 +40,5 @@ morphed = morph(take_a, take_b, 0.2 * take_a.duration_s, 0.8 * take_a.duration_s
 audio = write("morph.wav", morphed)
 plot_performance(audio, rate, morphed, out / "morph.png")
 
-swept = sweep(take_a.slice(0, 1.5), first_axis, reach=2, steps=5)
+swept = sweep(take_a.slice(0, 1.5), axis, reach=2, steps=5)
 plot_sweep(write("sweep.wav", swept.performance), rate, swept, out / "sweep.png")

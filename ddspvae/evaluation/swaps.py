@@ -19,7 +19,8 @@ from ddspvae.evaluation.edits import Edit, Evaluable, join_tracks
 from ddspvae.evaluation.metrics import AUDIBLE_DB, PitchTrack, compare_tracks, track_pitch
 from ddspvae.features.loudness import a_weighted_loudness
 from ddspvae.features.partials import measure_partials, read_attributes
-from ddspvae.features.segments import segment_notes
+from ddspvae.model.axes import ONSET_FRAMES, find_onsets
+from ddspvae.model.stack import scale_curves
 from ddspvae.signals import Performance
 
 ATTRIBUTES = ("brightness", "breathiness", "hollowness", "bite")
@@ -27,8 +28,7 @@ PITCH_MOVES = (-5.0, 7.0)  # semitones
 LOUDNESS_MOVES_DB = (-12.0, -6.0, 6.0, 12.0)
 AXIS_STEPS = (-2.0, -1.0, 1.0, 2.0)  # standard deviations
 SURELY_PITCHED = 0.9  # periodicity
-ONSET_S = 0.06
-ATTACK_S, RELEASE_S = 0.1, 0.04  # at either end of a note that are not its sustained part
+SURE_ONSET = 0.9  # of find_onsets
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,20 +114,16 @@ def hear_attributes(audio: NDArray, sample_rate: int, hop_size: int, f0_hz: NDAr
 
 
 def find_sustained(performance: Performance) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Where notes sound steadily and surely pitched, and where they begin.
+    """Where notes sound steadily and surely pitched, and where they surely begin.
 
     Returns:
-        sustained [F], from 0.1 s after an onset to 0.04 s before the end; beginning [F], the 0.06 s after an onset.
-        A note that is cut off by the start of the take has no beginning.
+        sustained [F]; beginning [F], as `find_onsets` finds beginnings. The first frames of the take are neither.
     """
-    rate_hz = performance.frame_rate_hz
-    f0_hz, periodicity, loudness_db = performance.f0_hz, performance.periodicity, performance.loudness_db
-    sustained, beginning = np.zeros((2, performance.n_frames), dtype=bool)
-    for start, stop, _ in segment_notes(f0_hz, periodicity, loudness_db, rate_hz):
-        sustained[start + round(ATTACK_S * rate_hz) : max(start, stop - round(RELEASE_S * rate_hz))] = True
-        if start > 0:  # at 0 the excerpt begins, not the note
-            beginning[start : min(stop, start + round(ONSET_S * rate_hz))] = True
-    return sustained & find_sure(performance), beginning
+    curves = (torch.from_numpy(np.array(curve))[None, :, None]
+              for curve in (performance.f0_hz, performance.periodicity, performance.loudness_db))
+    onset = np.pad(find_onsets(scale_curves(*curves))[0, :, 0].numpy(), (ONSET_FRAMES, 0), constant_values=0.5)
+    sure = find_sure(performance)
+    return (onset == 0) & sure, (onset >= SURE_ONSET) & sure
 
 
 def find_sure(performance: Performance) -> NDArray[np.bool_]:
@@ -153,8 +149,8 @@ def measure_swaps(instrument: Evaluable, performances: Sequence[Performance], de
         tracker: of pitch; one that was not used in training.
         step: called with a few words before each piece of work.
     Returns:
-        one Effect for each of `all_edits`, over the sustained sure frames of all performances (bite: over the first
-        0.06 s of the notes); NaN where there is no such frame.
+        one Effect for each of `all_edits`, over the sustained sure frames of all performances (bite: over those of
+        beginnings); NaN where there is no such frame.
     Raises:
         InputError: no performance, or a deviation missing or not positive.
     """

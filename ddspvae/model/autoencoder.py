@@ -165,7 +165,7 @@ class Autoencoder(nn.Module):
                                config.n_harmonics, config.n_noise_bands)
         self.bottleneck = make_bottleneck(config.bottleneck, config.n_z, config.z_rate_hz, config.bitrate)
         # of each row that tells, one number for all axes with names: each alone, the loss would rather not hear of breath
-        self.named_bits = nn.Parameter(torch.tensor(_inverse_softplus(bits_a_row(config))))
+        self.named_bits = nn.Parameter(torch.tensor(inverse_softplus(bits_a_row(config))))
         self.prior = Prior(max(config.n_z, 1))
         # a dry start: tails 26 dB down, 0.4 s
         n_rooms = len(config.rooms)
@@ -236,7 +236,8 @@ class Autoencoder(nn.Module):
         return distribution, noise_shape, share if self.config.with_noise else torch.ones_like(share)
 
 
-def _inverse_softplus(x: float) -> float:
+def inverse_softplus(x: float) -> float:
+    """What softplus makes x > 0 of."""
     return x + math.log(-math.expm1(-x))
 
 

@@ -13,7 +13,7 @@ import torch
 from ddspvae.features.statistics import measure
 from ddspvae.features.timbre import mel_centres_hz
 from ddspvae.instrument import load
-from ddspvae.model.autoencoder import Autoencoder
+from ddspvae.model.autoencoder import Autoencoder, inverse_softplus
 from ddspvae.model.axes import axis_names
 from ddspvae.model.bottleneck import kl_nats, sounding_rows
 from ddspvae.model.heard import Heard
@@ -27,6 +27,7 @@ from ddspvae.training.run import Run
 from ddspvae.training.validation import excerpts, validate
 
 PRIOR_STEPS = 600
+BITS_A_ROW, BISECTIONS = (0.01, 2000.0), 30  # of an axis with a name, between which to look
 
 
 @torch.no_grad()
@@ -67,6 +68,22 @@ def sort_axes(model: Autoencoder, takes: Sequence[Heard]) -> dict[str, str]:
 
 def _standard(columns: torch.Tensor) -> torch.Tensor:
     return (columns - columns.mean(0)) / columns.std(0).clamp(min=1e-6)
+
+
+@torch.no_grad()
+def hold_bitrate(model: Autoencoder, takes: Sequence[Heard], bitrate: float) -> None:
+    """Set what the axes with names may say so that z costs on the training takes what was asked for.
+
+    The controller steers noisy batches; here all rows are there, and the rate rises with that one number.
+    """
+    if not model.n_named or model.bottleneck.discrete:
+        return
+    low, high = BITS_A_ROW
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        model.named_bits.fill_(inverse_softplus(middle))
+        is_less = training_rate(model, takes)["training_bits_per_second"] < bitrate
+        low, high = (middle, high) if is_less else (low, middle)
 
 
 @torch.no_grad()
@@ -116,6 +133,7 @@ def finish(run: Run, prepared: Prepared, out: Path) -> None:
     model.eval()
     takes = hear_all(model, prepared.training)
     correlates = sort_axes(model, takes)
+    hold_bitrate(model, takes, run.config.bitrate)
     fit_prior(model, takes, run.config.seed)
     deviation = model.decoder.typical.deviation.tolist()
     card: dict[str, Any] = {

@@ -151,8 +151,8 @@ def _row(run: Run, loss: float, measured: Validation) -> dict[str, float]:
 
 
 def _copy_weights(network: Autoencoder, path: Path) -> None:
-    """Take every weight that fits from another instrument."""
+    """Take every weight that fits from another instrument; the bits that z may say begin as they were asked for."""
     own = network.state_dict()
-    given = read_weights(path)
+    given = {key: tensor for key, tensor in read_weights(path).items() if key != "named_bits"}
     network.load_state_dict({key: given[key] if key in given and given[key].shape == value.shape else value
                              for key, value in own.items()})

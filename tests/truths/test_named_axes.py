@@ -1,0 +1,28 @@
+"""What the shipped instruments' axes do, heard in the sound by an independent tracker."""
+
+from __future__ import annotations
+
+import pytest
+
+from ddspvae import load
+from ddspvae.evaluation.swaps import ATTRIBUTES, measure_swaps, summarize_axis
+from ddspvae.presets import list_presets
+from ddspvae.signals import Note, Notes
+
+
+@pytest.fixture(scope="module", params=list_presets())
+def effects(request):
+    """Every axis of a preset moved by one and two deviations to either side, on five notes of its middle register."""
+    instrument = load(request.param)
+    middle = round((instrument.statistics.pitch_low + instrument.statistics.pitch_high) / 2)
+    notes = Notes(tuple(Note(middle + step, 80, 0.2 + 0.9 * at, 1.0 + 0.9 * at) for at, step in enumerate((0, 4, 7, 5, 2))))
+    deviations = {name: instrument.card["axes"][name]["sd"] for name in ATTRIBUTES}
+    return measure_swaps(instrument, [instrument.perform(notes)], deviations, "crepe")
+
+
+@pytest.mark.parametrize("axis", ATTRIBUTES)
+def test_an_axis_moves_its_own_attribute_and_leaves_the_rest_alone(effects, axis):
+    effect = summarize_axis(axis, effects)
+    assert effect.monotone and effect.slopes[axis] >= 0.5, effect
+    assert effect.cents <= 3 and effect.db <= 0.5, effect
+    assert all(effect.leaks[name] <= 0.15 for name in ATTRIBUTES if name != axis), effect
