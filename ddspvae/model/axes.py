@@ -100,8 +100,8 @@ class Typical(nn.Module):
         self.coefficients = keep
         for axis in range(len(NAMED_AXES)):
             weighted = powers * weights[:, axis : axis + 1]
-            ridge = 1e-2 * weights[:, axis].sum() * torch.eye(10)
-            ridge[0, 0] = 1e-6
+            ridge = 1e-2 * weights[:, axis].sum().clamp(min=1) * torch.eye(10)  # an axis of which nothing tells gets 0
+            ridge[0, 0] = 1e-6 * ridge[1, 1]
             self.coefficients[:, axis] = torch.linalg.solve((weighted.T @ powers + ridge).double(),
                                                             (weighted.T @ values[:, axis]).double()).float()
         self.deviation.fill_(1.0)

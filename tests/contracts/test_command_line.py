@@ -228,7 +228,7 @@ MISTAKES = [
     (["render", MELODY, "--transpose", "100"], "transpose must lie between -60 and 60"),
     (["render", MELODY, "--bit-depth", "12"], "--bit-depth"),
     (["render", MELODY, "--sample-rate", "1"], "sample-rate must lie between"),
-    (["render", MELODY, "--set", "z0"], r"must look like brightness=\+1.5"),
+    (["render", MELODY, "--set", "z0"], "must look like brightness=+1.5"),
     (["render", MELODY, "--set", "warmth=1"], "axis must be one of brightness"),
     (["render", MELODY, "--track", "9=violin"], "--track must lie between"),
     (["render", MELODY, "--track", "1"], "must look like 2=flute"),
