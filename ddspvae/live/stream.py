@@ -76,6 +76,7 @@ class Stream:
             raise InputError("stream.send: this stream plays the performances it was fed; open another one for MIDI.")
         self._notes.receive(self.sample + int(offset), message)
 
+    @torch.inference_mode()
     def turn(self, axis: str, value: float) -> None:
         """Turn a knob: an axis of z for all notes of a stream that plays MIDI, heard from each voice's next row on.
 
