@@ -291,7 +291,7 @@ def test_a_knob_is_turned_for_the_notes_that_sound(violin):
     (before, plain), (same, bright) = play(0.0), play(2.0)
     np.testing.assert_array_equal(before, same)
     assert centroid_hz(bright) > 1.2 * centroid_hz(plain)
-    with pytest.raises(InputError, match="stream.turn: axis must be one of brightness"):
+    with pytest.raises(InputError, match="stream.turn: axis must be one of bite"):
         violin.stream().turn("warmth", 1)
 
 
