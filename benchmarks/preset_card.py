@@ -43,6 +43,11 @@ def card_text(name: str, card: dict[str, Any], metrics: dict[str, Any], args: ar
         f"| {edit['pitch']['median_cents']:.1f} | {edit['pitch']['p95_cents']:.1f} "
         f"| {edit['loudness']['mean_difference_db']:+.2f} |"
         for edit in total["edits"] if edit["kind"] in ("transpose", "loudness"))
+    axes = "\n".join(
+        f"| {axis['axis']} | {axis['slopes'][axis['axis']]:.2f} "
+        f"| {max(leak for name, leak in axis['leaks'].items() if name != axis['axis']):.2f} "
+        f"| {axis['cents']:.1f} | {axis['db']:.2f} |"
+        for axis in metrics["independence"]["axes"] if axis["axis"] in axis["slopes"])
     seconds = {e["file"]: e["duration_s"] for e in metrics["recordings"]}
     held_out = ", ".join(f"`{file}` (its first {s:.0f} s)" for file, s in seconds.items())
     sources = "\n".join(
@@ -73,6 +78,12 @@ Pitch by {metrics['measured_with']}, which was not used in training; the floor i
 | edit | pitch error, median cents | 95th percentile | mean change of loudness, dB |
 |---|---|---|---|
 {edits}
+
+Each named axis moved by one and two standard deviations of the training set, measured again in the sound:
+
+| axis | its own attribute, deviations per deviation | most that another moved | pitch, cents | loudness, dB |
+|---|---|---|---|---|
+{axes}
 
 ## Training
 

@@ -75,7 +75,7 @@ class Encoder(nn.Module):
 
 
 class MelEncoder(Encoder):
-    """Convolutions over level-normalised log-mel frames: the default."""
+    """Convolutions over level-normalised log-mel frames."""
 
     def __init__(self, n_channels: int, n_z: int, frames_per_z: int, hop_size: int, sample_rate: int) -> None:
         super().__init__(n_channels, n_z, frames_per_z, hop_size, sample_rate)
@@ -87,7 +87,7 @@ class MelEncoder(Encoder):
 
 
 class HarmonicEncoder(Encoder):
-    """The same convolutions over the spectral envelope, read where the harmonics are, and the share of the noise.
+    """The default: the same convolutions over the spectral envelope, read where the harmonics are, and the noise's share.
 
     The envelope stands on a fixed grid of frequencies, so a note and its octave with one spectrum look alike.
     """

@@ -107,7 +107,7 @@ def test_a_take_without_any_pitch_tells_nothing():
 
 @pytest.mark.parametrize("axis", range(3))
 def test_an_axis_moves_its_own_attribute_in_the_sound_and_no_other(model, takes, axis):
-    """Through the synthesizer and back through the measurement; bite, which lives in 60 ms, is measured on takes."""
+    """Through the synthesizer and back through the measurement; bite needs onsets, see truths/test_named_axes.py."""
     f0_hz = torch.full((1, 200, 1), 330.0)
     loudness_db = torch.full((1, 200, 1), -25.0)
     column = {0: 0, 1: 2, 2: 1}
