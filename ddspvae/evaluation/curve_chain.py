@@ -1,4 +1,4 @@
-"""The trainings of a rate-distortion curve, one continuing the other, and the folder that keeps what is done."""
+"""The trainings of a rate-distortion curve, all continuing one, and the folder that keeps what is done."""
 
 from __future__ import annotations
 
@@ -116,17 +116,16 @@ class Chain:
         point, path = Point(name, seed, asked), self._path(seed, name)
         tell(f"{where}: listening", 0.0)
         yardstick = self.yardstick()
-        above = [other for other in self.ordered() if other.seed == seed and not other.note
-                 and height(other.point) > height(name)]
-        source = self._path(seed, above[0].point) if above else self._base(seed, tell)
-        minutes = above[0].trained_minutes if above else minutes_done(source)
-        clock_s = 0.0 if above or self.base is not None else 60 * minutes
-        model = self.model
+        source, model, budget = self._base(seed, tell), self.model, self.plan.budget()
+        minutes = minutes_done(source)
+        is_first = self.base is None and not any(other.seed == seed for other in self.points.values())
+        clock_s = 60 * minutes if is_first else 0.0
         if name == NONE:
             source, model = without_z(source, self._path(seed, "start-without-z")), replace(self.model, n_z=0)
+            budget = {unit: 2 * amount for unit, amount in budget.items()}
         try:
             self._train(path, seed, source, model, lambda share: tell(f"{where}: training", (1 - MEASURING_SHARE) * share),
-                        **self.plan.budget(), **(FREE_OF_CHARGE if math.isnan(asked) else {"bitrate": asked}))
+                        **budget, **(FREE_OF_CHARGE if math.isnan(asked) else {"bitrate": asked}))
         except TrainingStopped as stopped:
             point = replace(point, note=str(stopped))
         else:

@@ -1,7 +1,7 @@
 """`ddspvae latents curve`: how much of a sound each bit of z brings back, from no z to as many bits as it likes.
 
-One base a seed is continued with z free of charge, that one at the highest rate, that one at the next, and at last
-without z: so each needs minutes only, and no z, which has trained the longest, is never at a disadvantage.
+One base a seed, whose z costs nothing, is continued at every rate for the same few minutes, each by itself. Without z, where
+a layer starts anew, it is twice as many, so that no z is never at a disadvantage.
 Imports inside, so that `--help` stays quick.
 """
 
@@ -87,7 +87,7 @@ def rate_distortion(plan: Plan, codecs: str | Path | None = None, progress: Prog
     """Train and measure every point, or what is left of it; write curve.csv, curve.json and curve.svg.
 
     The same plan again goes on where it was killed; more rates or seeds add points to a curve. A training that stops by
-    itself is noted in its row, and the next goes on from the last good one.
+    itself is noted in its row.
 
     Args:
         plan: what to do.

@@ -162,7 +162,7 @@ class Autoencoder(nn.Module):
             self.expected = Expected(self.n_unnamed)
             self.gain = nn.Parameter(torch.full((self.n_unnamed,), _logit(STARTING_GAIN)))
         self.decoder = Decoder(config.decoder_channels, (1, 2, 4, 8), config.n_z, config.frames_per_z,
-                               config.n_harmonics, config.n_noise_bands)
+                               config.n_harmonics, config.n_noise_bands, config.sample_rate)
         self.bottleneck = make_bottleneck(config.bottleneck, config.n_z, config.z_rate_hz, config.bitrate)
         # of each row that tells, one number for all axes with names: each alone, the loss would rather not hear of breath
         self.named_bits = nn.Parameter(torch.tensor(inverse_softplus(bits_a_row(config))))

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ddspvae.features.partials import HIGHEST_HZ
 from ddspvae.model.axes import (
     BITE,
     BREATHINESS,
@@ -26,6 +27,8 @@ from ddspvae.model.stack import GatedStack, scale_curves
 MAX_KNOTS = 128
 FRAMES_PER_STEP = 4
 N_BALANCE = 32
+BREATH_FADE_HZ = 2000.0
+MOST_SHARE = 14.0  # nepers between the harmonics' power and the noise's, either way
 TAPS = 4  # frames whose curves a frame hears directly: one step's worth
 
 
@@ -93,9 +96,10 @@ class Decoder(nn.Module):
     knots: Tensor
     tilt: Tensor
     noise_tilt: Tensor
+    is_breath: Tensor
 
     def __init__(self, n_channels: int, dilations: tuple[int, ...], n_z: int, frames_per_z: int, n_harmonics: int,
-                 n_noise_bands: int) -> None:
+                 n_noise_bands: int, sample_rate: int) -> None:
         super().__init__()
         self.frames_per_z = frames_per_z
         self.n_named = min(n_z, len(NAMED_AXES))
@@ -115,6 +119,9 @@ class Decoder(nn.Module):
         # and breath that falls 6 dB an octave from a twentieth of Nyquist: white noise would be unlearned first
         position = torch.linspace(0, 1, n_noise_bands)
         self.register_buffer("noise_tilt", -torch.log(1 + 20 * position), persistent=False)
+        # what a recording holds above is its own hiss: as loud as ever, whatever is played
+        above_hz = position * sample_rate / 2 - HIGHEST_HZ
+        self.register_buffer("is_breath", (-above_hz / BREATH_FADE_HZ).clamp(0, 1), persistent=False)
         for head in (self.harmonic_head, self.noise_head, self.balance_head):
             nn.init.normal_(head.weight, std=0.01)
             nn.init.zeros_(head.bias)
@@ -187,8 +194,11 @@ class Decoder(nn.Module):
         share = balance[..., :1]
         if self.n_named:
             axes = nn.functional.pad(named, (0, len(NAMED_AXES) - self.n_named)) * self.typical.deviation
-            onset = find_onsets(seen)
-            share = share - torch.lerp(axes[..., [BREATHINESS]], axes[..., [BITE]], onset)
             wanted = (self.typical(f0_hz, loudness_db) + axes)[..., [BRIGHTNESS, HOLLOWNESS]] + balance[..., 1:]
             heights = tilt_and_hollow(heights, f0_hz, wanted)
-        return torch.softmax(heights, dim=-1), noise_shape, torch.sigmoid(share.clamp(-9, 9))
+            more_noise = torch.lerp(axes[..., [BREATHINESS]], axes[..., [BITE]], find_onsets(seen))
+            share = share - more_noise  # which is taken from the harmonics, and given to the bands that were measured
+            noise_shape = noise_shape * torch.exp(more_noise / 2 * self.is_breath)
+        softplus = nn.functional.softplus  # a hard bound would never let go of what has reached it
+        share = softplus(MOST_SHARE - softplus(MOST_SHARE - share) + MOST_SHARE) - MOST_SHARE
+        return torch.softmax(heights, dim=-1), noise_shape, torch.sigmoid(share)

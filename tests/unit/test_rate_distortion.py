@@ -184,16 +184,18 @@ def test_the_whole_road_writes_a_row_a_point(made, plan):
     assert not list(plan.out.glob("*.part"))
 
 
-def test_each_training_continues_the_one_above_it(made, plan):
+def test_every_training_continues_the_base(made, plan):
     def source(name: str) -> str:
         import torch
 
         state = torch.load(plan.out / "seed0" / f"{name}.training" / "state.pt", weights_only=True)
         return Path(json.loads(state["settings"])["from"]).stem
 
-    assert [source(name) for name in ("base", "free", "500", "none")] == ["", "base", "free", "start-without-z"]
+    assert [source(name) for name in ("base", "free", "500", "none")] == ["", "base", "base", "start-without-z"]
     assert read_card(plan.out / "seed0" / "none.safetensors")["config"]["n_z"] == 0
-    assert read_card(plan.out / "seed0" / "base.safetensors")["training"]["steps_done"] == 6
+    steps = {name: read_card(plan.out / "seed0" / f"{name}.safetensors")["training"]["steps_done"]
+             for name in ("base", "free", "500", "none")}
+    assert steps == {"base": 6, "free": 2, "500": 2, "none": 4}
     assert "take2.wav" not in read_card(plan.out / "seed0" / "free.safetensors")["training"]["files"]
 
 
@@ -225,7 +227,7 @@ def test_another_plan_needs_another_folder(made, plan, tmp_path):
         rate_distortion(replace(plan, out=tmp_path))
 
 
-def test_a_training_that_stops_leaves_a_note_and_the_next_goes_on_from_the_last_good_one(made, plan, tmp_path, monkeypatch):
+def test_a_training_that_stops_leaves_a_note_and_the_others_go_on(made, plan, tmp_path, monkeypatch):
     from ddspvae.evaluation import curve_chain
     from ddspvae.evaluation.curve_measure import Yardstick
     from ddspvae.training.validation import TrainingStopped
@@ -243,9 +245,9 @@ def test_a_training_that_stops_leaves_a_note_and_the_next_goes_on_from_the_last_
     monkeypatch.setattr(curve_chain, "without_z", lambda source, out: source)
     monkeypatch.setattr(Yardstick, "measure", lambda self, point, path: replace(point, bits_per_second=10.0))
     result = rate_distortion(replace(plan, out=tmp_path, rates=[1000, 500, 100], start_from=base, model=None))
-    assert continued == {"free": "base", "1000": "free", "500": "1000", "100": "1000", "none": "100"}
+    assert continued == dict.fromkeys(["free", "1000", "500", "100", "none"], "base")
     assert [row["note"] for row in result["points"]] == ["", "", "train: z is ignored.", "", ""]
-    assert [row["trained_minutes"] for row in result["points"]] == [5.0, 4.0, None, 3.0, 2.0]
+    assert [row["trained_minutes"] for row in result["points"]] == [2.0, 2.0, None, 2.0, 2.0]
 
 
 def test_the_command_prints_a_table_or_json(made, plan, recordings, tmp_path, capsys):
