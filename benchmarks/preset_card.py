@@ -22,6 +22,14 @@ from ddspvae.midi.notes import pitch_to_name
 PRESETS = Path(__file__).parent.parent / "presets"
 
 
+def one_of(metrics: dict[str, Any]) -> str:
+    """What the probes rest on."""
+    probes = metrics["independence"]["probes"]
+    if not probes:
+        return "too little music to train any"
+    return f"{probes[0]['n_rows']} rows in {probes[0]['n_blocks']} stretches of music"
+
+
 def card_text(name: str, card: dict[str, Any], metrics: dict[str, Any], args: argparse.Namespace) -> str:
     """The card as Markdown."""
     statistics, training = card["statistics"], card["training"]
@@ -48,6 +56,8 @@ def card_text(name: str, card: dict[str, Any], metrics: dict[str, Any], args: ar
         f"| {max(leak for name, leak in axis['leaks'].items() if name != axis['axis']):.2f} "
         f"| {axis['cents']:.1f} | {axis['db']:.2f} |"
         for axis in metrics["independence"]["axes"] if axis["axis"] in axis["slopes"])
+    probes = "\n".join(f"| {one['target']} | {one['probe']} | {one['r2']:.2f} | {one['floor']:.2f} | {one['ceiling']:.2f} |"
+                       for one in metrics["independence"]["probes"])
     seconds = {e["file"]: e["duration_s"] for e in metrics["recordings"]}
     held_out = ", ".join(f"`{file}` (its first {s:.0f} s)" for file, s in seconds.items())
     sources = "\n".join(
@@ -84,6 +94,13 @@ Each named axis moved by one and two standard deviations of the training set, me
 | axis | its own attribute, deviations per deviation | most that another moved | pitch, cents | loudness, dB |
 |---|---|---|---|---|
 {axes}
+
+Pitch and loudness read from z by probes trained afresh ({one_of(metrics)}); the floor is what they read when z is
+exchanged between stretches of music, the ceiling what they read from the frames that the encoder may hear:
+
+| | probe | R^2 | floor | ceiling |
+|---|---|---|---|---|
+{probes}
 
 ## Training
 

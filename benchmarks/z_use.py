@@ -35,10 +35,11 @@ def borrow(take: Performance, others: list[Performance]) -> Performance:
     return replace(take, z=z[nearest])
 
 
-def hear(instrument: Instrument, paths: list[str], seconds: float) -> list[tuple[np.ndarray, Performance]]:
+def hear(instrument: Instrument, paths: list[str], seconds: float, but: list[str] | None = None
+         ) -> list[tuple[np.ndarray, Performance]]:
     """Every recording at the instrument's rate, and how it was played."""
-    rate = instrument.config.sample_rate
-    sounds = [read_audio(path, rate)[0][: round(seconds * rate)] for path in find_recordings(paths)]
+    rate, left_out = instrument.config.sample_rate, find_recordings(but) if but else []
+    sounds = [read_audio(path, rate)[0][: round(seconds * rate)] for path in find_recordings(paths) if path not in left_out]
     return [(sound, instrument.analyze(sound, rate)) for sound in sounds]
 
 
@@ -53,7 +54,7 @@ def main() -> None:
     args = parser.parse_args()
     instrument = load(args.preset)
     takes = hear(instrument, args.held_out, args.seconds)
-    others = [take for _, take in hear(instrument, args.other, args.seconds)]
+    others = [take for _, take in hear(instrument, args.other, args.seconds, args.held_out)]
     rate = instrument.config.sample_rate
 
     def distance(player: Instrument, performances: list[Performance]) -> float:
