@@ -19,15 +19,23 @@ from ddspvae.evaluation.report import evaluate
 from ddspvae.instrument import load
 from ddspvae.midi.notes import pitch_to_name
 
+FEWEST_STRETCHES = 8
 PRESETS = Path(__file__).parent.parent / "presets"
 
 
-def one_of(metrics: dict[str, Any]) -> str:
-    """What the probes rest on."""
-    probes = metrics["independence"]["probes"]
-    if not probes:
-        return "too little music to train any"
-    return f"{probes[0]['n_rows']} rows in {probes[0]['n_blocks']} stretches of music"
+def probe_text(probes: list[dict[str, Any]]) -> str:
+    """How well pitch and loudness can be read from z, where there is enough music to say."""
+    if not probes or probes[0]["n_blocks"] < FEWEST_STRETCHES:
+        return "What was held out is too short to train probes on, which would try to read pitch and loudness from z."
+    rows = "\n".join(f"| {one['target']} | {one['probe']} | {one['r2']:.2f} | {one['floor']:.2f} | {one['ceiling']:.2f} |"
+                     for one in probes)
+    return f"""Pitch and loudness read from z by probes trained afresh ({probes[0]['n_rows']} rows in {probes[0]['n_blocks']} \
+stretches of music); the floor is
+what they read when z is exchanged between stretches, the ceiling what they read from the frames that the encoder may hear:
+
+| | probe | R^2 | floor | ceiling |
+|---|---|---|---|---|
+{rows}"""
 
 
 def card_text(name: str, card: dict[str, Any], metrics: dict[str, Any], args: argparse.Namespace) -> str:
@@ -56,8 +64,6 @@ def card_text(name: str, card: dict[str, Any], metrics: dict[str, Any], args: ar
         f"| {max(leak for name, leak in axis['leaks'].items() if name != axis['axis']):.2f} "
         f"| {axis['cents']:.1f} | {axis['db']:.2f} |"
         for axis in metrics["independence"]["axes"] if axis["axis"] in axis["slopes"])
-    probes = "\n".join(f"| {one['target']} | {one['probe']} | {one['r2']:.2f} | {one['floor']:.2f} | {one['ceiling']:.2f} |"
-                       for one in metrics["independence"]["probes"])
     seconds = {e["file"]: e["duration_s"] for e in metrics["recordings"]}
     held_out = ", ".join(f"`{file}` (its first {s:.0f} s)" for file, s in seconds.items())
     sources = "\n".join(
@@ -95,12 +101,7 @@ Each named axis moved by one and two standard deviations of the training set, me
 |---|---|---|---|---|
 {axes}
 
-Pitch and loudness read from z by probes trained afresh ({one_of(metrics)}); the floor is what they read when z is
-exchanged between stretches of music, the ceiling what they read from the frames that the encoder may hear:
-
-| | probe | R^2 | floor | ceiling |
-|---|---|---|---|---|
-{probes}
+{probe_text(metrics['independence']['probes'])}
 
 ## Training
 
