@@ -29,8 +29,8 @@ def probe_text(probes: list[dict[str, Any]]) -> str:
         return "What was held out is too short to train probes on, which would try to read pitch and loudness from z."
     rows = "\n".join(f"| {one['target']} | {one['probe']} | {one['r2']:.2f} | {one['floor']:.2f} | {one['ceiling']:.2f} |"
                      for one in probes)
-    return f"""Pitch and loudness read from z by probes trained afresh ({probes[0]['n_rows']} rows in {probes[0]['n_blocks']} \
-stretches of music); the floor is
+    much = f"{probes[0]['n_rows']} rows in {probes[0]['n_blocks']} stretches of music"
+    return f"""Pitch and loudness read from z by probes trained afresh ({much}); the floor is
 what they read when z is exchanged between stretches, the ceiling what they read from the frames that the encoder may hear:
 
 | | probe | R^2 | floor | ceiling |
