@@ -20,7 +20,14 @@ from ddspvae.instrument import load
 from ddspvae.midi.notes import pitch_to_name
 
 FEWEST_STRETCHES = 8
+FEWEST_BOUND = 50
 PRESETS = Path(__file__).parent.parent / "presets"
+
+
+def performer_text(performer: dict[str, int]) -> str:
+    """What the learned performer knows."""
+    known = f"The performer remembers {performer['notes']} notes, {performer['bound']} of them bound to the one before"
+    return known + ("." if performer["bound"] >= FEWEST_BOUND else "; so transitions between notes follow rules.")
 
 
 def probe_text(probes: list[dict[str, Any]]) -> str:
@@ -80,6 +87,7 @@ def card_text(name: str, card: dict[str, Any], metrics: dict[str, Any], args: ar
 Range heard in training: {pitch_to_name(statistics['pitch_low'])} to {pitch_to_name(statistics['pitch_high'])};
 {statistics['minutes']:.1f} minutes; {card['config']['sample_rate']} Hz; {card['config']['n_harmonics']} harmonics,
 {card['config']['n_noise_bands']} noise bands; rooms: {', '.join(card['config']['rooms'])}; f0 by {card['tracker']}.
+{performer_text(card['performer'])}
 
 ## Quality
 

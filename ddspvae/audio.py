@@ -84,16 +84,6 @@ def even_blocks(blocks: Iterable[NDArray], size: int) -> Iterator[NDArray]:
         yield np.concatenate(held, axis=-1)
 
 
-def mix_blocks(parts: Iterable[Iterable[NDArray]]) -> Iterator[Audio]:
-    """The sum of sounds in blocks, all mono or all stereo; as long as the longest."""
-    for blocks in zip_longest(*(even_blocks(part, BLOCK_SIZE) for part in parts)):
-        present = [block for block in blocks if block is not None]
-        mix = np.zeros_like(max(present, key=np.size), dtype=np.float32)
-        for block in present:
-            mix[..., : block.shape[-1]] += block
-        yield mix
-
-
 def _with_context(blocks: Iterable[NDArray], size: int, reach: int) -> Iterator[tuple[NDArray, int, int]]:
     """Even blocks, each with the `reach` samples before and after it (reach <= size), and where in that it lies."""
     even = even_blocks(blocks, size)

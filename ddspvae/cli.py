@@ -15,7 +15,7 @@ from typing import NoReturn, TextIO
 
 from ddspvae.checks import InputError
 
-EPILOG = "examples:\n  ddspvae render song.mid --preset violin --out song.wav\n" \
+EPILOG = "examples:\n  ddspvae render song.mid --out song.wav\n" \
          "  ddspvae edit take.wav --preset violin --out higher.wav --transpose 7\n" \
          "  ddspvae train recordings/ --out mine.safetensors --minutes 10"
 
@@ -42,20 +42,27 @@ def build_parser() -> argparse.ArgumentParser:
 
     verb("presets", "list the instruments there are")
 
-    sub = verb("render", "play a MIDI file, or a saved performance, with an instrument")
-    sub.add_argument("source", metavar="SONG.mid|PERF.npz")
-    _preset(sub)
+    sub = verb("render", "play a MIDI file, a table of notes, or a saved performance")
+    sub.add_argument("source", metavar="SONG.mid|NOTES.csv|PERF.npz")
+    sub.add_argument("--preset", default="auto", metavar="NAME|FILE",
+                     help="who plays; see `ddspvae presets`; without it, every part gets the nearest there is")
     _output(sub, "song.wav")
     sub.add_argument("--track", action="append", default=[], metavar="N=PRESET",
                      help="play part N (1 is the first) with another preset; N=off leaves it out")
+    sub.add_argument("--voices", type=int, metavar="N",
+                     help="notes at once in a part: 1 plays one line with legato; default: what it needs, up to 16")
+    sub.add_argument("--stereo", action="store_true", help="two channels, even if no part is panned")
     sub.add_argument("--transpose", type=float, default=0.0, metavar="N", help="semitones")
     _set(sub)
     sub.add_argument("--expression", type=float, default=1.0, metavar="X",
                      help="0 deadpan, 1 as recorded, 2 exaggerated")
-    sub.add_argument("--performer", choices=["rules"], default="rules", help="who plays the notes")
+    sub.add_argument("--performer", choices=["learned", "rules"], help="who plays the notes: default learned, from the "
+                     "recordings, where the preset holds such notes")
+    sub.add_argument("--given", action="append", default=[], metavar="CURVE=FILE[@FROM-TO]",
+                     help="follow a curve of a take, a performance or a CSV file: loudness=take.wav, f0=hum.npz@1.5-4")
     sub.add_argument("--fold", action="store_true", help="move notes outside the learned range by octaves")
-    sub.add_argument("--stems", metavar="DIR", help="write every part to its own file too")
-    sub.add_argument("--save-performance", metavar="P.npz", help="keep the curves that were played (one part only)")
+    sub.add_argument("--stems", metavar="DIR", help="write every part to its own file too, as it stands in the mix")
+    sub.add_argument("--save-performance", metavar="P.npz", help="keep the curves that were played (one voice only)")
 
     sub = verb("analyze", "write down how a recording was played")
     sub.add_argument("take", metavar="TAKE.wav")
@@ -66,6 +73,8 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--csv", metavar="take.csv", help="write time, Hz, periodicity, to be corrected by hand "
                      "and given back with --tracker take.csv")
 
+    sub.add_argument("--notes", metavar="take.mid", help="write the notes that were played as a MIDI file")
+
     sub = verb("edit", "change pitch, loudness or timbre of a recording, each alone")
     sub.add_argument("take", metavar="TAKE.wav|take.npz")
     _preset(sub)
@@ -74,6 +83,10 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--loudness", type=float, default=0.0, metavar="DB", help="louder (+) or softer (-)")
     sub.add_argument("--vibrato", type=float, default=1.0, metavar="X", help="0 none, 1 as played, 2 twice as wide")
     sub.add_argument("--stretch", type=float, default=1.0, metavar="X", help="2 plays twice as long")
+    sub.add_argument("--fit", action="store_true", help="move a foreign take into the learned range and levels")
+    sub.add_argument("--threshold", type=float, metavar="DB", help="-40: silence what is 40 dB below the loudest, or softer")
+    sub.add_argument("--autotune", type=float, default=0.0, metavar="X", help="1 moves notes onto the scale, 0.5 halfway")
+    sub.add_argument("--scale", default="chromatic", metavar="NAME:TONIC", help="of --autotune: major:D, minor:F#, ...")
     _set(sub)
     _tracker(sub)
 
@@ -111,7 +124,9 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--max-seconds", type=float, default=30.0, metavar="S", help="of each recording (default 30)")
 
     from ddspvae.latents.commands import add_latents_verb
+    from ddspvae.performer.commands import add_perform_verb
 
+    add_perform_verb(verb("perform", "the notes of a score or a take, and how each is played, as a table to edit"))
     add_latents_verb(verb("latents", "play with timbre: sample, interpolate, arithmetic, sweep, trim"))
     return parser
 

@@ -20,13 +20,16 @@ from ddspvae.features.extract import extract
 from ddspvae.features.statistics import Statistics
 from ddspvae.live.networks import LiveNetworks
 from ddspvae.live.stream import Stream
-from ddspvae.midi.rules import perform
-from ddspvae.midi.voices import to_one_voice
+from ddspvae.midi import rules
+from ddspvae.midi.expression import add_offsets
+from ddspvae.midi.voices import MOST_VOICES, to_one_voice, to_voices
 from ddspvae.model.autoencoder import Autoencoder, ModelConfig
 from ddspvae.model.axes import axis_names
 from ddspvae.model.bottleneck import sounding_rows
 from ddspvae.model.decoder import FRAMES_PER_STEP
 from ddspvae.model.heard import Heard
+from ddspvae.performer import learned
+from ddspvae.performer.gestures import Gestures
 from ddspvae.player import Player, play_whole
 from ddspvae.presets import find_preset, read_card, read_weights
 from ddspvae.signals import Features, Latents, Notes, Performance
@@ -46,9 +49,11 @@ class Instrument:
         card: what the file says: config, statistics, tracker, metrics, credits, licence, training.
         name: for messages and reports.
         room: the learned room to play in, one of config.rooms; None takes the first.
+        gestures: what the learned performer remembers; None where the file holds none.
     """
 
-    def __init__(self, model: Autoencoder, card: Mapping[str, Any], name: str, room: str | None = None) -> None:
+    def __init__(self, model: Autoencoder, card: Mapping[str, Any], name: str, room: str | None = None,
+                 gestures: Gestures | None = None) -> None:
         self.model = model.eval()
         self.room = model.config.rooms[0] if room is None else room
         check_choice("load", "room", self.room, model.config.rooms)
@@ -60,6 +65,8 @@ class Instrument:
         self.axis_names = axis_names(model.config.n_z)
         self.trimmed_axes: tuple[str, ...] = tuple(card.get("trimmed_axes", ()))
         self._kept = np.array([name not in self.trimmed_axes for name in self.axis_names], dtype=np.float32)
+        self.gestures = Gestures.nothing(model.config.n_z) if gestures is None else gestures
+        self.performers = ("learned", "rules") if len(self.gestures) else ("rules",)
         self._networks: LiveNetworks | None = None
         self._rooms: dict[tuple[str, float, float], tuple[Room, torch.Tensor]] = {}  # the last one asked for
         self.identity = _fingerprint(model) if model.config.n_z else ""
@@ -104,19 +111,29 @@ class Instrument:
             raise InputError("analyze: the take is silent (its peak is below -100 dBFS); is it the right channel?")
         return extract(audio, self.config.sample_rate, self.config.hop_size, tracker or self.tracker)
 
-    def perform(self, notes: Notes, *, expression: float = 1.0, seed: int | None = None) -> Performance:
+    def perform(self, notes: Notes, *, expression: float = 1.0, performer: str | None = None, seed: int | None = None
+                ) -> Performance:
         """Play one part of a score, one note at a time; the newest note wins.
 
         Args:
             notes: a part.
             expression: 0 deadpan, 1 as the recordings, 2 exaggerated.
-            seed: None takes the likeliest z at each pitch and loudness; a number samples around it.
+            performer: "learned" plays every note as the most fitting one of the recordings was, "rules" by the
+                instrument's habits; None takes the learned one where the file holds one.
+            seed: None takes what is likeliest; a number another performance of the same notes, the same each time.
         """
         check_range("perform", "expression", expression, 0, 2)
-        curves = perform(to_one_voice(notes).notes, self.statistics, self.config.frame_rate_hz, expression=expression)
-        z = self.likely_z(curves.f0_hz, curves.periodicity, curves.loudness_db, seed)
-        return Performance(curves.f0_hz, curves.periodicity, curves.loudness_db, z, self.axis_names,
-                           self.config.frame_rate_hz, self.config.frames_per_z, self.identity)
+        performer = performer or self.performers[0]
+        check_choice("perform", f"performer of {self.name}", performer, self.performers)
+        line, rate_hz, step = to_one_voice(notes).notes, self.config.frame_rate_hz, self.config.frames_per_z
+        if performer == "learned":
+            curves, z = learned.play(line, self.statistics, self.gestures, rate_hz, step, expression=expression, seed=seed)
+        else:
+            curves = rules.perform(line, self.statistics, rate_hz, expression=expression)
+            z = self.likely_z(curves.f0_hz, curves.periodicity, curves.loudness_db, seed)
+        z = self._kept * add_offsets(z, curves.offsets, self.axis_names, step)
+        return Performance(curves.f0_hz, curves.periodicity, curves.loudness_db, z, self.axis_names, rate_hz, step,
+                           self.identity)
 
     @torch.inference_mode()
     def likely_z(self, f0_hz: np.ndarray, periodicity: np.ndarray, loudness_db: np.ndarray, seed: int | None = None,
@@ -262,17 +279,26 @@ class Instrument:
                        axis_names=self.axis_names, frame_rate_hz=config.frame_rate_hz, frames_per_z=config.frames_per_z,
                        instrument=self.identity)
 
-    def render(self, notes: Notes | Sequence[Notes], *, expression: float = 1.0, seed: int | None = None,
-               dry: bool = False, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0) -> Audio:
-        """Play a score: every part is one voice, and all play in one room.
+    def render(self, notes: Notes | Sequence[Notes], *, voices: int = MOST_VOICES, expression: float = 1.0,
+               performer: str | None = None, seed: int | None = None, dry: bool = False, ir: Audio | None = None,
+               wet_db: float = 0.0, decay: float = 1.0) -> Audio:
+        """Play a score, all parts with this instrument in one room; volume and pan are left to a mix.
 
+        Args:
+            notes: a part or several.
+            voices: notes at once in a part; 1 plays one line with legato.
+            expression, performer, seed: as in `perform`.
+            dry, ir, wet_db, decay: as in `resynthesize`.
         Returns:
             audio [T] at config.sample_rate; may exceed full scale, see ddspvae.audio.limit_peak.
         """
         parts = [notes] if isinstance(notes, Notes) else list(notes)
         if not parts:
             raise InputError("render: the score has no parts.")
-        performances = [self.perform(part, expression=expression, seed=seed) for part in parts]
+        lines = [line for part in parts for line in to_voices(part, voices=voices).lines]
+        seeds = [None if seed is None else seed + at for at in range(len(lines))]
+        performances = [self.perform(line, expression=expression, performer=performer, seed=own)
+                        for line, own in zip(lines, seeds)]
         return self.resynthesize(performances, seed=seed or 0, dry=dry, ir=ir, wet_db=wet_db, decay=decay)
 
     def rate(self, audio: Audio, sample_rate: int) -> dict[str, Any]:
@@ -319,9 +345,9 @@ def load(name: str | Path, room: str | None = None) -> Instrument:
         Statistics.from_dict(card["statistics"])
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"load: {path} is not a ddspvae instrument (its card has no readable {error}).") from error
-    weights = read_weights(path)
+    weights, gestures = Gestures.split(read_weights(path))
     own = model.state_dict()
     if weights.keys() != own.keys() or any(weights[key].shape != own[key].shape for key in own):
         raise InputError(f"load: the weights in {path} do not fit their own config; the file is damaged.")
     model.load_state_dict(weights)
-    return Instrument(model, card, path.stem, room)
+    return Instrument(model, card, path.stem, room, gestures)

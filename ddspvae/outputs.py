@@ -11,6 +11,7 @@ from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,13 +73,13 @@ def read_ir(args: Namespace, sample_rate: int) -> Audio | None:
 
 @dataclass(frozen=True)
 class Sound:
-    """What a part will sound like; nothing is rendered before its blocks are asked for.
+    """What a part will sound like in the mix; nothing is performed or rendered before its blocks are asked for.
 
     Args:
         name: of its stem.
         blocks: [T] or [2, T] each.
         sample_rate: Hz.
-        n_samples: of all blocks together, within a frame.
+        n_samples: of all blocks together, more or less: for the progress bar, and to refuse what no WAV file holds.
         n_channels: 1 or 2.
     """
 
@@ -105,10 +106,12 @@ def sound_of(player: Instrument, performance: Performance, args: Namespace, ir: 
 def write_sounds(args: Namespace, sounds: Sequence[Sound], began: float, extra: dict[str, Any]) -> Iterator[None]:
     """Render, mix, resample, keep under the peak limit, write, and say what was done; with --stems each sound as well.
 
-    Everything goes through in blocks and waits on disk until its peak is known: length costs no memory.
+    The sounds come one after the other, each in blocks, and are added up on disk: neither length nor number costs memory.
+    Stems are as they stand in the mix, so that they add up to it; one that would itself pass the limit is turned down more.
     The files get their names together when the `with` block ends well; otherwise nothing is left of any.
     """
-    from ddspvae.audio import check_wav_size, mix_blocks
+    from ddspvae.audio import check_wav_size
+    from ddspvae.units import amplitude_to_db
 
     rate, out = sounds[0].sample_rate, Path(args.out)
     out_rate = args.sample_rate or rate
@@ -122,13 +125,21 @@ def write_sounds(args: Namespace, sounds: Sequence[Sound], began: float, extra: 
         with _progress_bar() as bar:
             writer = _Writer(files, bar, rate, out_rate, args.bit_depth)
             rendering = bar.add_task("rendering", total=sum(sound.n_samples for sound in sounds))
-            parts = [_watched(sound.blocks, bar, rendering) for sound in sounds]
-            parts = [writer.write_stem(path, part) for path, part in zip(stems, parts)] or parts
-            n_samples, gain_db = writer.write(out, mix_blocks(parts))
+            mix = files.enter_context(Spool(out))
+            kept = []
+            for sound, path in zip_longest(sounds, stems):
+                blocks = _watched(sound.blocks, bar, rendering)
+                if path is not None:
+                    kept.append(files.enter_context(Spool(path)))
+                    blocks = kept[-1].keep(blocks)
+                mix.add(blocks)
+            gain, n_samples = writer.write(out, mix)
+            for path, stem in zip(stems, kept):
+                writer.write(path, stem, gain)
         yield
-    seconds, took_s = n_samples / out_rate, time.perf_counter() - began
-    result = {"out": args.out, "seconds": round(seconds, 3), "sample_rate": out_rate, "gain_db": round(gain_db, 2),
-              "took_s": round(took_s, 2), **extra}
+    seconds, took_s, gain_db = n_samples / out_rate, time.perf_counter() - began, float(amplitude_to_db(gain))
+    result = {"out": args.out, "seconds": round(seconds, 3), "sample_rate": out_rate, "channels": sounds[0].n_channels,
+              "gain_db": round(gain_db, 2), "took_s": round(took_s, 2), **extra}
     turned = f", turned down by {-gain_db:.1f} dB to stay below -1 dBFS" if gain_db else ""
     say(args, result, f"{args.out}: {seconds:.1f} s in {took_s:.1f} s{turned}.")
 
@@ -194,23 +205,21 @@ class _Writer:
     to_rate: int
     bit_depth: str
 
-    def write(self, path: Path, blocks: Iterable[Audio]) -> tuple[int, float]:
-        """Resample, keep under the peak limit, write; returns the number of samples and the gain in dB."""
-        from ddspvae.audio import limiting_gain, resample_blocks, true_peak_of_blocks, write_blocks
-        from ddspvae.units import amplitude_to_db
+    def write(self, path: Path, spool: Spool, most: float = 1.0) -> tuple[float, int]:
+        """Resample, turn down by a factor of `most` or as far as the peak limit wants, write; returns factor and samples."""
+        from ddspvae.audio import limiting_gain, true_peak_of_blocks, write_blocks
 
-        with Spool(path) as spool:
-            gain = limiting_gain(true_peak_of_blocks(spool.keep(resample_blocks(blocks, self.from_rate, self.to_rate))))
-            task = self.bar.add_task(f"writing {path.name}", total=spool.n_samples)
-            scaled = (block * gain for block in _watched(spool.blocks(), self.bar, task))
-            self.files.enter_context(write_blocks(path, scaled, self.to_rate, self.bit_depth))
-            return spool.n_samples, float(amplitude_to_db(gain))
+        gain = min(most, limiting_gain(true_peak_of_blocks(self._resampled(spool))))
+        n_samples = -(-spool.n_samples * self.to_rate // self.from_rate)
+        task = self.bar.add_task(f"writing {path.name}", total=n_samples)
+        scaled = (block * gain for block in _watched(self._resampled(spool), self.bar, task))
+        self.files.enter_context(write_blocks(path, scaled, self.to_rate, self.bit_depth))
+        return gain, n_samples
 
-    def write_stem(self, path: Path, blocks: Iterable[Audio]) -> Iterator[Audio]:
-        """Write a part to its own file; returns its blocks as they came, for the mix."""
-        spool = self.files.enter_context(Spool(path))
-        self.write(path, spool.keep(blocks))
-        return spool.blocks()
+    def _resampled(self, spool: Spool) -> Iterator[Audio]:
+        from ddspvae.audio import resample_blocks
+
+        return resample_blocks(spool.blocks(), self.from_rate, self.to_rate)
 
 
 class Spool:
@@ -251,6 +260,27 @@ class Spool:
             self._n_channels = count_channels(block)
             self.n_samples += block.shape[-1]
             yield block
+
+    def add(self, blocks: Iterable[Audio]) -> None:
+        """Lay a sound over what is there, from its beginning on; all must have as many channels."""
+        import numpy as np
+
+        from ddspvae.audio import count_channels, on_disk
+
+        at = 0
+        for block in blocks:
+            self._n_channels = count_channels(block)
+            frame_bytes = 4 * self._n_channels
+            with on_disk(self._path):
+                self._file.seek(frame_bytes * at)
+                there = np.frombuffer(self._file.read(frame_bytes * block.shape[-1]), dtype=np.float32)
+                sound = np.array(block.T, dtype=np.float32, order="C").reshape(-1)
+                sound[: len(there)] += there
+                self._file.seek(frame_bytes * at)
+                self._file.write(sound.data)
+                self._file.flush()
+            at += block.shape[-1]
+            self.n_samples = max(self.n_samples, at)
 
     def blocks(self) -> Iterator[Audio]:
         """All that was kept, from its beginning."""

@@ -5,19 +5,15 @@ from __future__ import annotations
 import json
 import sys
 import time
-import warnings
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ddspvae.checks import InputError, check_range, fail
+from ddspvae.checks import InputError, check_range
 from ddspvae.latents.commands import run_latents
 from ddspvae.outputs import check_output, check_sound_options, read_ir, say, sound_of, write_sounds
-
-if TYPE_CHECKING:
-    from ddspvae.instrument import Instrument
-    from ddspvae.signals import Notes, Performance
+from ddspvae.performer.commands import run_perform
+from ddspvae.rendering import apply_edits, render
 
 
 def presets(args: Namespace) -> None:
@@ -52,107 +48,16 @@ def presets(args: Namespace) -> None:
     Console().print(table)
 
 
-def render(args: Namespace) -> None:
-    """MIDI or a performance to a sound file."""
-    from ddspvae.instrument import load
-    from ddspvae.signals import Performance
-
-    began = time.perf_counter()
-    source = Path(args.source)
-    check_sound_options(args, source)
-    if args.save_performance:
-        check_output(args.save_performance, [".npz"], source)
-    check_range("render", "transpose", args.transpose, -60, 60)
-    check_range("render", "expression", args.expression, 0, 2)
-    default = load(args.preset, args.room)
-    if source.suffix.lower() == ".npz":
-        if args.track or args.fold or args.expression != 1.0:
-            raise InputError(f"render: --track, --fold and --expression are for scores; {source} is played already.")
-        players, performances = [default], [Performance.load(source)]
-        names = [source.stem]
-    else:
-        parts = _read_parts(source, args)
-        players = [player for _, player in parts]
-        names = [f"{i}-{part.name or 'part'}" for i, (part, _) in enumerate(parts, start=1)]
-        performances = [player.perform(part, expression=args.expression, seed=args.seed) for part, player in parts]
-    if args.save_performance and len(performances) > 1:
-        raise InputError(f"render: --save-performance keeps one part, {source} has {len(performances)}; "
-                         "leave the others out with --track N=off.")
-    performances = [_edit(p, player, args) for p, player in zip(performances, players)]
-    rate = default.config.sample_rate
-    for player in players:
-        if player.config.sample_rate != rate:
-            raise InputError(f"render: {player.name} runs at {player.config.sample_rate} Hz and {default.name} at "
-                             f"{rate} Hz; use presets of one rate.")
-    ir = read_ir(args, rate)
-    sounds = [sound_of(player, performance, args, ir, name=name, voice=voice)
-              for voice, (player, performance, name) in enumerate(zip(players, performances, names))]
-    with write_sounds(args, sounds, began, {"parts": len(sounds)}):
-        if args.save_performance:
-            performances[0].save(args.save_performance)
-
-
-def _read_parts(source: Path, args: Namespace) -> list[tuple[Notes, Instrument]]:
-    """The parts of a MIDI file and who plays each, with warnings for what cannot be played as written."""
-    from dataclasses import replace
-
-    from ddspvae.instrument import load
-    from ddspvae.midi.notes import read_midi
-    from ddspvae.midi.rules import check_range as check_trained_range
-    from ddspvae.midi.rules import fold_octaves
-    from ddspvae.midi.voices import to_one_voice
-
-    parts = read_midi(source)
-    chosen = _track_presets(args.track, len(parts))
-    loaded = {args.preset: load(args.preset, args.room)}
-    played = []
-    for number, part in enumerate(parts, start=1):
-        preset = chosen.get(number, args.preset)
-        if preset == "off":
-            continue
-        if preset not in loaded:
-            loaded[preset] = load(preset)
-        player = loaded[preset]
-        one = to_one_voice(part)
-        voice = one.notes
-        if one.warning:
-            warnings.warn(f"render: {one.warning}", stacklevel=2)
-        if args.fold:
-            low, high = player.statistics.pitch_low, player.statistics.pitch_high
-            shifted = replace(player.statistics, pitch_low=low - args.transpose, pitch_high=high - args.transpose)
-            voice = fold_octaves(voice, shifted)
-        else:
-            moved = replace(player.statistics, pitch_low=player.statistics.pitch_low - args.transpose,
-                            pitch_high=player.statistics.pitch_high - args.transpose)
-            sentence = check_trained_range(voice, moved)
-            if sentence:
-                warnings.warn(f"render: part {number}: {sentence}", stacklevel=2)
-        played.append((voice, player))
-    if not played:
-        raise InputError(f"render: every part of {source} is off; there is nothing to play.")
-    return played
-
-
-def _track_presets(options: list[str], n_parts: int) -> dict[int, str]:
-    chosen = {}
-    for option in options:
-        number, sign, preset = option.partition("=")
-        if not sign or not number.isdigit() or not preset:
-            raise fail("render", "--track", "look like 2=flute", f"'{option}'")
-        check_range("render", "--track", int(number), 1, n_parts, f"parts with notes in this file: {n_parts}")
-        chosen[int(number)] = preset
-    return chosen
-
-
 def analyze(args: Namespace) -> None:
     """A recording to a performance."""
     from ddspvae.audio import read_audio
     from ddspvae.features.f0 import write_f0_csv
     from ddspvae.instrument import load
     from ddspvae.midi.notes import pitch_to_name
+    from ddspvae.performer.commands import write_take_notes
     from ddspvae.units import hz_to_pitch
 
-    for path, ending in ((args.out, ".npz"), (args.plot, ".png"), (args.csv, ".csv")):
+    for path, ending in ((args.out, ".npz"), (args.plot, ".png"), (args.csv, ".csv"), (args.notes, ".mid")):
         if path:
             check_output(path, [ending], args.take)
     instrument = load(args.preset)
@@ -171,6 +76,8 @@ def analyze(args: Namespace) -> None:
               "lowest": pitch_to_name(float(hz_to_pitch(f0_hz.min()))) if len(f0_hz) else None,
               "highest": pitch_to_name(float(hz_to_pitch(f0_hz.max()))) if len(f0_hz) else None,
               "loudest_db": round(float(performance.loudness_db.max()), 1)}
+    if args.notes:
+        result |= write_take_notes(performance, instrument, args.notes)
     say(args, result, f"{args.out}: {result['seconds']:.1f} s, pitched {result['pitched_share']:.0%}, "
          f"{result['lowest']} to {result['highest']}, loudest {result['loudest_db']:.1f} dB.")
 
@@ -179,12 +86,14 @@ def edit(args: Namespace) -> None:
     """A recording or a performance to a changed sound."""
     from ddspvae.audio import read_audio
     from ddspvae.instrument import load
+    from ddspvae.performer.transfer import check_transfer_options, report_outside, transfer
     from ddspvae.signals import Performance
 
     began = time.perf_counter()
     check_sound_options(args, args.take)
     for name, low, high in (("transpose", -60, 60), ("loudness", -120, 120), ("vibrato", 0, 10), ("stretch", 0.05, 20)):
         check_range("edit", name, getattr(args, name), low, high)
+    check_transfer_options(args)
     instrument = load(args.preset, args.room)
     if Path(args.take).suffix.lower() == ".npz":
         if args.tracker is not None:
@@ -193,35 +102,12 @@ def edit(args: Namespace) -> None:
     else:
         audio, rate = read_audio(args.take)
         performance = instrument.analyze(audio, rate, args.tracker)
-    performance = _edit(performance, instrument, args)
+    performance, moved = transfer(performance, instrument.statistics, args)
+    performance = apply_edits(performance, instrument, args)
+    moved |= report_outside(performance, instrument.statistics, args)
     sound = sound_of(instrument, performance, args, read_ir(args, instrument.config.sample_rate))
-    with write_sounds(args, [sound], began, {}):
+    with write_sounds(args, [sound], began, moved):
         pass
-
-
-def _edit(performance: Performance, player: Instrument, args: Namespace) -> Performance:
-    """The edits that the options name, in the order in which they do not disturb each other."""
-    offsets = {}
-    for option in args.offsets:
-        axis, _, value = option.partition("=")
-        try:
-            offsets[axis] = float(value)
-        except ValueError as error:
-            raise fail(args.verb, "--set", "look like brightness=+1.5", f"'{option}'") from error
-        if axis in player.trimmed_axes:
-            raise InputError(f"{args.verb}: {axis} was trimmed off {player.name} and stays at 0; "
-                             "use the preset it came from.")
-    if getattr(args, "vibrato", 1.0) != 1.0:
-        performance = performance.scale_vibrato(args.vibrato)
-    if args.transpose:
-        performance = performance.transpose(args.transpose)
-    if getattr(args, "loudness", 0.0):
-        performance = performance.change_loudness(args.loudness)
-    if offsets:
-        performance = performance.offset_z(offsets)
-    if getattr(args, "stretch", 1.0) != 1.0:
-        performance = performance.stretch(args.stretch)
-    return performance
 
 
 def train(args: Namespace) -> None:
@@ -295,5 +181,5 @@ def evaluate(args: Namespace) -> None:
 
 VERBS: dict[str, Callable[[Namespace], None]] = {
     "presets": presets, "render": render, "analyze": analyze, "edit": edit, "train": train, "evaluate": evaluate,
-    "latents": run_latents,
+    "perform": run_perform, "latents": run_latents,
 }

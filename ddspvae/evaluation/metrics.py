@@ -280,7 +280,8 @@ def note_scores(reference: Notes, estimate: Notes) -> NoteScores:
 
 def _bend_of(part: Notes, note: Note) -> float:
     middle_s = (note.onset_s + note.offset_s) / 2
-    return next((semitones for time_s, semitones in reversed(part.bend_semitones) if time_s <= middle_s), 0.0)
+    return sum(next((semitones for time_s, semitones in reversed(steps) if time_s <= middle_s), 0.0)
+               for steps in (part.bend_semitones, note.bend_semitones))
 
 
 def check_audio(where: str, name: str, audio: ArrayLike) -> Audio:

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 from ddspvae.evaluation.metrics import check_audio
 from ddspvae.features.f0 import track_f0
 from ddspvae.features.loudness import a_weighted_loudness
-from ddspvae.features.segments import segment_notes
-from ddspvae.signals import Note, Notes
+from ddspvae.performer.transcribe import transcribe
+from ddspvae.signals import Notes, Performance
 
 FRAME_RATE_HZ = 200  # 5 ms: a tenth of the 50 ms that an onset may be off
 
@@ -23,7 +23,7 @@ def audio_to_notes(audio: ArrayLike, sample_rate: int, tracker: str) -> Notes:
         sample_rate: Hz.
         tracker: "swift" or "crepe".
     Returns:
-        Notes, each with its median pitch, fractions included; velocity 127 is the loudest of the take.
+        Notes with fractional pitches; velocity 127 is the loudest of the take.
         No notes for silence.
     Raises:
         InputError: audio is not [T], not finite or empty.
@@ -33,10 +33,5 @@ def audio_to_notes(audio: ArrayLike, sample_rate: int, tracker: str) -> Notes:
     frame_rate_hz = sample_rate / hop_size
     f0_hz, periodicity = track_f0(audio, sample_rate, hop_size, tracker)
     loudness_db = a_weighted_loudness(torch.from_numpy(audio)[None], sample_rate, hop_size)[0].numpy()
-    segments = segment_notes(f0_hz, periodicity, loudness_db, frame_rate_hz)
-    levels_db = np.array([loudness_db[start:stop].max() for start, stop, _ in segments])
-    # level = 40 log10(velocity / 127) dB: MMA, "Downloadable Sounds Level 1", velocity to attenuation
-    velocities = np.clip(127 * 10 ** ((levels_db - levels_db.max(initial=-np.inf)) / 40), 1, 127).round().astype(int)
-    return Notes(tuple(
-        Note(float(pitch), int(velocity), start / frame_rate_hz, stop / frame_rate_hz)
-        for (start, stop, pitch), velocity in zip(segments, velocities, strict=True)))
+    n_frames = len(f0_hz)
+    return transcribe(Performance(f0_hz, periodicity, loudness_db, np.zeros((n_frames, 0)), (), frame_rate_hz, 1))

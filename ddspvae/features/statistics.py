@@ -115,14 +115,14 @@ def measure(features: Sequence[Features]) -> Statistics:
         # the same pitch going on is a new bow or tongue stroke at best, the ripple of a vibrato at worst
         fresh = [note for before, note in pairwise([(0, 0, 0.0), *notes])
                  if note[0] > before[1] or abs(note[2] - before[2]) >= 0.5]
-        attacks += _known(_attack_s(level, note, take.frame_rate_hz) for note in fresh)
+        attacks += _known(attack_s(level, note, take.frame_rate_hz) for note in fresh)
         ends = [note[0] for note in notes[1:]] + [len(level)]
         releases += _known(_release_db_per_s(level, note[0], note[1], end, take.frame_rate_hz)
                            for note, end in zip(notes, ends))
-        glides += _known(_glide_s(curve, *pair, take.frame_rate_hz) for pair in pairwise(notes))
+        glides += _known(glide_s(curve, *pair, take.frame_rate_hz) for pair in pairwise(notes))
         held = [curve[a:b] for a, b, _ in notes if b - a > HELD_S * take.frame_rate_hz]
         n_held += len(held)
-        vibratos += _known(_vibrato(part, take.frame_rate_hz) for part in held)
+        vibratos += _known(vibrato(part, take.frame_rate_hz) for part in held)
     voiced = np.concatenate(loudness)
     if len(voiced) == 0:
         raise InputError("measure: features must hold pitched frames, got none with periodicity >= 0.5; "
@@ -165,8 +165,8 @@ def _median(values: list[float], name: str) -> float:
     return float(np.median(values)) if len(values) >= FEWEST else DEFAULTS[name]
 
 
-def _attack_s(level: NDArray, note: tuple[int, int, float], rate_hz: float) -> float | None:
-    """Time from -10 to -1 dB of the early peak, as the length of a straight amplitude ramp from 0.
+def attack_s(level: NDArray, note: tuple[int, int, float], rate_hz: float) -> float | None:
+    """Time from -10 to -1 dB of a note's early peak, as the length of a straight amplitude ramp from 0.
 
     On such a ramp, -10 dB lies at 0.316 of the way and -1 dB at 0.891: 0.575 of its length apart.
     """
@@ -202,7 +202,7 @@ def _release_db_per_s(level: NDArray, start: int, stop: int, following: int, rat
     return float(fall_db / (bottom - loud) * rate_hz) if fall_db >= 10 else None
 
 
-def _glide_s(pitch: NDArray, note: tuple[int, int, float], following: tuple[int, int, float],
+def glide_s(pitch: NDArray, note: tuple[int, int, float], following: tuple[int, int, float],
              rate_hz: float) -> float | None:
     """Time from a tenth to nine tenths of a bound interval, as the length of the whole."""
     interval = following[2] - note[2]
@@ -223,7 +223,7 @@ def _glide_s(pitch: NDArray, note: tuple[int, int, float], following: tuple[int,
     return float(max(stop - start, 0.0) / rate_hz / 0.8)
 
 
-def _vibrato(pitch: NDArray, rate_hz: float) -> tuple[float, float, float] | None:
+def vibrato(pitch: NDArray, rate_hz: float) -> tuple[float, float, float] | None:
     """Extent in cents, rate in Hz and delay in s of one held note; None where it has no vibrato."""
     edge = round(0.04 * rate_hz)
     part = pitch[edge : len(pitch) - edge]

@@ -19,7 +19,7 @@ class Assignment:
     """
 
     voice: int | None = None
-    pitch: int = 0
+    pitch: float = 0
     velocity: int = 0
     legato: bool = False
     released: tuple[int, ...] = ()
@@ -57,11 +57,11 @@ class Allocator:
         check_range("Allocator", "n_voices", n_voices, 1, 10_000)
         self._mono = mono
         self._free = set(range(n_voices))
-        self._held: dict[int, _Held] = {}  # by pitch, the oldest first
+        self._held: dict[float, _Held] = {}  # by pitch, the oldest first
         self._fading: list[int] = []  # the longest released first
         self._pedal = False
 
-    def note_on(self, pitch: int, velocity: int) -> Assignment:
+    def note_on(self, pitch: float, velocity: int) -> Assignment:
         """A key goes down; a voice always starts."""
         newest = self._newest()
         again = self._held.pop(pitch, None)
@@ -73,7 +73,7 @@ class Allocator:
         self._held[pitch] = _Held(assignment.voice, velocity)
         return replace(assignment, pitch=pitch, velocity=velocity)
 
-    def note_off(self, pitch: int) -> Assignment:
+    def note_off(self, pitch: float) -> Assignment:
         """A key goes up: its voice is released, or in mono, goes back to the newest older note, bound.
 
         Nothing happens where the pitch is not held, or the pedal holds it.
@@ -105,7 +105,7 @@ class Allocator:
             self._fading.remove(voice)
             self._free.add(voice)
 
-    def _newest(self) -> int | None:
+    def _newest(self) -> float | None:
         return next(reversed(self._held), None)
 
     def _take_only(self, legato: bool) -> Assignment:
@@ -128,7 +128,7 @@ class Allocator:
         oldest = next((pitch for pitch in self._held if pitch != lowest), lowest)
         return self._held.pop(oldest).voice
 
-    def _end(self, pitches: list[int]) -> Assignment:
+    def _end(self, pitches: list[float]) -> Assignment:
         """Take held pitches away."""
         sounding = self._newest()
         voices = [self._held.pop(pitch).voice for pitch in pitches]

@@ -13,11 +13,8 @@ from ddspvae.midi.rules import (
     LONGEST_ATTACK_S,
     LONGEST_GLIDE_S,
     REST_DB,
-    VIBRATO_FADE_S,
-    fade_periodicity,
-    velocity_to_level_db,
-    vibrato_cents,
 )
+from ddspvae.midi.shapes import VIBRATO_FADE_S, fade_periodicity, velocity_to_level_db, vibrato_cents
 from ddspvae.units import A4_PITCH, CENTS_PER_SEMITONE, amplitude_to_db, db_to_amplitude, pitch_to_hz
 
 SILENT_DB = -100.0  # below the rounding noise of 16 bits: a voice that fell this far may be given away

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ddspvae import checks
 from ddspvae.features.statistics import Statistics
+from ddspvae.midi.expression import Expression, hold_steps, read_expression
 from ddspvae.midi.notes import pitch_to_name
+from ddspvae.midi.shapes import VIBRATO_FADE_S, fade_periodicity, velocity_to_level_db, vibrato_cents
 from ddspvae.signals import Note, Notes
 from ddspvae.units import CENTS_PER_SEMITONE, DB_FLOOR, amplitude_to_db, pitch_to_hz
 
@@ -21,14 +24,12 @@ RETRIGGER_S = 0.070  # longer than the 42 ms through which loudness is measured
 RETRIGGER_DB = 15.0  # of which that measurement leaves 6 or more
 LEGATO_DIP_DB = 2.0
 LEGATO_CHANGE_S = 0.040
-FADED_DB = 40.0  # a release this far down is no longer pitched
 REST_DB = DB_FLOOR  # true silence, which the engine need not compute
 PHRASE_GAP_S = 0.35
 SWELL_S = 5.0  # one arch of a phrase
 SWELL_DB = 3.0  # from the ends of an arch to its top
 SHORTEST_VIBRATO_S = 0.3
-VIBRATO_FADE_S = 0.060
-QUANTILE_OF_VELOCITY = (0.05, 0.98)  # where velocities 1 and 127 fall among the levels that were heard
+SLOWEST_VIBRATO_HZ, USUAL_VIBRATO_HZ = 1.0, 5.5  # an instrument that was heard without gets the usual rate when asked
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +40,35 @@ class Curves:
         f0_hz: [F], Hz, > 0 everywhere; held through rests.
         periodicity: [F], 1 in notes, falling to 0 in rests.
         loudness_db: [F], dB.
+        offsets: [F] by name of an axis of z, in standard deviations from what is typical; absent is 0.
     """
 
     f0_hz: NDArray[np.float32]
     periodicity: NDArray[np.float32]
     loudness_db: NDArray[np.float32]
+    offsets: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Habits:
+    """How loud each note is and how it begins, [N] each.
+
+    Args:
+        level_db: of the note.
+        attack_s: of the straight rise in amplitude of a note that is not bound.
+        glide_s: from the pitch of the note before, of one that is.
+    """
+
+    level_db: NDArray
+    attack_s: NDArray
+    glide_s: NDArray
+
+    @classmethod
+    def usual(cls, notes: Notes, statistics: Statistics) -> Habits:
+        """Levels by velocity, and the instrument's medians."""
+        velocity = np.array([note.velocity for note in notes.notes], dtype=float)
+        same = np.ones(len(velocity))
+        return cls(velocity_to_level_db(velocity, statistics), statistics.attack_s * same, statistics.glide_s * same)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,20 +81,26 @@ class _Plan:
     onset_s: NDArray
     offset_s: NDArray  # when its release begins
     legato: NDArray  # bound to the note before
+    glide_from: NDArray  # where a portamento comes from; its own pitch is none
+    glide_s: NDArray  # of the portamento; 0 is none
+    attack_s: NDArray
+    bound_glide_s: NDArray
     release_db_per_s: NDArray
     time_s: NDArray
     index: NDArray
 
 
 def perform(notes: Notes, statistics: Statistics, frame_rate_hz: float, *, expression: float = 1.0,
-            tail_s: float = 1.0) -> Curves:
+            tail_s: float = 1.0, habits: Habits | None = None) -> Curves:
     """Play a score of one voice the way the instrument was heard to play.
 
     - Velocity picks a level among those of the recordings. Phrases swell by up to 3 dB.
     - A note after 50 ms or more of silence attacks; its pitch and its attack are there at the onset.
     - Closer notes are bound: the pitch glides across the onset, the level dips by 2 dB.
     - The same pitch again is struck again: the level falls by more than 6 dB in between.
-    - Notes of 0.3 s or more get vibrato after its delay. The pitch wheel is followed exactly.
+    - A note that says legato or tongued is; a portamento takes the place of the glide, from the onset on.
+    - Notes of 0.3 s or more get vibrato after its delay. Bends are followed exactly.
+    - Controllers and pressure change loudness, vibrato and brightness as `midi.expression` says, whatever `expression` is.
 
     Equal arguments give equal curves.
 
@@ -79,6 +110,7 @@ def perform(notes: Notes, statistics: Statistics, frame_rate_hz: float, *, expre
         frame_rate_hz: frames per second.
         expression: scales vibrato and swell; 0 is a machine, 1 is usual.
         tail_s: seconds after the last note, for the release.
+        habits: of each note; None takes the usual ones.
     Returns:
         Curves of ceil((duration + tail_s) * frame_rate_hz) frames.
     Raises:
@@ -87,10 +119,11 @@ def perform(notes: Notes, statistics: Statistics, frame_rate_hz: float, *, expre
     checks.check_range("perform", "frame_rate_hz", frame_rate_hz, 1, 10_000)
     checks.check_range("perform", "expression", expression, 0, 10)
     checks.check_range("perform", "tail_s", tail_s, 0, 600)
-    plan = _plan(notes, statistics, frame_rate_hz, tail_s)
-    pitch = _glides(plan, statistics) + _bend(notes, plan.time_s)
-    pitch += expression * _vibrato_cents(plan, statistics) / CENTS_PER_SEMITONE
-    loudness_db = _levels(plan, statistics) + expression * _swell_db(plan)
+    plan = _plan(notes, statistics, frame_rate_hz, tail_s, habits or Habits.usual(notes, statistics))
+    asked = read_expression(notes, plan.time_s, plan.index)
+    pitch = _glides(plan, notes, asked) + asked.bend_semitones
+    pitch += _vibrato_cents(plan, statistics, expression, asked) / CENTS_PER_SEMITONE
+    loudness_db = _levels(plan) + expression * _swell_db(plan) + asked.gain_db
     rest_s = plan.time_s - plan.offset_s[plan.index]
     periodicity = fade_periodicity(rest_s, plan.release_db_per_s[plan.index])
     periodicity[plan.time_s < plan.start_s[0]] = 0
@@ -98,59 +131,29 @@ def perform(notes: Notes, statistics: Statistics, frame_rate_hz: float, *, expre
         f0_hz=pitch_to_hz(pitch).astype(np.float32),
         periodicity=periodicity.astype(np.float32),
         loudness_db=np.maximum(loudness_db, REST_DB).astype(np.float32),
+        offsets=asked.offsets,
     )
 
 
-def velocity_to_level_db(velocity: NDArray | float, statistics: Statistics) -> NDArray:
-    """Levels of the recordings that MIDI velocities stand for: 1 to 127 span the quantiles 0.05 to 0.98."""
-    low, high = QUANTILE_OF_VELOCITY
-    quantile = low + (velocity - 1) / 126 * (high - low)
-    return np.asarray(np.interp(quantile * 100, np.arange(101), statistics.loudness_quantiles_db))
-
-
-def fade_periodicity(rest_s: NDArray, release_db_per_s: NDArray | float) -> NDArray:
-    """Periodicity rest_s seconds after a release began: 1 until then, 0 once it has faded by 40 dB."""
-    return (1 - rest_s * release_db_per_s / FADED_DB).clip(0, 1)
-
-
-def vibrato_cents(extent_cents: NDArray | float, since_onset_s: NDArray, since_delay_s: NDArray, fade: NDArray,
-                  statistics: Statistics) -> NDArray:
-    """Vibrato that rises after its delay.
-
-    Args:
-        extent_cents: +- this far at full height.
-        since_onset_s: since the note began, where the vibrato is 0.
-        since_delay_s: since the end of its delay, where half the extent is reached.
-        fade: 1 while the note lasts, to 0 at its end.
-        statistics: of the instrument's recordings, for the rate and the rise.
-    Returns:
-        cents, in the shape that the arguments share.
-    """
-    rise_s = max(statistics.vibrato_delay_s, 1 / max(statistics.vibrato_rate_hz, 1.0)) / 2
-    # the delay is measured to half the extent, so the rise is centred on it
-    envelope = (0.5 + since_delay_s / (2 * rise_s)).clip(0, 1)
-    started = (since_onset_s / VIBRATO_FADE_S).clip(0, 1)
-    return extent_cents * envelope * fade * started * np.sin(2 * np.pi * statistics.vibrato_rate_hz * since_delay_s)
-
-
-def _plan(notes: Notes, statistics: Statistics, frame_rate_hz: float, tail_s: float) -> _Plan:
+def _plan(notes: Notes, statistics: Statistics, frame_rate_hz: float, tail_s: float, habits: Habits) -> _Plan:
     if not notes.notes:
         raise checks.fail("perform", "notes", "hold at least one note", 0)
-    table = np.array([(note.pitch, note.velocity, note.onset_s, note.offset_s) for note in notes.notes], dtype=float)
-    pitch, velocity, onset_s, offset_s = table.T
+    pitch, onset_s, offset_s = np.array([(note.pitch, note.onset_s, note.offset_s) for note in notes.notes], dtype=float).T
     gap_s = onset_s[1:] - offset_s[:-1]
     if len(gap_s) and gap_s.min() < -1e-6:
         raise checks.fail("perform", "notes", "not overlap", f"note {int(gap_s.argmin()) + 1} before the end of "
                           f"note {int(gap_s.argmin())}", "call to_one_voice first")
-    level_db = velocity_to_level_db(velocity, statistics)
+    level_db = habits.level_db
     same = np.abs(np.diff(pitch)) < 0.5
-    legato = np.concatenate([[False], (gap_s < LEGATO_GAP_S) & ~same])
+    bound, tongued = (np.array([note.legato is said for note in notes.notes[1:]], dtype=bool) for said in (True, False))
+    legato = np.concatenate([[False], bound | ((gap_s < LEGATO_GAP_S) & ~same & ~tongued)])
+    struck = (same | tongued) & ~legato[1:]
     # a quarter at most of the way back to the last onset, so that starts stay in order
     apart_s = np.concatenate([[np.inf], np.diff(onset_s)])
-    early_s = np.minimum(min(EARLIEST_S, 0.25 * statistics.attack_s), 0.25 * apart_s)
+    early_s = np.minimum(np.minimum(EARLIEST_S, 0.25 * habits.attack_s), 0.25 * apart_s)
     start_s = np.where(legato, onset_s, np.maximum(onset_s - early_s, 0.0))
-    # the note before makes room: a bound one lasts to the onset, the same pitch again leaves a hole
-    room_s = np.where(same, np.minimum(RETRIGGER_S, 0.4 * np.diff(start_s)), 0.0)
+    # the note before makes room: a bound one lasts to the onset; the same pitch again, or a tongued note, leaves a hole
+    room_s = np.where(struck, np.minimum(RETRIGGER_S, 0.4 * np.diff(start_s)), 0.0)
     offset_s[:-1] = np.where(legato[1:], onset_s[1:], np.minimum(offset_s[:-1], start_s[1:] - room_s))
     release = np.full(len(pitch), statistics.release_db_per_s)
     fall_db = RETRIGGER_DB + np.maximum(level_db[:-1] - level_db[1:], 0.0)
@@ -159,13 +162,23 @@ def _plan(notes: Notes, statistics: Statistics, frame_rate_hz: float, tail_s: fl
     # half a microsecond: an onset that lies on a frame starts in it, whatever the rounding
     time_s = np.arange(int(np.ceil((notes.duration_s + tail_s) * frame_rate_hz - 1e-6))) / frame_rate_hz + 5e-7
     index = np.maximum(np.searchsorted(start_s, time_s, side="right") - 1, 0)
-    return _Plan(pitch, level_db, start_s, onset_s, offset_s, legato, release, time_s, index)
+    length_s = np.maximum(offset_s - onset_s, 0.0)
+    glide_s = np.minimum([0.0 if note.glide_from is None else note.glide_s for note in notes.notes], length_s)
+    glide_from = np.array([note.pitch if note.glide_from is None else note.glide_from for note in notes.notes])
+    return _Plan(pitch, level_db, start_s, onset_s, offset_s, legato, glide_from, glide_s,
+                 np.minimum(habits.attack_s, LONGEST_ATTACK_S), np.minimum(habits.glide_s, LONGEST_GLIDE_S), release, time_s,
+                 index)
 
 
 def _across(plan: _Plan, values: NDArray, width_s: NDArray) -> NDArray:
     """Values [N] at frames, changing along half a cosine of width_s [N] centred on the starts of bound notes."""
-    index, last = plan.index, len(values) - 1
-    after = np.minimum(index + 1, last)
+    return _join(plan, values[plan.index], values, values, plan.legato, width_s)
+
+
+def _join(plan: _Plan, own: NDArray, begins: NDArray, ends: NDArray, bound: NDArray, width_s: NDArray) -> NDArray:
+    """Curves of single notes, own [F], that begin and end at values [N], joined where a note is bound [N]."""
+    index, last = plan.index, len(begins) - 1
+    before, after = np.maximum(index - 1, 0), np.minimum(index + 1, last)
     width = np.maximum(width_s, 1e-6)
 
     def remaining(distance_s: NDArray, of: NDArray) -> NDArray:
@@ -173,9 +186,9 @@ def _across(plan: _Plan, values: NDArray, width_s: NDArray) -> NDArray:
         x = np.clip(2 * distance_s / width[of], 0, 1)
         return 0.5 - 0.5 * np.sin(np.pi / 2 * x)
 
-    from_before = np.where(plan.legato[index], values[np.maximum(index - 1, 0)] - values[index], 0.0)
-    to_after = np.where(plan.legato[after] & (after > index), values[after] - values[index], 0.0)
-    return (values[index] + from_before * remaining(plan.time_s - plan.start_s[index], index)
+    from_before = np.where(bound[index], ends[before] - begins[index], 0.0)
+    to_after = np.where(bound[after] & (after > index), begins[after] - ends[index], 0.0)
+    return (own + from_before * remaining(plan.time_s - plan.start_s[index], index)
             + to_after * remaining(plan.start_s[after] - plan.time_s, after))
 
 
@@ -185,31 +198,38 @@ def _neighbours_s(plan: _Plan) -> NDArray:
     return np.minimum(length, np.concatenate([length[:1], length[:-1]]))
 
 
-def _glides(plan: _Plan, statistics: Statistics) -> NDArray:
-    return _across(plan, plan.pitch, np.minimum(min(statistics.glide_s, LONGEST_GLIDE_S), 0.5 * _neighbours_s(plan)))
+def _glides(plan: _Plan, notes: Notes, asked: Expression) -> NDArray:
+    """Pitch with the notes' own bends, portamento, and glides between bound notes."""
+    width_s = np.minimum(plan.bound_glide_s, 0.5 * _neighbours_s(plan))
+    begins, ends = plan.pitch.copy(), plan.pitch.copy()
+    for number, note in enumerate(notes.notes):
+        if note.bend_semitones:
+            to_s = plan.start_s[min(number + 1, len(begins) - 1)]
+            bends = hold_steps(note.bend_semitones, np.array([note.onset_s, max(to_s, note.onset_s)]))
+            begins[number] += bends[0]
+            ends[number] += bends[1]
+    index = plan.index
+    glided = ((plan.time_s - plan.onset_s[index]) / np.maximum(plan.glide_s[index], 1e-6)).clip(0, 1)
+    left = (plan.glide_from - plan.pitch)[index] * (0.5 + 0.5 * np.cos(np.pi * glided))
+    own = plan.pitch[index] + asked.note_bend_semitones + np.where(plan.glide_s[index] > 0, left, 0.0)
+    return _join(plan, own, begins, ends, plan.legato & (plan.glide_s == 0), width_s)
 
 
-def _bend(notes: Notes, time_s: NDArray) -> NDArray:
-    """Semitones of the pitch wheel at frames: each step holds until the next."""
-    if not notes.bend_semitones:
-        return np.zeros(len(time_s))
-    at_s, semitones = np.array(notes.bend_semitones, dtype=float).T
-    return np.concatenate([[0.0], semitones])[np.searchsorted(at_s, time_s, side="right")]
-
-
-def _vibrato_cents(plan: _Plan, statistics: Statistics) -> NDArray:
+def _vibrato_cents(plan: _Plan, statistics: Statistics, expression: float, asked: Expression) -> NDArray:
+    if statistics.vibrato_rate_hz < SLOWEST_VIBRATO_HZ:
+        statistics = replace(statistics, vibrato_rate_hz=USUAL_VIBRATO_HZ, vibrato_extent_cents=0.0)
     length = plan.offset_s - plan.onset_s
     # a note that is barely long enough vibrates sooner and less
     delay = np.minimum(statistics.vibrato_delay_s, 0.4 * length)
     extent = statistics.vibrato_extent_cents * np.clip(length / (2 * SHORTEST_VIBRATO_S), 0, 1)
-    extent = np.where(length >= SHORTEST_VIBRATO_S, extent, 0.0)
+    extent = expression * np.where(length >= SHORTEST_VIBRATO_S, extent, 0.0)
     since = plan.time_s - (plan.onset_s + delay)[plan.index]
     left = (plan.offset_s[plan.index] - plan.time_s) / VIBRATO_FADE_S
     since_onset_s = plan.time_s - plan.onset_s[plan.index]
-    return vibrato_cents(extent[plan.index], since_onset_s, since, np.clip(left, 0, 1), statistics)
+    return vibrato_cents(extent[plan.index], since_onset_s, since, np.clip(left, 0, 1), statistics, asked.vibrato_cents)
 
 
-def _levels(plan: _Plan, statistics: Statistics) -> NDArray:
+def _levels(plan: _Plan) -> NDArray:
     """Attack, level and release of every note; where two sound, the louder."""
     index, before = plan.index, np.maximum(plan.index - 1, 0)
     neighbours = _neighbours_s(plan)
@@ -221,7 +241,7 @@ def _levels(plan: _Plan, statistics: Statistics) -> NDArray:
     level -= LEGATO_DIP_DB * np.maximum(1 - near / np.maximum(dip[index], 1e-6), 0)
 
     length = plan.offset_s - plan.start_s
-    attack = np.minimum(min(statistics.attack_s, LONGEST_ATTACK_S), 0.5 * length)[index]
+    attack = np.minimum(plan.attack_s, 0.5 * length)[index]
     since = plan.time_s - plan.start_s[index]
     ramp = np.where(plan.legato[index], 1.0, np.clip(since / np.maximum(attack, 1e-6), 0, 1))
     release = plan.release_db_per_s[index] * np.maximum(plan.time_s - plan.offset_s[index], 0)
@@ -271,6 +291,8 @@ def fold_octaves(notes: Notes, statistics: Statistics) -> Notes:
         shift = 12 * (max(up, 0) - max(down, 0))
         choices = [note.pitch + shift, note.pitch + shift - 12, note.pitch + shift + 12]
         misses = [max(low - pitch, pitch - high, 0.0) for pitch in choices]
-        return replace(note, pitch=choices[int(np.argmin(misses))])
+        pitch = choices[int(np.argmin(misses))]
+        source = None if note.glide_from is None else min(max(note.glide_from + pitch - note.pitch, 0.0), 127.0)
+        return replace(note, pitch=pitch, glide_from=source)
 
     return replace(notes, notes=tuple(fold(note) if _is_outside(note, statistics) else note for note in notes.notes))

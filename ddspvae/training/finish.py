@@ -19,8 +19,11 @@ from ddspvae.model.bottleneck import kl_nats, sounding_rows
 from ddspvae.model.heard import Heard
 from ddspvae.model.quantize import Quantizer
 from ddspvae.model.stack import mean_rows
+from ddspvae.performer.controls import CARD_KEY as CONTROLS_KEY
+from ddspvae.performer.gestures import learn_gestures
+from ddspvae.performer.measure import ranges_of_takes
 from ddspvae.presets import save_instrument
-from ddspvae.signals import Latents
+from ddspvae.signals import Latents, Performance
 from ddspvae.training.dataset import Take
 from ddspvae.training.prepare import Prepared
 from ddspvae.training.run import Run
@@ -136,11 +139,21 @@ def finish(run: Run, prepared: Prepared, out: Path) -> None:
     hold_bitrate(model, takes, run.config.bitrate)
     fit_prior(model, takes, run.config.seed)
     deviation = model.decoder.typical.deviation.tolist()
+    features = [take.features for take in prepared.training]
+    statistics = measure(features)
+    with torch.no_grad():
+        z = [model.to_z(model.encode(heard))[0].cpu().numpy() for heard in takes]
+    gestures = learn_gestures(features, z, statistics, prepared.model.frames_per_z)
+    played = [Performance(take.f0_hz, take.periodicity, take.loudness_db, rows, axis_names(model.config.n_z),
+                          take.frame_rate_hz, prepared.model.frames_per_z) for take, rows in zip(features, z)]
+    weights = {**model.state_dict(), **gestures.to_tensors()}
     card: dict[str, Any] = {
         "config": prepared.model.to_dict(),
-        "statistics": measure([take.features for take in prepared.training]).to_dict(),
+        "statistics": statistics.to_dict(),
         "axes": {name: {"sd": deviation[i]} if i < model.n_named else {"correlate": correlates.get(name, "")}
                  for i, name in enumerate(axis_names(model.config.n_z))},
+        "performer": {"notes": len(gestures), "bound": gestures.n_bound},
+        CONTROLS_KEY: ranges_of_takes(played, statistics).to_dict(),
         "tracker": prepared.tracker,
         "training": {**asdict(run.config), "steps_done": run.step, "minutes_done": round(run.seconds / 60, 2),
                      "machine": f"{platform.machine()}, {run.device.type}, {torch.get_num_threads()} threads",
@@ -153,7 +166,7 @@ def finish(run: Run, prepared: Prepared, out: Path) -> None:
     }
     unmeasured = out.with_name(f".{out.stem}.unmeasured{out.suffix}")
     try:
-        save_instrument(unmeasured, model.state_dict(), card)
+        save_instrument(unmeasured, weights, card)
         reloaded = load(unmeasured)
     finally:
         unmeasured.unlink(missing_ok=True)
@@ -161,4 +174,4 @@ def finish(run: Run, prepared: Prepared, out: Path) -> None:
     measured = validate(reloaded.model, probes, prepared.model.rooms, prepared.tracker, torch.device("cpu"))
     card["metrics"] = {"validation": asdict(measured), "log": run.rows,
                        **training_rate(model, takes)}
-    save_instrument(out, model.state_dict(), card)
+    save_instrument(out, weights, card)

@@ -19,6 +19,7 @@ import pytest
 import soundfile
 
 from ddspvae.cli import build_parser, main
+from ddspvae.signals import Performance
 from ddspvae.verbs import VERBS
 
 from ..conftest import ROOT, melody_take, tone
@@ -130,6 +131,67 @@ def test_a_stereo_room_gives_a_stereo_file(capsys, tmp_path, short_song):
     assert np.abs(right[23_999:] - left[:-23_999] / 2).max() < 1e-5 * np.abs(left).max()
 
 
+@pytest.fixture
+def duet(tmp_path: Path) -> Path:
+    """A trombone to the left and two notes at once of a flute to the right."""
+    def track(name: str, channel: int, program: int, pan: int, *notes: int) -> mido.MidiTrack:
+        return mido.MidiTrack([
+            mido.MetaMessage("track_name", name=name), mido.Message("program_change", program=program, channel=channel),
+            mido.Message("control_change", control=10, value=pan, channel=channel),
+            mido.Message("control_change", control=7, value=80, channel=channel),
+            *(mido.Message("note_on", note=note, velocity=80, channel=channel) for note in notes),
+            *(mido.Message("note_off", note=note, time=480, channel=channel) for note in notes)])
+
+    low, high = track("low", 0, 57, 0, 48), track("high", 1, 73, 127, 72, 76)
+    mido.MidiFile(tracks=[low, high]).save(path := tmp_path / "duet.mid")
+    return path
+
+
+def test_every_part_gets_its_preset_its_place_and_its_stem(capsys, tmp_path, duet):
+    code, said, err = run(capsys, "render", duet, "--out", tmp_path / "out.wav", "--stems", tmp_path / "stems", "--json")
+    result = json.loads(said)
+    assert code == 0 and err == "" and result["channels"] == 2 and result["parts"] == 2
+    assert result["played"] == [
+        {"part": 1, "name": "low", "program": 57, "preset": "trombone", "voices": 1},
+        {"part": 2, "name": "high", "program": 73, "preset": "flute", "voices": 2}]
+    mix = soundfile.read(tmp_path / "out.wav")[0].T
+    low, high = (soundfile.read(tmp_path / "stems" / f"{name}.wav")[0].T for name in ("1-low", "2-high"))
+    total = low.copy() if low.shape >= high.shape else high.copy()
+    shorter = min(low.shape[1], high.shape[1])
+    total[:, :shorter] += (high if low.shape >= high.shape else low)[:, :shorter]
+    assert np.abs(total - mix).max() < 4 / 32768
+    assert np.abs(low[1]).max() < 2 / 32768 < 0.01 < np.abs(low[0]).max()
+    assert np.abs(high[0]).max() < 2 / 32768 < 0.01 < np.abs(high[1]).max()
+
+
+def test_track_and_preset_say_who_plays(capsys, tmp_path, duet):
+    for options, names in ((["--preset", "violin"], ["violin", "violin"]), (["--track", "1=flute"], ["flute", "flute"]),
+                           (["--preset", "violin", "--track", "2=off"], ["violin"]),
+                           (["--track", "1=off", "--voices", "1"], ["flute"])):
+        code, said, _ = run(capsys, "render", duet, "--out", tmp_path / "o.wav", "--json", *options)
+        played = json.loads(said)["played"]
+        assert code == 0 and [part["preset"] for part in played] == names
+        assert played[-1]["voices"] == (1 if "2=off" in options or "--voices" in options else 2)
+
+
+def test_a_part_follows_the_loudness_of_a_recording(capsys, tmp_path, short_song):
+    (tmp_path / "swell.csv").write_text("time_s,loudness_db\n0.2,-40\n0.8,-20\n")
+    for name, options in (("plain", []), ("given", ["--given", f"loudness={tmp_path / 'swell.csv'}"])):
+        assert run(capsys, "render", short_song, "--preset", "violin", "--out", tmp_path / "o.wav", "--save-performance",
+                   tmp_path / f"{name}.npz", *options)[0] == 0
+    plain, given = (Performance.load(tmp_path / f"{name}.npz") for name in ("plain", "given"))
+    assert np.allclose(given.loudness_db[40:161], np.linspace(-40, -20, 121), atol=0.5)
+    assert np.array_equal(given.f0_hz, plain.f0_hz)
+
+
+def test_stereo_is_there_when_it_is_asked_for(capsys, tmp_path, short_song):
+    for name, options in (("mono", []), ("stereo", ["--stereo"])):
+        run(capsys, "render", short_song, "--preset", "violin", "--out", tmp_path / f"{name}.wav", *options)
+    mono, stereo = (soundfile.read(tmp_path / f"{name}.wav")[0] for name in ("mono", "stereo"))
+    assert mono.ndim == 1 and stereo.shape == (len(mono), 2)
+    assert np.abs(stereo - mono[:, None] * 0.5**0.5).max() < 4 / 32768
+
+
 def test_a_full_disk_is_one_sentence(capsys, tmp_path, short_song):
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -190,6 +252,9 @@ def broken_files(folder: Path) -> dict[str, Path]:
     (folder / "short.csv").write_text("time_s,f0_hz,periodicity\n0.0,440,1\n0.01,440,1\n")
     files["text.mid"].write_text("do re mi")
     mido.MidiFile(tracks=[mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=500_000)])]).save(files["no_notes.mid"])
+    chord = [mido.Message(kind, note=note, velocity=64, time=480 * (kind == "note_off"))
+             for kind in ("note_on", "note_off") for note in (60, 64)]
+    mido.MidiFile(tracks=[mido.MidiTrack(chord)]).save(folder / "chord.mid")
     files["cut.mid"].write_bytes(MELODY.read_bytes()[:120])
     soundfile.write(files["nan.wav"], np.full(4800, np.nan, np.float32), 48_000, subtype="FLOAT")
     soundfile.write(files["zero.wav"], np.zeros(0), 48_000)
@@ -233,6 +298,13 @@ MISTAKES = [
     (["render", MELODY, "--track", "9=violin"], "--track must lie between"),
     (["render", MELODY, "--track", "1"], "must look like 2=flute"),
     (["render", MELODY, "--track", "1=off"], "nothing to play"),
+    (["render", MELODY, "--voices", "0"], "voices must lie between 1 and 128"),
+    (["render", MELODY, "--preset", "auto", "--room", "kitchen"], "name that with --preset"),
+    (["render", "some.npz", "--preset", "auto"], "does not say who plays it"),
+    (["render", "chord.mid", "--save-performance", "out.npz"], "play it with --voices 1"),
+    (["render", "chord.mid", "--given", "loudness=silence.wav"], "--given is for one voice"),
+    (["render", MELODY, "--given", "loudness=none.npz"], "none.npz"),
+    (["render", "none.csv"], "none.csv"),
     (["render", MELODY, "--ir", "nan.wav"], "NaN"),
     (["render", MELODY, "--out", "out.mp3", "--stems", "out_stems"], "must end in .wav or .flac or .ogg"),
     (["render", MELODY, "--out", "out.flac", "--bit-depth", "float"], "--bit-depth must be 16 or 24 for .flac"),

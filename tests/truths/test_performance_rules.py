@@ -58,6 +58,7 @@ def test_the_melody_is_found_again(statistics):
 
 
 @pytest.mark.parametrize("statistics", [VIOLIN, CHURCH])
+@pytest.mark.filterwarnings("ignore:read_midi")
 @pytest.mark.parametrize("name", ["bach_bwv1007_prelude_cello", "trad_english1_type0", "ode_to_joy"])
 def test_real_scores_are_found_again(shared_dir, statistics, name):
     part = read_midi(shared_dir / "midi" / f"{name}.mid")[0]
@@ -259,3 +260,9 @@ def test_fold_octaves_goes_as_near_as_it_gets():
     fifth = replace(VIOLIN, pitch_low=60.0, pitch_high=67.0)
     folded = fold_octaves(score((49, 80, 0.0, 1.0), (57, 80, 1.0, 2.0), (83, 80, 2.0, 3.0), (45, 80, 3.0, 4.0)), fifth)
     assert [note.pitch for note in folded.notes] == [61, 69, 59, 69]  # 57 misses by 2.5, 69 by 1.5
+
+
+def test_fold_octaves_takes_a_portamento_along():
+    notes = Notes((Note(40, 80, 0.0, 1.0, glide_from=43.0, glide_s=0.2),))
+    (note,) = fold_octaves(notes, VIOLIN).notes
+    assert (note.pitch, note.glide_from) == (64, 67)

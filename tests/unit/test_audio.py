@@ -10,7 +10,6 @@ from ddspvae.audio import (
     even_blocks,
     limit_peak,
     limiting_gain,
-    mix_blocks,
     read_audio,
     resample,
     resample_blocks,
@@ -121,14 +120,6 @@ def test_even_blocks():
     assert [len(block) for block in blocks] == [10, 10, 5] and np.array_equal(np.concatenate(blocks), np.arange(25))
     assert [block.shape for block in even_blocks([np.zeros((2, 20))], 10)] == [(2, 10), (2, 10)]
     assert list(even_blocks([np.zeros(0)], 10)) == []
-
-
-def test_a_mix_is_the_sum_and_as_long_as_the_longest(monkeypatch):
-    monkeypatch.setattr(audio_module, "BLOCK_SIZE", 4)
-    parts = [[np.ones(3), np.ones(4)], [np.full(9, 10.0)], []]
-    assert np.concatenate(list(mix_blocks(parts))).tolist() == [11] * 7 + [10] * 2
-    stereo = [[np.ones((2, 3))], [np.ones((2, 5))]]
-    assert np.concatenate(list(mix_blocks(stereo)), axis=-1).tolist() == [[2, 2, 2, 1, 1]] * 2
 
 
 def test_true_peak_sees_between_samples():

@@ -8,24 +8,7 @@ import pytest
 from ddspvae.checks import InputError
 from ddspvae.midi.notes import pitch_to_name, read_midi
 from ddspvae.signals import Note
-
-
-def chunk(name: str, body: bytes) -> bytes:
-    return name.encode() + len(body).to_bytes(4, "big") + body
-
-
-def write(path, header: str, *tracks: str):
-    """Write hexadecimal text; everything after # in a line is a comment."""
-    def plain(text: str) -> bytes:
-        return bytes.fromhex(" ".join(line.split("#")[0] for line in text.splitlines()))
-
-    body = chunk("MThd", plain(header)) + b"".join(chunk("MTrk", plain(track)) for track in tracks)
-    path.write_bytes(body)
-    return path
-
-
-def spans(notes) -> list[tuple[float, float, float]]:
-    return [(note.pitch, round(note.onset_s, 6), round(note.offset_s, 6)) for note in notes.notes]
+from tests.midi_bytes import MS, spans, write
 
 
 def test_running_status_and_velocity_0(tmp_path):
@@ -145,7 +128,8 @@ def test_bends_follow_the_range_of_rpn_0(tmp_path):
 def test_a_parameter_that_is_not_rpn_0_leaves_the_range(tmp_path):
     path = save(tmp_path / "a.mid", control(101, 0), control(100, 0), control(99, 1), control(6, 12), on(60),
                 bend(4096, 100), off(60, 100))
-    assert read_midi(path)[0].bend_semitones == ((0.5, 1.0),)
+    with pytest.warns(UserWarning, match=r"has 2 messages of other controllers \(6, 99\), which are left out"):
+        assert read_midi(path)[0].bend_semitones == ((0.5, 1.0),)
 
 
 def test_pedal_holds_until_it_lifts_or_the_note_is_struck_again(tmp_path):
@@ -170,6 +154,27 @@ def test_drums_are_left_out_with_one_warning(tmp_path):
         parts = read_midi(path)
     assert len(seen) == 1
     assert [part.channel for part in parts] == [0]
+
+
+def test_all_that_is_left_out_is_counted_in_one_warning(tmp_path):
+    path = write(tmp_path / "a.mid", MS, """
+        00  F0 05 7E 7F 09 01 F7   # GM system on
+        00  B0 5B 28               # reverb send: there is a room already
+        00  B0 5D 10               # chorus send
+        00  B0 5B 30
+        00  B0 00 01               # bank select, of which nothing is missed
+        00  B0 20 02
+        00  99 24 40               # a drum
+        00  90 3C 40
+        64  89 24 00
+        00  80 3C 00
+        00  FF 2F 00
+    """)
+    with pytest.warns(UserWarning) as seen:
+        read_midi(path)
+    assert [str(warning.message) for warning in seen] == [
+        f"read_midi: {path} has 1 drum note (channel 10), 1 system exclusive message and "
+        "3 messages of other controllers (91, 93), which are left out."]
 
 
 def test_missing_file(tmp_path):
@@ -223,12 +228,13 @@ def test_real_files_hold_as_many_notes_as_their_provenance_says(shared_dir):
     for row in rows:
         path = shared_dir / "midi" / row["file"]
         n_notes = int(re.search(r"notes(\d+)", row["mido"]).group(1))
+        file = mido.MidiFile(path)
         n_drums = sum(message.type == "note_on" and message.velocity > 0 and message.channel == 9
-                      for track in mido.MidiFile(path).tracks for message in track)
+                      for track in file.tracks for message in track)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             parts = read_midi(path)
         assert sum(len(part.notes) for part in parts) == n_notes - n_drums, row["file"]
         # the last sound ends where mido's own clock says the file does, give or take a rest at the end
-        assert max(part.duration_s for part in parts) <= mido.MidiFile(path).length + 0.011, row["file"]
-        assert max(part.duration_s for part in parts) > 0.9 * mido.MidiFile(path).length, row["file"]
+        length_s = file.length
+        assert 0.9 * length_s < max(part.duration_s for part in parts) <= length_s + 0.011, row["file"]

@@ -103,6 +103,20 @@ def test_a_spool_gives_back_what_it_kept(tmp_path, channels):
         assert files(tmp_path) == [], "it has no name, so that nothing can be left of it"
 
 
+@pytest.mark.parametrize("channels", [(), (2,)])
+def test_a_spool_adds_up_what_is_laid_over_it(tmp_path, channels):
+    long, short = noise(*channels, 300_000), noise(*channels, 100_001, seed=1)
+    for first, second in ((long, short), (short, long)):
+        with Spool(tmp_path / "out.wav") as spool:
+            for audio, n_blocks in ((first, 7), (second, 3)):
+                before = audio.copy()
+                spool.add(np.array_split(audio, n_blocks, axis=-1))
+                assert np.array_equal(audio, before)
+            expected = long.copy()
+            expected[..., :100_001] += short
+            assert np.array_equal(np.concatenate(list(spool.blocks()), axis=-1), expected) and spool.n_samples == 300_000
+
+
 def test_a_spool_says_what_is_wrong(tmp_path):
     with pytest.raises(InputError, match="cannot write .*out.wav .*does the folder exist"):
         Spool(tmp_path / "nowhere" / "out.wav")
@@ -125,22 +139,37 @@ def test_blocks_give_the_bytes_of_the_whole(tmp_path, capsys, channels, rate, na
     said = json.loads(capsys.readouterr().out)
     assert said["gain_db"] == pytest.approx(gain_db, abs=0.006) and gain_db < -3 and said["parts"] == 2
     assert said["seconds"] == round(limited.shape[-1] / rate, 3) and said["sample_rate"] == rate
+    assert said["channels"] == (2 if channels else 1)
     assert files(tmp_path) == sorted([name, f"whole{name}"])
 
 
-def test_stems_are_the_parts_each_limited_alone_and_do_not_change_the_mix(tmp_path, capsys):
-    loud, soft = noise(500_000, level=0.8), noise(300_000, seed=1, level=0.05)
+@pytest.mark.parametrize("channels", [(), (2,)])
+def test_stems_are_as_they_stand_in_the_mix_and_do_not_change_it(tmp_path, capsys, channels):
+    long = noise(*channels, 500_000, level=0.3)
+    parts = [long, 0.5 * long[..., :300_000]]  # no stem is louder than the mix
+    parts[1][..., -2000:] = 0  # as real parts end, so that no filter rings on behind
     for folder, stems in (("with", tmp_path / "with" / "stems"), ("without", None)):
         (tmp_path / folder).mkdir()
-        write(options(tmp_path / folder / "mix.wav", stems=stems, sample_rate=24_000), sound(loud, "1-loud/é"),
-              sound(soft, "2-soft"))
-    assert files(tmp_path / "with") == ["mix.wav", "stems", "stems/1-loud_é.wav", "stems/2-soft.wav"]
+        write(options(tmp_path / folder / "mix.wav", stems=stems, sample_rate=24_000), sound(parts[0], "1-long/é"),
+              sound(parts[1], "2-short"))
+    assert files(tmp_path / "with") == ["mix.wav", "stems", "stems/1-long_é.wav", "stems/2-short.wav"]
     assert (tmp_path / "with" / "mix.wav").read_bytes() == (tmp_path / "without" / "mix.wav").read_bytes()
-    for name, part in (("1-loud_é", loud), ("2-soft", soft)):
-        expected = limit_peak(resample(part, RATE, 24_000))[0]
-        stem, rate = soundfile.read(tmp_path / "with" / "stems" / f"{name}.wav")
-        assert rate == 24_000 and np.abs(stem - expected).max() < 2 / 32768
-    assert true_peak(limit_peak(soft)[0]) < 0.5, "the soft one was left alone"
+    mix, rate = soundfile.read(tmp_path / "with" / "mix.wav")
+    stems = [soundfile.read(tmp_path / "with" / "stems" / f"{name}.wav")[0] for name in ("1-long_é", "2-short")]
+    total = stems[0].copy()
+    total[: len(stems[1])] += stems[1]
+    assert rate == 24_000 and np.abs(total - mix).max() < 4 / 32768, "they add up, to the rounding of 16 bits"
+    gain_db = json.loads(capsys.readouterr().out.splitlines()[0])["gain_db"]
+    expected = 10 ** (gain_db / 20) * resample(parts[1], RATE, 24_000).T
+    assert gain_db < -3 and np.abs(stems[1] - expected).max() < 1e-3, "each is turned down with the mix"
+
+
+def test_a_stem_that_is_louder_than_the_mix_is_turned_down_more(tmp_path):
+    part = noise(100_000, level=0.5)
+    write(options(tmp_path / "mix.wav", stems=tmp_path / "stems"), sound(part, "a"), sound(-0.9 * part, "b"))
+    for name in "ab":
+        stem = soundfile.read(tmp_path / "stems" / f"{name}.wav")[0]
+        assert true_peak(stem) == pytest.approx(10 ** (-1 / 20), abs=1e-3)
 
 
 def test_a_stem_must_not_be_the_mix(tmp_path):
@@ -214,3 +243,20 @@ def test_length_costs_no_memory(tmp_path, monkeypatch, capsys):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[2] < 1.1 * peaks[1] and peaks[2] < 100 * block.nbytes / 2
+
+
+def test_the_number_of_parts_costs_no_memory(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(audio_module, "BLOCK_SIZE", 1 << 14)
+    monkeypatch.setattr(audio_module, "WRITE_SIZE", 1 << 12)
+    peaks, n_samples = [], 40 << 14
+
+    def performed(seed: int) -> Iterator[np.ndarray]:
+        whole = noise(n_samples, seed=seed)  # what a part holds while it plays
+        yield from np.split(whole, 40)
+
+    for n_parts in (1, 1, 8):
+        tracemalloc.start()
+        write(options(tmp_path / "mix.wav"), *(Sound("a", performed(i), RATE, n_samples, 1) for i in range(n_parts)))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] < 1.2 * peaks[1]

@@ -1,0 +1,204 @@
+"""What the recordings do beyond the rules, note by note: the memory of the learned performer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import signal
+
+from ddspvae.checks import check_shape, fail
+from ddspvae.features.segments import VOICED, segment_notes
+from ddspvae.features.statistics import Statistics, attack_s, glide_s
+from ddspvae.midi.rules import LEGATO_GAP_S, Habits, perform
+from ddspvae.signals import Features, Note, Notes
+from ddspvae.units import CENTS_PER_SEMITONE, hz_to_pitch
+
+RATE_HZ = 100.0
+ROWS_EVERY = 4  # of these frames there is one row of z
+NO_NEIGHBOUR_S = 9.0  # of rest before the first note and after the last
+UNKNOWN = -1.0
+MOST_CENTS, MOST_DB = 60.0, 5.0  # beyond, it is the tracker's slip or another note
+SAME_SEMITONES, STRUCK_DB = 0.5, 8.0  # the same pitch goes on, unless it falls this far in between
+AUDIBLE_DB = 25.0  # below a note's level, the rules' own ramp says how it begins and ends
+LONGEST_S = 20.0
+PREFIX, PARTS = "gestures.", ("context", "cents", "level_db", "z")
+EDGE_FRAMES, MOST_SLIPS, DEEPEST_DB = 4, 2, (5.0, 9.0)  # what passes for one note; more where rests are around it
+CONTEXT = ("take", "place", "n_frames", "pitch", "level_db", "gap_before_s", "gap_after_s", "interval_before",
+           "interval_after", "attack_s", "glide_s")
+
+
+@dataclass(frozen=True, eq=False)
+class Gestures:
+    """Notes that were heard, each as what it adds to the rules' deadpan playing of the same note.
+
+    Args:
+        context: [N, len(CONTEXT)], one row a note; its take and its place there; pitch as a MIDI number, intervals in
+            semitones from the note before and to the note after, a gap below LEGATO_GAP_S is a bound note; attack_s and
+            glide_s are -1 where they could not be measured.
+        cents: [K], all notes one after another, 100 a second: vibrato, scoops, drifts around the rules' pitch.
+        level_db: [K], likewise around the rules' loudness.
+        z: [R, Z], 25 rows a second, ceil(n_frames / 4) of each note.
+    """
+
+    context: NDArray[np.float32]
+    cents: NDArray[np.float32]
+    level_db: NDArray[np.float32]
+    z: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        check_shape("Gestures", "context", self.context.shape, None, len(CONTEXT))
+        n_frames = self["n_frames"].astype(int)
+        check_shape("Gestures", "cents", self.cents.shape, int(n_frames.sum()))
+        check_shape("Gestures", "level_db", self.level_db.shape, int(n_frames.sum()))
+        check_shape("Gestures", "z", self.z.shape, int((-(-n_frames // ROWS_EVERY)).sum()), None)
+
+    def __len__(self) -> int:
+        return len(self.context)
+
+    def __getitem__(self, name: str) -> NDArray[np.float32]:
+        """A column of the context, [N]."""
+        return self.context[:, CONTEXT.index(name)]
+
+    def note(self, number: int) -> tuple[NDArray, NDArray, NDArray]:
+        """Cents [n], level_db [n] and z [ceil(n / 4), Z] of one note."""
+        n_frames = self["n_frames"].astype(int)
+        start, row = int(n_frames[:number].sum()), int((-(-n_frames[:number] // ROWS_EVERY)).sum())
+        stop, last = start + n_frames[number], row + -(-n_frames[number] // ROWS_EVERY)
+        return self.cents[start:stop], self.level_db[start:stop], self.z[row:last]
+
+    @property
+    def n_bound(self) -> int:
+        """How many notes are bound to the one before: none where the recordings hold single notes only."""
+        return int((self["gap_before_s"] < LEGATO_GAP_S).sum())
+
+    @staticmethod
+    def nothing(n_z: int) -> Gestures:
+        """Of an instrument that remembers no note."""
+        none = np.zeros(0, np.float32)
+        return Gestures(np.zeros((0, len(CONTEXT)), np.float32), none, none, np.zeros((0, n_z), np.float32))
+
+    def to_tensors(self) -> dict[str, torch.Tensor]:
+        """As a preset file keeps them; half precision is enough."""
+        return {PREFIX + name: torch.from_numpy(np.array(getattr(self, name))) for name in PARTS}
+
+    @staticmethod
+    def split(tensors: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], Gestures | None]:
+        """The tensors of a preset file to the weights of its network and what `to_tensors` wrote beside them, if anything.
+
+        Raises:
+            InputError: parts that do not fit each other.
+        """
+        weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(PREFIX)}
+        if len(weights) == len(tensors):
+            return weights, None
+        try:
+            return weights, Gestures(*(tensors[PREFIX + name].numpy() for name in PARTS))
+        except KeyError as error:
+            raise fail("Gestures", "tensors", f"hold {', '.join(PARTS)}", f"no {error}") from error
+
+
+def learn_gestures(takes: Sequence[Features], z: Sequence[NDArray], statistics: Statistics, frames_per_z: int) -> Gestures:
+    """Take every note of the takes apart.
+
+    Args:
+        takes: what was heard.
+        z: [M, Z] of each take, M = ceil(F / frames_per_z).
+        statistics: by which the rules play.
+        frames_per_z: frames that share a row of z.
+    """
+    context: list[list[float]] = []
+    parts: list[tuple[NDArray, NDArray, NDArray]] = []
+    for number, (take, rows) in enumerate(zip(takes, z, strict=True)):
+        found = find_notes(take)
+        if found:
+            _take_apart(number, take, rows, found, statistics, frames_per_z, context, parts)
+    if not parts:
+        return Gestures.nothing(z[0].shape[1] if z else 0)
+    cents, level_db, z_rows = (np.concatenate(column).astype(np.float32) for column in zip(*parts))
+    return Gestures(np.array(context, dtype=np.float32), cents, level_db, z_rows)
+
+
+def find_notes(take: Features) -> list[tuple[int, int, float]]:
+    """Notes (start, stop, pitch) as `segment_notes` finds them, but one where a pitch goes on through a shallow dip."""
+    found: list[tuple[int, int, float]] = []
+    for start, stop, pitch in segment_notes(take.f0_hz, take.periodicity, take.loudness_db, take.frame_rate_hz):
+        if found and found[-1][1] == start and abs(found[-1][2] - pitch) < SAME_SEMITONES:
+            begin, _, before = found[-1]
+            sides = [np.median(take.loudness_db[part]) for part in (slice(begin, start), slice(start, stop))]
+            if min(sides) - take.loudness_db[start - 1 : start + 2].min() < STRUCK_DB:
+                share = (start - begin) / (stop - begin)
+                found[-1] = begin, stop, share * before + (1 - share) * pitch
+                continue
+        found.append((start, stop, pitch))
+    return found
+
+
+def score_of(take: Features, found: Sequence[tuple[int, int, float]], statistics: Statistics
+             ) -> tuple[Notes, Habits, NDArray[np.bool_]]:
+    """Notes (start, stop, pitch) of a take as a score, and how each was begun: what the rules need to play them again.
+
+    Returns:
+        score; habits; and [N, 2], whether attack and glide were measured, or are the instrument's usual.
+    """
+    rate_hz = take.frame_rate_hz
+    level, pitch = take.loudness_db.astype(float), hz_to_pitch(take.f0_hz.astype(float))
+    notes = Notes(tuple(Note(float(np.clip(centre, 0, 127)), 64, start / rate_hz, stop / rate_hz)
+                        for start, stop, centre in found))
+    fresh = [attack_s(level, one, rate_hz) for one in found]
+    bound = [None, *(glide_s(pitch, *pair, rate_hz) for pair in pairwise(found))]
+    habits = Habits(
+        level_db=np.array([np.median(level[start:stop]) for start, stop, _ in found]),
+        attack_s=np.array([statistics.attack_s if value is None else value for value in fresh]),
+        glide_s=np.array([statistics.glide_s if value is None else value for value in bound]))
+    return notes, habits, np.array([[value is not None for value in pair] for pair in zip(fresh, bound)])
+
+
+def _take_apart(number: int, take: Features, rows: NDArray, found: list[tuple[int, int, float]], statistics: Statistics,
+                frames_per_z: int, context: list[list[float]], parts: list[tuple[NDArray, NDArray, NDArray]]) -> None:
+    rate_hz = take.frame_rate_hz
+    notes, habits, is_measured = score_of(take, found, statistics)
+    played = perform(notes, statistics, rate_hz, expression=0.0, tail_s=len(take.f0_hz) / rate_hz - notes.duration_s,
+                     habits=habits)
+    time_s = np.arange(len(played.f0_hz)) / rate_hz
+    real_f0, real_level = (curve[: len(time_s)].astype(float) for curve in (take.f0_hz, take.loudness_db))
+    cents = CENTS_PER_SEMITONE * (hz_to_pitch(real_f0) - hz_to_pitch(played.f0_hz.astype(float)))
+    level_db = real_level - played.loudness_db
+    sure = take.periodicity[: len(time_s)] >= VOICED
+    edges = [-NO_NEIGHBOUR_S, *(stop / rate_hz for _, stop, _ in found)], [start / rate_hz for start, _, _ in found]
+    for at, (start, stop, pitch) in enumerate(found):
+        length_s = min((stop - start) / rate_hz, LONGEST_S)
+        n_frames = max(int(length_s * RATE_HZ), 1)
+        instants = start / rate_hz + np.arange(n_frames) / RATE_HZ
+        inside = slice(start, stop)
+        heard = played.loudness_db[inside] > habits.level_db[at] - AUDIBLE_DB
+        before, after = (found[at - 1] if at else None), (found[at + 1] if at + 1 < len(found) else None)
+        gap_before_s = min(edges[1][at] - edges[0][at], NO_NEIGHBOUR_S) if before else NO_NEIGHBOUR_S
+        gap_after_s = min(edges[1][at + 1] - stop / rate_hz, NO_NEIGHBOUR_S) if after else NO_NEIGHBOUR_S
+        own_cents = _read(time_s[inside], cents[inside], sure[inside], instants)
+        own_level_db = _read(time_s[inside], level_db[inside], heard, instants)
+        if not _is_clean(own_cents, own_level_db, min(gap_before_s, gap_after_s) >= LEGATO_GAP_S):
+            continue
+        row_at = (instants[::ROWS_EVERY] * rate_hz / frames_per_z).astype(int).clip(0, len(rows) - 1)
+        parts.append((own_cents.clip(-MOST_CENTS, MOST_CENTS), own_level_db.clip(-MOST_DB, MOST_DB), rows[row_at]))
+        context.append([
+            number, at, n_frames, pitch, habits.level_db[at], gap_before_s, gap_after_s,
+            pitch - before[2] if before else 0.0, after[2] - pitch if after else 0.0,
+            *(value if known else UNKNOWN for value, known in zip((habits.attack_s[at], habits.glide_s[at]),
+                                                                  is_measured[at]))])
+
+
+def _is_clean(cents: NDArray, level_db: NDArray, is_alone: bool) -> bool:
+    """Whether it is one note: not two that were taken for one, nor a chord between whose notes the tracker jumps."""
+    inside = slice(EDGE_FRAMES, max(len(cents) - EDGE_FRAMES, EDGE_FRAMES))
+    dips, _ = signal.find_peaks(-level_db[inside], prominence=DEEPEST_DB[is_alone])
+    return len(dips) == 0 and int((np.abs(cents[inside]) >= MOST_CENTS).sum()) <= MOST_SLIPS
+
+
+def _read(time_s: NDArray, curve: NDArray, known: NDArray, instants: NDArray) -> NDArray:
+    """A curve at instants, straight through where it is not known; 0 where nothing of it is."""
+    return np.interp(instants, time_s[known], curve[known]) if known.any() else np.zeros(len(instants))

@@ -1,0 +1,177 @@
+"""The learned performer: every note of a score is played as the most fitting note of the recordings was.
+
+Few instruments are recorded for more than minutes, too few notes to train a network that draws vibrato without averaging
+it away. So the notes themselves are kept, as what they do beyond the rules, and for a score the sequence of them is chosen
+that fits its contexts best and joins best, as in concatenative synthesis; the rules carry what differs.
+
+Source: Hunt & Black, "Unit selection in a concatenative speech synthesis system", 1996, for the search.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ddspvae.checks import check_range, fail
+from ddspvae.features.statistics import Statistics
+from ddspvae.midi.rules import LEGATO_GAP_S, REST_DB, Curves, Habits, perform
+from ddspvae.midi.shapes import velocity_to_level_db
+from ddspvae.performer.gestures import RATE_HZ, ROWS_EVERY, UNKNOWN, Gestures
+from ddspvae.signals import Note, Notes
+from ddspvae.units import CENTS_PER_SEMITONE
+
+N_CANDIDATES = 24  # a note
+# what differs by one of these costs one
+SHORTER, LONGER = 0.25, 0.7  # log of the duration: a note is more easily cut than drawn out
+PITCH_SEMITONES, LEVEL_DB, INTERVAL_SEMITONES, GAP = 12.0, 10.0, 6.0, 0.7
+OTHER_BEGINNING, OTHER_END = 3.0, 1.0  # bound for attacked, or the other way round
+BREAK, AGAIN = 0.5, 2.0  # between notes that did not follow each other; of the same one twice
+WILDNESS = 0.7  # of the cost, what a seed draws
+HEAD_S, TAIL_S, SEAM_S, JOIN_S = 0.25, 0.15, 0.05, 0.04
+
+
+def play(notes: Notes, statistics: Statistics, gestures: Gestures, frame_rate_hz: float, frames_per_z: int, *,
+         expression: float = 1.0, seed: int | None = None, tail_s: float = 1.0) -> tuple[Curves, NDArray[np.float32]]:
+    """Play a score of one voice as the recordings were played.
+
+    Args:
+        notes: one voice, as `rules.perform` wants it.
+        statistics, gestures: of the instrument's recordings.
+        frame_rate_hz: frames per second.
+        frames_per_z: frames that share a row of z.
+        expression: scales all that goes beyond the deadpan rules: 0 is a machine, 1 as recorded, 2 exaggerated.
+        seed: None takes the notes that fit best; a number draws others that fit nearly as well, the same each time.
+        tail_s: seconds after the last note, for the release.
+    Returns:
+        Curves of ceil((duration + tail_s) * frame_rate_hz) frames; z [M, Z], 0 (what is typical) in rests.
+    Raises:
+        InputError: no gestures, or what `rules.perform` refuses.
+    """
+    check_range("perform", "expression", expression, 0, 2)
+    if not len(gestures):
+        raise fail("perform", "gestures", "hold at least one note", 0, "this instrument has none; let the rules perform")
+    level_db = velocity_to_level_db(np.array([note.velocity for note in notes.notes], dtype=float), statistics)
+    chosen = choose(notes.notes, level_db, gestures, seed)
+    habits = Habits(level_db, *(np.where(gestures[name][chosen] == UNKNOWN, usual, gestures[name][chosen])
+                                for name, usual in (("attack_s", statistics.attack_s), ("glide_s", statistics.glide_s))))
+    still = replace(statistics, vibrato_extent_cents=0.0)  # the gestures hold the vibrato
+    deadpan = perform(notes, still, frame_rate_hz, expression=expression, tail_s=tail_s, habits=habits)
+    n_frames = len(deadpan.f0_hz)
+    cents, swell_db = np.zeros(n_frames), np.zeros(n_frames)
+    z = np.zeros((-(-n_frames // frames_per_z), gestures.z.shape[1]))
+    spans = [(round(note.onset_s * frame_rate_hz), round(note.offset_s * frame_rate_hz)) for note in notes.notes]
+    for (start, end), number in zip(spans, chosen):
+        stop = min(max(end, start + 1), n_frames)
+        own_cents, own_level_db, own_z = gestures.note(int(number))
+        position = stretch(len(own_cents) / RATE_HZ, (np.arange(start, stop) - start) / frame_rate_hz)
+        cents[start:stop] = _at(own_cents, position, RATE_HZ)
+        swell_db[start:stop] = _at(own_level_db, position, RATE_HZ)
+        rows = slice(start // frames_per_z, -(-stop // frames_per_z))
+        middle = (np.arange(rows.start, rows.stop) * frames_per_z - start).clip(0, stop - start - 1)
+        z[rows] = _at(own_z, position[:, middle], RATE_HZ / ROWS_EVERY)
+    for curve in (cents, swell_db):
+        _join(curve, spans, round(JOIN_S * frame_rate_hz))
+    sounding = deadpan.loudness_db > REST_DB
+    f0_hz = deadpan.f0_hz * 2 ** (expression * cents / (12 * CENTS_PER_SEMITONE))
+    loudness_db = np.where(sounding, deadpan.loudness_db + expression * swell_db, deadpan.loudness_db)
+    return (replace(deadpan, f0_hz=f0_hz.astype(np.float32),
+                    loudness_db=np.maximum(loudness_db, REST_DB).astype(np.float32)),
+            (expression * z).astype(np.float32))
+
+
+def choose(notes: tuple[Note, ...], level_db: NDArray, gestures: Gestures, seed: int | None = None) -> NDArray[np.int64]:
+    """The gestures [N] that fit a score's notes and each other best, by dynamic programming.
+
+    Args:
+        notes: of one voice.
+        level_db: [N], what their velocities stand for.
+        gestures: to choose from.
+        seed: None for the best; a number adds a random cost to each.
+    """
+    onset_s, offset_s, pitch = np.array([(note.onset_s, note.offset_s, note.pitch) for note in notes]).T
+    gap_s = np.maximum(np.concatenate([[9.0], onset_s[1:] - offset_s[:-1], [9.0]]), 0.0)
+    said = [note.legato for note in notes]
+    same = np.concatenate([[False], np.abs(np.diff(pitch)) < 0.5])
+    bound = np.array([one if one is not None else gap < LEGATO_GAP_S and not again
+                      for one, gap, again in zip(said, gap_s, same)])
+    interval = np.concatenate([[0.0], np.diff(pitch), [0.0]])
+    ratio = np.log((offset_s - onset_s)[:, None] * RATE_HZ / gestures["n_frames"])
+    was_bound, was_left = gestures["gap_before_s"] < LEGATO_GAP_S, gestures["gap_after_s"] < LEGATO_GAP_S
+    binds = np.concatenate([bound[1:], [False]])
+    cost = np.where(ratio > 0, ratio / SHORTER, -ratio / LONGER)
+    cost += np.abs(pitch[:, None] - gestures["pitch"]) / PITCH_SEMITONES
+    cost += np.abs(level_db[:, None] - gestures["level_db"]) / LEVEL_DB
+    cost += OTHER_BEGINNING * (bound[:, None] != was_bound) + OTHER_END * (binds[:, None] != was_left)
+    for ours, theirs, counts in ((interval[:-1], gestures["interval_before"], bound[:, None] & was_bound),
+                                 (interval[1:], gestures["interval_after"], binds[:, None] & was_left)):
+        cost += np.minimum(np.abs(ours[:, None] - theirs) / INTERVAL_SEMITONES, 2.0) * counts
+    for ours, theirs in ((gap_s[:-1], gestures["gap_before_s"]), (gap_s[1:], gestures["gap_after_s"])):
+        cost += np.minimum(np.abs(np.log((ours[:, None] + 0.1) / (theirs + 0.1))) * GAP, 1.5)
+    if seed is not None:
+        cost += WILDNESS * np.random.default_rng(seed).gumbel(size=cost.shape)
+    nearest = np.argsort(cost, axis=1)[:, :N_CANDIDATES]
+    return _cheapest_path(np.take_along_axis(cost, nearest, axis=1), nearest, gestures)
+
+
+def _cheapest_path(cost: NDArray, candidates: NDArray, gestures: Gestures) -> NDArray[np.int64]:
+    """Of candidates [N, K] that cost so much, those whose sum with the price of their joins is least."""
+    take, place = gestures["take"], gestures["place"]
+    total, came_from = cost[0], []
+    for before, now, own in zip(candidates[:-1], candidates[1:], cost[1:]):
+        follows = (place[now] == place[before][:, None] + 1) & (take[now] == take[before][:, None])
+        price = total[:, None] + np.where(follows, 0.0, BREAK) + np.where(now == before[:, None], AGAIN, 0.0)
+        came_from.append(price.argmin(axis=0))
+        total = price.min(axis=0) + own
+    path = [int(total.argmin())]
+    for back in reversed(came_from):
+        path.append(int(back[path[-1]]))
+    return np.array([row[at] for row, at in zip(candidates, reversed(path))])
+
+
+def stretch(heard_s: float, time_s: NDArray) -> NDArray:
+    """Where in a note of heard_s seconds to read, for one that lasts as long as time_s says: vibrato keeps its rate.
+
+    Beginnings and ends stay whole. A shorter note leaves out of the middle; a longer one goes to and fro in it.
+
+    Args:
+        heard_s: > 0.
+        time_s: [F], seconds since its onset, evenly spaced from 0.
+    Returns:
+        [3, F]: two positions in seconds, and how much of the second is heard, 0 to 1.
+    """
+    length_s = float(time_s[-1]) if len(time_s) > 1 else heard_s
+    tail_s = min(TAIL_S, 0.4 * heard_s, 0.4 * length_s)
+    from_end = heard_s - (length_s - time_s)
+    if length_s <= heard_s:
+        head = time_s
+    else:
+        begin = min(HEAD_S, 0.4 * heard_s)
+        span = max(heard_s - tail_s - begin, 1e-3)
+        beyond = np.maximum(time_s - begin, 0.0) % (2 * span)
+        head = np.where(time_s < begin, time_s, begin + np.minimum(beyond, 2 * span - beyond))
+    fade = ((time_s - (length_s - tail_s - SEAM_S)) / SEAM_S).clip(0, 1)
+    return np.stack([head.clip(0, heard_s), from_end.clip(0, heard_s), fade])
+
+
+def _at(curve: NDArray, position: NDArray, rate_hz: float) -> NDArray:
+    """A curve [n] or [n, C] at two positions [3, F] of `stretch`, faded into each other."""
+    place = (position[:2] * rate_hz).clip(0, len(curve) - 1)
+    left = np.minimum(place.astype(int), max(len(curve) - 2, 0))
+    right = np.minimum(left + 1, len(curve) - 1)
+    columns = curve.reshape(len(curve), -1)
+    first, second = columns[left] + (columns[right] - columns[left]) * (place - left)[..., None]
+    return (first + (second - first) * position[2][:, None]).reshape(position.shape[1], *curve.shape[1:])
+
+
+def _join(curve: NDArray, spans: list[tuple[int, int]], reach: int) -> None:
+    """Where notes touch, let both meet half-way, in place."""
+    for (start, stop), (following, end) in pairwise(spans):
+        if following - stop > reach or not 0 < following < len(curve):
+            continue
+        step = curve[following] - curve[min(stop, following) - 1]
+        before, after = min(reach, stop - start), min(reach, min(end, len(curve)) - following)
+        curve[stop - before : stop] += step / 2 * np.linspace(0, 1, before + 1)[1:] ** 2
+        curve[following : following + after] -= step / 2 * np.linspace(1, 0, after + 1)[:-1] ** 2

@@ -1,0 +1,129 @@
+"""Notes from a take: what was played, as a score; and that score as a MIDI file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import mido
+import numpy as np
+from numpy.typing import NDArray
+
+from ddspvae.checks import InputError
+from ddspvae.features.segments import segment_notes
+from ddspvae.features.statistics import Statistics
+from ddspvae.midi.rules import fold_octaves
+from ddspvae.midi.shapes import velocity_to_level_db
+from ddspvae.performer.shape import inner_frames
+from ddspvae.signals import Features, Note, Notes, Performance
+from ddspvae.units import CENTS_PER_SEMITONE
+
+TICKS_PER_QUARTER = 960  # at 120 bpm 0.52 ms a tick
+TICKS_PER_S = 2 * TICKS_PER_QUARTER
+BEND_RANGE = 2.0  # semitones that a full pitch wheel stands for, General MIDI
+
+
+def transcribe(take: Performance | Features, statistics: Statistics | None = None) -> Notes:
+    """Find the notes of a take.
+
+    Args:
+        take: how a recording was played, or what was heard in it.
+        statistics: of the instrument. Velocities are those that it would play as loud, and a note outside its range,
+            which a chord or the tracker feigns, moves by octaves. None: velocity 127 is the loudest note of the take,
+            and 40 log10(velocity / 127) dB how far another lies below.
+    Returns:
+        Notes with fractional pitches, in order, none overlapping, none shorter than 50 ms; no notes for silence.
+    """
+    rate_hz, loudness_db = take.frame_rate_hz, np.asarray(take.loudness_db, dtype=np.float64)
+    segments = segment_notes(take.f0_hz, take.periodicity, loudness_db, rate_hz)
+    notes = Notes(tuple(Note(float(np.clip(pitch, 0, 127)), 64, start / rate_hz, stop / rate_hz)
+                        for start, stop, pitch in segments))
+    if not segments:
+        return notes
+    if statistics is not None:
+        notes = fold_octaves(notes, statistics)
+    levels_db = np.array([loudness_db[span].mean() for span in inner_frames(notes, rate_hz, len(loudness_db))])
+    if statistics is None:
+        # level = 40 log10(velocity / 127) dB: MMA, "Downloadable Sounds Level 1", velocity to attenuation
+        velocities = np.clip(127 * 10 ** ((levels_db - levels_db.max()) / 40), 1, 127).round().astype(int)
+    else:
+        velocities = level_to_velocity(levels_db, statistics)
+    return replace(notes, notes=tuple(replace(note, velocity=int(velocity))
+                                      for note, velocity in zip(notes.notes, velocities)))
+
+
+def level_to_velocity(level_db: NDArray, statistics: Statistics) -> NDArray[np.int_]:
+    """The velocities to which `velocity_to_level_db` gives levels nearest to these, 1 to 127, whole."""
+    velocities = np.arange(1, 128)
+    return np.round(np.interp(level_db, velocity_to_level_db(velocities, statistics), velocities)).astype(int)
+
+
+def round_pitches(notes: Notes) -> tuple[Notes, float]:
+    """Notes of the keyboard, and how the take is tuned.
+
+    Returns:
+        the notes with whole pitches, the nearest in that tuning; and its median deviation from A = 440 Hz, cents, by
+        which the whole is off now.
+    """
+    if not notes.notes:
+        return notes, 0.0
+    pitch = np.array([note.pitch for note in notes.notes])
+    # on the circle of a semitone, where +49 and -49 cents are neighbours
+    turn = float(np.angle(np.exp(2j * np.pi * pitch).mean()) / (2 * np.pi))
+    near = (pitch - turn + 0.5) % 1 - 0.5
+    tuning = turn + float(np.median(near))
+    whole = np.clip(np.round(pitch - tuning), 0, 127).astype(int)
+    rounded = tuple(replace(note, pitch=int(number)) for note, number in zip(notes.notes, whole))
+    return replace(notes, notes=rounded), tuning * CENTS_PER_SEMITONE
+
+
+def write_midi(notes: Notes | Sequence[Notes], path: str | Path, *, cents: bool = False) -> None:
+    """Write notes as a MIDI file, one track a part, at 120 bpm; times keep 0.3 ms.
+
+    Args:
+        notes: a part, or several. Wheel and controllers are not written.
+        path: ends in .mid.
+        cents: whether fractions of a pitch are written, with the pitch wheel (its range the usual 2 semitones).
+    Raises:
+        InputError: the file cannot be written.
+    """
+    parts = [notes] if isinstance(notes, Notes) else list(notes)
+    file = mido.MidiFile(type=0 if len(parts) == 1 else 1, ticks_per_beat=TICKS_PER_QUARTER)
+    for number, part in enumerate(parts):
+        track = mido.MidiTrack()
+        if number == 0:
+            track.append(mido.MetaMessage("set_tempo", tempo=500_000, time=0))
+        if part.name:
+            name = part.name.encode("latin-1", "replace").decode("latin-1")  # all that a MIDI file can hold
+            track.append(mido.MetaMessage("track_name", name=name, time=0))
+        track.append(mido.Message("program_change", channel=part.channel, program=part.program, time=0))
+        now = 0
+        for tick, _, message in sorted(_events(part, cents), key=lambda event: event[:2]):
+            track.append(message.copy(time=tick - now))
+            now = tick
+        file.tracks.append(track)
+    path = Path(path)
+    waiting = path.with_name(path.name + ".part")
+    try:
+        file.save(waiting)
+        waiting.replace(path)
+    except OSError as error:
+        waiting.unlink(missing_ok=True) if path.parent.is_dir() else None
+        raise InputError(f"write_midi: cannot write {path} ({error.strerror}); does the folder exist?") from error
+
+
+def _events(part: Notes, cents: bool) -> list[tuple[int, int, mido.Message]]:
+    """(tick, rank, message): at one tick, notes end, the wheel turns, notes begin."""
+    events, wheel = [], 0
+    for note in part.notes:
+        pitch = round(note.pitch)
+        start = round(note.onset_s * TICKS_PER_S)
+        stop = max(round(note.offset_s * TICKS_PER_S), start + 1)
+        turned = round((note.pitch - pitch) / BEND_RANGE * 8192) if cents else 0
+        if turned != wheel:
+            events.append((start, 1, mido.Message("pitchwheel", channel=part.channel, pitch=turned)))
+            wheel = turned
+        events.append((start, 2, mido.Message("note_on", channel=part.channel, note=pitch, velocity=note.velocity)))
+        events.append((stop, 0, mido.Message("note_off", channel=part.channel, note=pitch, velocity=0)))
+    return events

@@ -1,0 +1,241 @@
+"""What `ddspvae render` does: a score cast on instruments, each part performed, voiced and placed in the mix."""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ddspvae.checks import InputError, check_range, fail
+from ddspvae.outputs import Sound, check_output, check_sound_options, read_ir, sound_of, write_sounds
+
+if TYPE_CHECKING:
+    from ddspvae.audio import Audio
+    from ddspvae.instrument import Instrument
+    from ddspvae.signals import Notes, Performance
+
+AUTO = "auto"
+TAIL_S = 1.0  # that a performer leaves for the last release
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A part of a score and who plays it.
+
+    Args:
+        number: in the file, from 1.
+        notes: as they are written.
+        lines: the same for one voice each.
+        preset: name or file.
+        player: that preset.
+    """
+
+    number: int
+    notes: Notes
+    lines: tuple[Notes, ...]
+    preset: str
+    player: Instrument
+
+    @property
+    def title(self) -> str:
+        """For people and files."""
+        return f"{self.number}-{self.notes.name or 'part'}"
+
+
+def render(args: Namespace) -> None:
+    """MIDI, a table of notes, or a performance to a sound file."""
+    began = time.perf_counter()
+    source = Path(args.source)
+    check_sound_options(args, source)
+    if args.save_performance:
+        check_output(args.save_performance, [".npz"], source)
+    check_range("render", "transpose", args.transpose, -60, 60)
+    check_range("render", "expression", args.expression, 0, 2)
+    if args.voices is not None:
+        check_range("render", "voices", args.voices, 1, 128)
+    if source.suffix.lower() in (".npz", ".csv"):
+        _render_line(source, args, began)
+    else:
+        _render_score(source, args, began)
+
+
+def _render_line(source: Path, args: Namespace, began: float) -> None:
+    """A saved performance, or a table of notes and their controls."""
+    from ddspvae.instrument import load
+    from ddspvae.mix import place
+    from ddspvae.performer.commands import play_table
+    from ddspvae.signals import Performance
+
+    if args.preset == AUTO:
+        raise InputError(f"render: {source} does not say who plays it; name the instrument with --preset.")
+    player = load(args.preset, args.room)
+    if args.track or args.fold or args.expression != 1.0 or args.voices is not None:
+        raise InputError("render: --track, --fold, --voices and --expression are for scores; "
+                         f"{source} says already how it is played.")
+    is_table = source.suffix.lower() == ".csv"
+    performance = play_table(source, player, args.seed) if is_table else Performance.load(source)
+    performance = _shape(performance, player, args)
+    sound = sound_of(player, performance, args, read_ir(args, player.config.sample_rate), name=source.stem)
+    if args.stereo and sound.n_channels == 1:
+        sound = replace(sound, blocks=place(sound.blocks, {}, sound.sample_rate, stereo=True), n_channels=2)
+    with write_sounds(args, [sound], began, {"parts": 1}):
+        if args.save_performance:
+            performance.save(args.save_performance)
+
+
+def _render_score(source: Path, args: Namespace, began: float) -> None:
+    from ddspvae.audio import count_channels
+    from ddspvae.mix import is_panned
+
+    parts = cast_parts(source, args)
+    for option in ("--save-performance" if args.save_performance else "", "--given" if args.given else ""):
+        if option and len(parts) > 1:
+            raise InputError(f"render: {option} is for one part, {source} has {len(parts)}; leave the others out with "
+                             "--track N=off.")
+        if option and len(parts[0].lines) > 1:
+            raise InputError(f"render: {option} is for one voice, {source} needs {len(parts[0].lines)}; play it with "
+                             "--voices 1.")
+    first = parts[0].player
+    rate = first.config.sample_rate
+    for part in parts:
+        if part.player.config.sample_rate != rate:
+            raise InputError(f"render: {part.player.name} runs at {part.player.config.sample_rate} Hz and {first.name} at "
+                             f"{rate} Hz; use presets of one rate.")
+    ir = read_ir(args, rate)
+    stereo = args.stereo or any(is_panned(part.notes.controllers) for part in parts)
+    n_channels = 2 if stereo or (ir is not None and count_channels(ir) == 2) else 1
+    tail = 0 if ir is None else ir.shape[-1]
+    kept: list[Performance] = []
+    sounds, voice = [], 0
+    for part in parts:
+        blocks = _play(part, args, ir, voice, stereo, kept)
+        n_samples = round((part.notes.duration_s + TAIL_S) * rate) + tail
+        sounds.append(Sound(part.title, blocks, rate, n_samples, n_channels))
+        voice += len(part.lines)
+    played = [{"part": part.number, "name": part.notes.name, "program": part.notes.program, "preset": part.preset,
+               "voices": len(part.lines)} for part in parts]
+    if sys.stderr.isatty():
+        print("\n".join(_describe(part) for part in parts), file=sys.stderr)
+    with write_sounds(args, sounds, began, {"parts": len(sounds), "played": played}):
+        if args.save_performance:
+            kept[0].save(args.save_performance)
+
+
+def _describe(part: Part) -> str:
+    voices = "1 voice" if len(part.lines) == 1 else f"{len(part.lines)} voices"
+    named = f" '{part.notes.name}'" if part.notes.name else ""
+    return f"part {part.number}{named} is played by {part.preset} ({voices})."
+
+
+def _play(part: Part, args: Namespace, ir: Audio | None, voice: int, stereo: bool, kept: list[Performance]
+          ) -> Iterator[Audio]:
+    """The sound of a part as it stands in the mix; performed when its first block is asked for, then forgotten."""
+    from ddspvae.mix import place
+
+    player = part.player
+    seeds = [None if args.seed is None else args.seed + voice + index for index in range(len(part.lines))]
+    takes = [_shape(player.perform(line, expression=args.expression, performer=args.performer, seed=seed), player, args)
+             for line, seed in zip(part.lines, seeds)]
+    if args.save_performance:
+        kept.extend(takes)
+    blocks = player.resynthesize_blocks(takes, dry=args.dry, seed=args.seed or 0, voice=voice, ir=ir, wet_db=args.wet,
+                                        decay=args.decay)
+    yield from place(blocks, part.notes.controllers, player.config.sample_rate, stereo=stereo)
+
+
+def cast_parts(source: Path, args: Namespace) -> list[Part]:
+    """The parts of a MIDI file and who plays each, with warnings for what cannot be played as written."""
+    from ddspvae.instrument import load
+    from ddspvae.midi.notes import read_midi
+    from ddspvae.midi.rules import check_range as check_trained_range
+    from ddspvae.midi.rules import fold_octaves
+    from ddspvae.midi.voices import MOST_VOICES, to_voices
+
+    if args.preset != AUTO:
+        load(args.preset, args.room)
+    elif args.room is not None:
+        raise InputError("render: --room is one of a preset's own; name that with --preset.")
+    scored = read_midi(source)
+    chosen = _choose_presets(scored, args)
+    loaded: dict[str, Instrument] = {}
+    parts = []
+    for number, (written, preset) in enumerate(zip(scored, chosen), start=1):
+        if preset == "off":
+            continue
+        if preset not in loaded:
+            loaded[preset] = load(preset, args.room if preset == args.preset else None)
+        player = loaded[preset]
+        moved = replace(player.statistics, pitch_low=player.statistics.pitch_low - args.transpose,
+                        pitch_high=player.statistics.pitch_high - args.transpose)
+        notes = fold_octaves(written, moved) if args.fold else written
+        if not args.fold and (sentence := check_trained_range(notes, moved)):
+            warnings.warn(f"render: part {number}: {sentence}", stacklevel=2)
+        voices = to_voices(notes, voices=args.voices or MOST_VOICES)
+        if voices.warning:
+            warnings.warn(f"render: {voices.warning}", stacklevel=2)
+        parts.append(Part(number, notes, voices.lines, preset, player))
+    if not parts:
+        raise InputError(f"render: every part of {source} is off; there is nothing to play.")
+    return parts
+
+
+def _choose_presets(parts: Sequence[Notes], args: Namespace) -> list[str]:
+    """Who plays each part: as --track says, else --preset, else the nearest there is."""
+    from ddspvae.midi.programs import choose_preset
+    from ddspvae.presets import find_preset, list_presets, read_card
+
+    chosen = _track_presets(args.track, len(parts))
+    if args.preset != AUTO:
+        return [chosen.get(number, args.preset) for number in range(1, len(parts) + 1)]
+    cards = {name: read_card(find_preset(name)) for name in list_presets()}
+    return [chosen.get(number) or choose_preset(part, cards, transpose=args.transpose)
+            for number, part in enumerate(parts, start=1)]
+
+
+def _track_presets(options: list[str], n_parts: int) -> dict[int, str]:
+    chosen = {}
+    for option in options:
+        number, sign, preset = option.partition("=")
+        if not sign or not number.isdigit() or not preset:
+            raise fail("render", "--track", "look like 2=flute", f"'{option}'")
+        check_range("render", "--track", int(number), 1, n_parts, f"parts with notes in this file: {n_parts}")
+        chosen[int(number)] = preset
+    return chosen
+
+
+def _shape(performance: Performance, player: Instrument, args: Namespace) -> Performance:
+    """The edits that the options name, then the curves that are given and must be met as they are."""
+    from ddspvae.performer.partial import apply_given
+
+    edited = apply_edits(performance, player, args)
+    return apply_given(edited, args.given, player) if args.given else edited
+
+
+def apply_edits(performance: Performance, player: Instrument, args: Namespace) -> Performance:
+    """The edits that the options name, in the order in which they do not disturb each other."""
+    offsets = {}
+    for option in args.offsets:
+        axis, _, value = option.partition("=")
+        try:
+            offsets[axis] = float(value)
+        except ValueError as error:
+            raise fail(args.verb, "--set", "look like brightness=+1.5", f"'{option}'") from error
+        if axis in player.trimmed_axes:
+            raise InputError(f"{args.verb}: {axis} was trimmed off {player.name} and stays at 0; "
+                             "use the preset it came from.")
+    if getattr(args, "vibrato", 1.0) != 1.0:
+        performance = performance.scale_vibrato(args.vibrato)
+    if args.transpose:
+        performance = performance.transpose(args.transpose)
+    if getattr(args, "loudness", 0.0):
+        performance = performance.change_loudness(args.loudness)
+    if offsets:
+        performance = performance.offset_z(offsets)
+    if getattr(args, "stretch", 1.0) != 1.0:
+        performance = performance.stretch(args.stretch)
+    return performance
