@@ -31,6 +31,8 @@ OTHER_BEGINNING, OTHER_END = 3.0, 1.0  # bound for attacked, or the other way ro
 BREAK, AGAIN = 0.5, 2.0  # between notes that did not follow each other; of the same one twice
 WILDNESS = 0.7  # of the cost, what a seed draws
 HEAD_S, TAIL_S, SEAM_S, JOIN_S = 0.25, 0.15, 0.05, 0.04
+GLIDING_SHARE = 0.25  # of the shorter of two bound notes, at most
+CALM_S = 0.3  # a shorter note has no time for all that a longer one did
 
 
 def play(notes: Notes, statistics: Statistics, gestures: Gestures, frame_rate_hz: float, frames_per_z: int, *,
@@ -55,20 +57,23 @@ def play(notes: Notes, statistics: Statistics, gestures: Gestures, frame_rate_hz
         raise fail("perform", "gestures", "hold at least one note", 0, "this instrument has none; let the rules perform")
     level_db = velocity_to_level_db(np.array([note.velocity for note in notes.notes], dtype=float), statistics)
     chosen = choose(notes.notes, level_db, gestures, seed)
-    habits = Habits(level_db, *(np.where(gestures[name][chosen] == UNKNOWN, usual, gestures[name][chosen])
-                                for name, usual in (("attack_s", statistics.attack_s), ("glide_s", statistics.glide_s))))
+    length_s = np.array([note.offset_s - note.onset_s for note in notes.notes])
+    attack_s, glide_s = (np.where(gestures[name][chosen] == UNKNOWN, usual, gestures[name][chosen])
+                         for name, usual in (("attack_s", statistics.attack_s), ("glide_s", statistics.glide_s)))
+    shorter_s = np.minimum(length_s, np.concatenate([length_s[:1], length_s[:-1]]))
+    habits = Habits(level_db, attack_s, np.minimum(glide_s, GLIDING_SHARE * shorter_s))
     still = replace(statistics, vibrato_extent_cents=0.0)  # the gestures hold the vibrato
     deadpan = perform(notes, still, frame_rate_hz, expression=expression, tail_s=tail_s, habits=habits)
     n_frames = len(deadpan.f0_hz)
     cents, swell_db = np.zeros(n_frames), np.zeros(n_frames)
     z = np.zeros((-(-n_frames // frames_per_z), gestures.z.shape[1]))
     spans = [(round(note.onset_s * frame_rate_hz), round(note.offset_s * frame_rate_hz)) for note in notes.notes]
-    for (start, end), number in zip(spans, chosen):
+    for at, ((start, end), number) in enumerate(zip(spans, chosen)):
         stop = min(max(end, start + 1), n_frames)
         own_cents, own_level_db, own_z = gestures.note(int(number))
         position = stretch(len(own_cents) / RATE_HZ, (np.arange(start, stop) - start) / frame_rate_hz)
-        cents[start:stop] = _at(own_cents, position, RATE_HZ)
-        swell_db[start:stop] = _at(own_level_db, position, RATE_HZ)
+        cents[start:stop] = _centred(_at(own_cents, position, RATE_HZ)) * min((stop - start) / frame_rate_hz / CALM_S, 1.0)
+        swell_db[start:stop] = _at(own_level_db, position, RATE_HZ) * min(len(own_level_db) / RATE_HZ / length_s[at], 1.0)
         rows = slice(start // frames_per_z, -(-stop // frames_per_z))
         middle = (np.arange(rows.start, rows.stop) * frames_per_z - start).clip(0, stop - start - 1)
         z[rows] = _at(own_z, position[:, middle], RATE_HZ / ROWS_EVERY)
@@ -154,6 +159,11 @@ def stretch(heard_s: float, time_s: NDArray) -> NDArray:
         head = np.where(time_s < begin, time_s, begin + np.minimum(beyond, 2 * span - beyond))
     fade = ((time_s - (length_s - tail_s - SEAM_S)) / SEAM_S).clip(0, 1)
     return np.stack([head.clip(0, heard_s), from_end.clip(0, heard_s), fade])
+
+
+def _centred(cents: NDArray) -> NDArray:
+    """Around the note's middle, so that what was left out of a note does not put the rest out of tune."""
+    return cents - np.average(cents, weights=np.hanning(len(cents) + 2)[1:-1])
 
 
 def _at(curve: NDArray, position: NDArray, rate_hz: float) -> NDArray:
