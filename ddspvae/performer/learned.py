@@ -14,6 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import signal
 
 from ddspvae.checks import check_range, fail
 from ddspvae.features.statistics import Statistics
@@ -31,8 +32,9 @@ OTHER_BEGINNING, OTHER_END = 3.0, 1.0  # bound for attacked, or the other way ro
 BREAK, AGAIN = 0.5, 2.0  # between notes that did not follow each other; of the same one twice
 WILDNESS = 0.7  # of the cost, what a seed draws
 HEAD_S, TAIL_S, SEAM_S, JOIN_S = 0.25, 0.15, 0.05, 0.04
+DEEPEST_DB = 4.5  # that a played note falls within: a transcriber hears two from 6 on
 GLIDING_SHARE = 0.25  # of the shorter of two bound notes, at most
-CALM_S = 0.3  # a shorter note has no time for all that a longer one did
+CALM_S = 0.35  # a shorter note has no time for all that a longer one did
 
 
 def play(notes: Notes, statistics: Statistics, gestures: Gestures, frame_rate_hz: float, frames_per_z: int, *,
@@ -73,7 +75,8 @@ def play(notes: Notes, statistics: Statistics, gestures: Gestures, frame_rate_hz
         own_cents, own_level_db, own_z = gestures.note(int(number))
         position = stretch(len(own_cents) / RATE_HZ, (np.arange(start, stop) - start) / frame_rate_hz)
         cents[start:stop] = _centred(_at(own_cents, position, RATE_HZ)) * min((stop - start) / frame_rate_hz / CALM_S, 1.0)
-        swell_db[start:stop] = _at(own_level_db, position, RATE_HZ) * min(len(own_level_db) / RATE_HZ / length_s[at], 1.0)
+        swell_db[start:stop] = _without_holes(
+            _at(own_level_db, position, RATE_HZ) * min(len(own_level_db) / RATE_HZ / length_s[at], 1.0))
         rows = slice(start // frames_per_z, -(-stop // frames_per_z))
         middle = (np.arange(rows.start, rows.stop) * frames_per_z - start).clip(0, stop - start - 1)
         z[rows] = _at(own_z, position[:, middle], RATE_HZ / ROWS_EVERY)
@@ -164,6 +167,12 @@ def stretch(heard_s: float, time_s: NDArray) -> NDArray:
 def _centred(cents: NDArray) -> NDArray:
     """Around the note's middle, so that what was left out of a note does not put the rest out of tune."""
     return cents - np.average(cents, weights=np.hanning(len(cents) + 2)[1:-1])
+
+
+def _without_holes(level_db: NDArray) -> NDArray:
+    """Made flatter where it would fall so far within the note that two would be heard."""
+    _, dips = signal.find_peaks(-level_db, prominence=DEEPEST_DB)
+    return level_db * DEEPEST_DB / dips["prominences"].max() if len(dips["prominences"]) else level_db
 
 
 def _at(curve: NDArray, position: NDArray, rate_hz: float) -> NDArray:

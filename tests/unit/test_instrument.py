@@ -45,9 +45,18 @@ def test_edits_move_what_they_name(violin):
 
 def test_a_seed_samples_z_and_none_takes_the_mean(violin):
     notes = Notes((Note(67, 90, 0.0, 1.0),))
-    plain, again, one, two = (violin.perform(notes, seed=seed) for seed in (None, None, 1, 2))
+    plain, again, one, two = (violin.perform(notes, performer="rules", seed=seed) for seed in (None, None, 1, 2))
     assert np.array_equal(plain.z, again.z) and not np.array_equal(one.z, two.z)
     assert np.array_equal(one.f0_hz, two.f0_hz)
+
+
+def test_the_learned_performer_plays_unless_it_is_told_not_to(violin):
+    notes = Notes(tuple(Note(67 + step, 90, 0.6 * step, 0.6 * step + 0.6) for step in range(4)))
+    plain, learned, rules = (violin.perform(notes, performer=name) for name in (None, "learned", "rules"))
+    assert np.array_equal(plain.f0_hz, learned.f0_hz) and not np.array_equal(plain.f0_hz, rules.f0_hz)
+    assert len({violin.perform(notes, seed=seed).f0_hz.tobytes() for seed in (1, 1, 2, 3, 4)}) > 1
+    with pytest.raises(InputError, match="performer of violin must be one of learned, rules"):
+        violin.perform(notes, performer="nobody")
 
 
 def test_the_z_of_another_instrument_is_not_taken_for_its_own(violin):
