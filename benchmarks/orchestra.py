@@ -11,17 +11,14 @@ Nothing heavy may be imported here: a child's peak begins with that of the proce
 from __future__ import annotations
 
 import argparse
-import os
 import random
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import mido
+from memory import measure
 
-BYTES_PER_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
 TICKS_PER_BEAT = 480  # at 120 bpm: 960 ticks a second
 DRUM_CHANNEL = 9
 # program and lowest note of an orchestra's parts; those after the sixteenth begin again
@@ -57,17 +54,6 @@ def write_song(path: Path, minutes: float, n_tracks: int, n_together: int) -> No
             now = tick
         song.tracks.append(track)
     song.save(path)
-
-
-def measure(command: list[str]) -> tuple[float, float]:
-    """Run a command; seconds and peak memory in MB."""
-    began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds, process.returncode = time.perf_counter() - began, os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"{' '.join(command)} ended with exit code {process.returncode}.")
-    return seconds, usage.ru_maxrss * BYTES_PER_UNIT / 1e6
 
 
 def main() -> None:

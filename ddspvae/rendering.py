@@ -74,8 +74,8 @@ def _render_line(source: Path, args: Namespace, began: float) -> None:
     if args.preset == AUTO:
         raise InputError(f"render: {source} does not say who plays it; name the instrument with --preset.")
     player = load(args.preset, args.room)
-    if args.track or args.fold or args.expression != 1.0 or args.voices is not None:
-        raise InputError("render: --track, --fold, --voices and --expression are for scores; "
+    if args.track or args.fold or args.expression != 1.0 or args.voices is not None or args.performer is not None:
+        raise InputError("render: --track, --fold, --voices, --performer and --expression are for scores; "
                          f"{source} says already how it is played.")
     is_table = source.suffix.lower() == ".csv"
     performance = play_table(source, player, args.seed) if is_table else Performance.load(source)
@@ -201,7 +201,7 @@ def _track_presets(options: list[str], n_parts: int) -> dict[int, str]:
     chosen = {}
     for option in options:
         number, sign, preset = option.partition("=")
-        if not sign or not number.isdigit() or not preset:
+        if not sign or not number.isdecimal() or not preset:
             raise fail("render", "--track", "look like 2=flute", f"'{option}'")
         check_range("render", "--track", int(number), 1, n_parts, f"parts with notes in this file: {n_parts}")
         chosen[int(number)] = preset

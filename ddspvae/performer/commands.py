@@ -78,8 +78,9 @@ def _one_part(args: Namespace, instrument: Instrument) -> Notes:
     parts = read_midi(args.source)
     if args.part is None and len(parts) > 1:
         raise InputError(f"perform: {args.source} has {len(parts)} parts; choose one with --part N.")
-    check_range("perform", "--part", args.part or 1, 1, len(parts), f"parts with notes in this file: {len(parts)}")
-    one = to_one_voice(parts[(args.part or 1) - 1])
+    part = 1 if args.part is None else args.part
+    check_range("perform", "--part", part, 1, len(parts), f"parts with notes in this file: {len(parts)}")
+    one = to_one_voice(parts[part - 1])
     notes = one.notes
     bent = bool(notes.bend_semitones) or any(note.bend_semitones for note in notes.notes)
     lost = "the table has no column for the pitch wheel; play the bends from the MIDI file itself." if bent else None

@@ -18,7 +18,7 @@ from scipy import signal
 
 from ddspvae.checks import check_range, fail
 from ddspvae.features.statistics import Statistics
-from ddspvae.midi.rules import LEGATO_GAP_S, REST_DB, Curves, Habits, perform
+from ddspvae.midi.rules import EARLIEST_S, LEGATO_GAP_S, REST_DB, Curves, Habits, perform
 from ddspvae.midi.shapes import velocity_to_level_db
 from ddspvae.performer.gestures import RATE_HZ, ROWS_EVERY, UNKNOWN, Gestures
 from ddspvae.signals import Note, Notes
@@ -32,6 +32,7 @@ OTHER_BEGINNING, OTHER_END = 3.0, 1.0  # bound for attacked, or the other way ro
 BREAK, AGAIN = 0.5, 2.0  # between notes that did not follow each other; of the same one twice
 WILDNESS = 0.7  # of the cost, what a seed draws
 HEAD_S, TAIL_S, SEAM_S, JOIN_S = 0.25, 0.15, 0.05, 0.04
+LEAVE_S = 0.2  # after a note, in which what it did beyond the rules goes back to nothing while it rings
 DEEPEST_DB = 4.5  # that a played note falls within: a transcriber hears two from 6 on
 GLIDING_SHARE = 0.25  # of the shorter of two bound notes, at most
 CALM_S = 0.35  # a shorter note has no time for all that a longer one did
@@ -57,6 +58,8 @@ def play(notes: Notes, statistics: Statistics, gestures: Gestures, frame_rate_hz
     check_range("perform", "expression", expression, 0, 2)
     if not len(gestures):
         raise fail("perform", "gestures", "hold at least one note", 0, "this instrument has none; let the rules perform")
+    if not notes.notes:
+        raise fail("perform", "notes", "hold at least one note", 0)
     level_db = velocity_to_level_db(np.array([note.velocity for note in notes.notes], dtype=float), statistics)
     chosen = choose(notes.notes, level_db, gestures, seed)
     length_s = np.array([note.offset_s - note.onset_s for note in notes.notes])
@@ -82,6 +85,7 @@ def play(notes: Notes, statistics: Statistics, gestures: Gestures, frame_rate_hz
         z[rows] = _at(own_z, position[:, middle], RATE_HZ / ROWS_EVERY)
     for curve in (cents, swell_db):
         _join(curve, spans, round(JOIN_S * frame_rate_hz))
+        _carry(curve, spans, round(LEAVE_S * frame_rate_hz), int(np.ceil(EARLIEST_S * frame_rate_hz)))
     sounding = deadpan.loudness_db > REST_DB
     f0_hz = deadpan.f0_hz * 2 ** (expression * cents / (12 * CENTS_PER_SEMITONE))
     loudness_db = np.where(sounding, deadpan.loudness_db + expression * swell_db, deadpan.loudness_db)
@@ -194,3 +198,23 @@ def _join(curve: NDArray, spans: list[tuple[int, int]], reach: int) -> None:
         before, after = min(reach, stop - start), min(reach, min(end, len(curve)) - following)
         curve[stop - before : stop] += step / 2 * np.linspace(0, 1, before + 1)[1:] ** 2
         curve[following : following + after] -= step / 2 * np.linspace(1, 0, after + 1)[:-1] ** 2
+
+
+def _carry(curve: NDArray, spans: list[tuple[int, int]], leave: int, early: int) -> None:
+    """Between notes, in place: on from where a note ended, to where the next begins as its attack does, a little early.
+
+    A rest of more than `leave` frames is left at 0 from there on.
+    """
+    borders = [(0, 0), *spans, (len(curve), len(curve))]
+    for (start, end), (following, _) in pairwise(borders):
+        stop = min(max(end, start + (start < following)), len(curve))
+        rest = np.arange(stop, min(following, len(curve)))
+        if not len(rest):
+            continue
+        first = curve[stop - 1] if stop else 0.0
+        last = curve[following] if following < len(curve) else 0.0
+        arrives = max(following - early, stop)
+        if arrives - stop < leave and following < len(curve):
+            curve[rest] = np.interp(rest, [stop - 1, arrives], [first, last])
+        else:
+            curve[rest] = np.where(rest < arrives, first * (1 - (rest - stop + 1) / leave).clip(0, 1), last)
