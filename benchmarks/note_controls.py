@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ddspvae import load, read_audio
 from ddspvae.instrument import Instrument
+from ddspvae.performer.calibrate import calibrate
 from ddspvae.performer.controls import CONTROLS, ControlRanges, NoteControls, ranges_of
 from ddspvae.performer.measure import measure_controls
 from ddspvae.performer.realise import realise
@@ -57,7 +58,8 @@ def sweep(instrument: Instrument, notes: Notes, controls: NoteControls, ranges: 
     asked = ranges.unscale(name, VALUES)
     heard = []
     for value in asked:
-        performance = realise(instrument, notes, controls.with_all(**{name: value}))
+        wanted = controls.with_all(**{name: value})
+        performance = calibrate(instrument, realise(instrument, notes, wanted), notes, wanted)
         take = instrument.analyze(instrument.resynthesize(performance), instrument.config.sample_rate, tracker)
         heard.append(getattr(measure_controls(take, notes), name))
     return np.broadcast_to(asked[:, None], (len(asked), len(notes.notes))), np.array(heard)

@@ -66,9 +66,11 @@ def render(args: Namespace) -> None:
 
 def _render_line(source: Path, args: Namespace, began: float) -> None:
     """A saved performance, or a table of notes and their controls."""
+    from ddspvae.audio import check_wav_size
     from ddspvae.instrument import load
     from ddspvae.mix import place
     from ddspvae.performer.commands import play_table
+    from ddspvae.performer.table import read_table
     from ddspvae.signals import Performance
 
     if args.preset == AUTO:
@@ -78,6 +80,9 @@ def _render_line(source: Path, args: Namespace, began: float) -> None:
         raise InputError("render: --track, --fold, --voices, --performer and --expression are for scores; "
                          f"{source} says already how it is played.")
     is_table = source.suffix.lower() == ".csv"
+    if is_table:  # milliseconds taken for seconds would fill the memory before they are found out
+        n_samples = round((read_table(source).notes.duration_s + TAIL_S) * (args.sample_rate or player.config.sample_rate))
+        check_wav_size(args.out, n_samples, 1 + args.stereo, args.bit_depth)
     performance = play_table(source, player, args.seed) if is_table else Performance.load(source)
     performance = _shape(performance, player, args)
     sound = sound_of(player, performance, args, read_ir(args, player.config.sample_rate), name=source.stem)

@@ -289,7 +289,8 @@ def fold_octaves(notes: Notes, statistics: Statistics) -> Notes:
     def fold(note: Note) -> Note:
         up, down = np.ceil((low - note.pitch) / 12), np.ceil((note.pitch - high) / 12)
         shift = 12 * (max(up, 0) - max(down, 0))
-        choices = [note.pitch + shift, note.pitch + shift - 12, note.pitch + shift + 12]
+        choices = [pitch for pitch in (note.pitch + shift, note.pitch + shift - 12, note.pitch + shift + 12)
+                   if 0 <= pitch <= 127] or [note.pitch]
         misses = [max(low - pitch, pitch - high, 0.0) for pitch in choices]
         pitch = choices[int(np.argmin(misses))]
         source = None if note.glide_from is None else min(max(note.glide_from + pitch - note.pitch, 0.0), 127.0)

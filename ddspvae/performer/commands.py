@@ -108,12 +108,14 @@ def play_table(path: str | Path, instrument: Instrument, seed: int | None = None
     Raises:
         InputError: a table at fault, or notes that start together.
     """
+    from ddspvae.performer.calibrate import calibrate
     from ddspvae.performer.controls import ranges_of
     from ddspvae.performer.realise import realise
     from ddspvae.performer.table import read_table
 
     table = read_table(path)
-    return realise(instrument, table.notes, table.controls(ranges_of(instrument)), seed=seed)
+    controls = table.controls(ranges_of(instrument))
+    return calibrate(instrument, realise(instrument, table.notes, controls, seed=seed), table.notes, controls)
 
 
 def write_take_notes(take: Performance, instrument: Instrument, path: str | Path) -> dict[str, Any]:

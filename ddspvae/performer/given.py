@@ -112,7 +112,7 @@ def read_given_csv(path: str | Path, curve: str) -> Given:
     """
     try:
         rows = list(csv.reader(Path(path).read_text(encoding="utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"read_given_csv: cannot read {path} ({error}).") from error
     column = COLUMNS.get(curve, curve)
     header = [cell.strip() for cell in rows[0]] if rows else []

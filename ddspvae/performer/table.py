@@ -101,12 +101,11 @@ def read_table(path: str | Path) -> NoteTable:
             row (1 is the header) and column.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+        semicolons = bool(lines) and ";" in lines[0]
+        table = list(csv.reader(lines, delimiter=";" if semicolons else ","))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:  # a quotation mark that nothing closes makes one huge cell
         raise InputError(f"read_table: cannot read {path} ({error}).") from error
-    lines = text.splitlines()
-    semicolons = bool(lines) and ";" in lines[0]
-    table = list(csv.reader(lines, delimiter=";" if semicolons else ","))
     header = [name.strip() for name in table[0]] if table else []
     _check_header(path, header)
     rows = []

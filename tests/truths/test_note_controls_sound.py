@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ddspvae import load
+from ddspvae.performer.calibrate import calibrate
 from ddspvae.performer.controls import CONTROLS, NoteControls, ranges_of
 from ddspvae.performer.measure import measure_controls
 from ddspvae.performer.realise import realise
@@ -47,3 +48,16 @@ def test_notes_with_strong_controls_are_still_the_notes_of_the_score(violin):
     found = transcribe(hear(violin, realise(violin, NOTES, controls)), violin.statistics).notes
     assert [round(note.pitch) for note in found] == [67, 74, 79]
     np.testing.assert_allclose([note.onset_s for note in found], [note.onset_s for note in NOTES.notes], atol=0.05)
+
+
+def test_what_is_heard_is_nearer_to_what_was_asked_after_listening_again(violin):
+    scaled = {control: np.full(3, 0.5) for control in CONTROLS}
+    asked = NoteControls.from_scaled(scaled, np.full(3, 5.5), ranges_of(violin)).with_all(brightness=0.8, attack_noise=-0.5)
+    played = realise(violin, NOTES, asked)
+    again = calibrate(violin, played, NOTES, asked)
+    miss = []
+    for take in (played, again):
+        found = measure_controls(hear(violin, take), NOTES)
+        miss.append([np.abs(getattr(found, name) - getattr(asked, name)).mean() for name in ("brightness", "attack_noise")])
+    assert miss[1][0] < miss[0][0] + 0.02 and miss[1][1] < miss[0][1] and max(miss[1]) < 0.5, miss
+    assert np.array_equal(again.f0_hz, played.f0_hz) and np.array_equal(again.loudness_db, played.loudness_db)

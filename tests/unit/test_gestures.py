@@ -160,3 +160,27 @@ def test_nothing_remembered_is_nothing_played():
     with pytest.raises(InputError, match="let the rules perform"):
         play(Notes((Note(60, 64, 0, 1),)), statistics, gestures, FRAME_RATE_HZ, FRAMES_PER_Z)
     assert RATE_HZ == 100
+
+
+@pytest.mark.parametrize("gap_s", [0.01, 0.03, 0.1, 0.5])
+def test_a_gesture_does_not_end_at_once_where_its_note_does(gap_s):
+    gestures, measured = learned_from(take((0,) * 6))
+    statistics = replace(measured, release_db_per_s=200.0)  # these takes stop dead
+    rising = [np.linspace(-30, 30, int(n_frames)) for n_frames in gestures["n_frames"]]
+    gestures = replace(gestures, cents=np.concatenate(rising), level_db=np.full_like(gestures.level_db, -4))
+    onsets_s = 0.2 + (0.5 + gap_s) * np.arange(4)
+    notes = Notes(tuple(Note(60 + at % 2, 64, onset_s, onset_s + 0.5) for at, onset_s in enumerate(onsets_s)))
+    played = play(notes, statistics, gestures, FRAME_RATE_HZ, FRAMES_PER_Z)[0]
+    rules_own = rules.perform(notes, replace(statistics, vibrato_extent_cents=0.0), FRAME_RATE_HZ)
+    added_db = played.loudness_db - rules_own.loudness_db
+    added_cents = 1200 * np.log2(played.f0_hz / rules_own.f0_hz)
+    for note in notes.notes:  # within 25 ms it has hardly begun to fall
+        end = round(note.offset_s * FRAME_RATE_HZ)
+        assert np.abs(np.diff(added_db[end - 2 : end + 5])).max() < 1
+        assert np.abs(np.diff(added_cents[end - 2 : end + 5])).max() < 10
+
+
+def test_no_notes_are_refused_in_words():
+    gestures, statistics = learned_from(take())
+    with pytest.raises(InputError, match="perform: notes must hold at least one note"):
+        play(Notes(()), statistics, gestures, FRAME_RATE_HZ, FRAMES_PER_Z)

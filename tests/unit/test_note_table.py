@@ -150,6 +150,8 @@ def test_options_that_do_not_belong_are_refused(song, tmp_path, violin):
         run_perform(options(song, tmp_path / "notes.csv", expression=3.0))
     with pytest.raises(InputError, match="perform: --part must lie between 1 and 1, got 2"):
         run_perform(options(song, tmp_path / "notes.csv", part=2))
+    with pytest.raises(InputError, match="perform: --part must lie between 1 and 1, got 0"):
+        run_perform(options(song, tmp_path / "notes.csv", part=0))
     silence = violin.perform(Notes((Note(60, 80, 0.0, 0.5),)), performer="rules").change_loudness(-100).slice(1.2)
     with pytest.raises(InputError, match="analyze: the take holds no notes to write; leave out --notes"):
         write_take_notes(silence, violin, tmp_path / "take.mid")
