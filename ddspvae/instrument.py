@@ -66,6 +66,9 @@ class Instrument:
         self.trimmed_axes: tuple[str, ...] = tuple(card.get("trimmed_axes", ()))
         self._kept = np.array([name not in self.trimmed_axes for name in self.axis_names], dtype=np.float32)
         self.gestures = Gestures.nothing(model.config.n_z) if gestures is None else gestures
+        if self.gestures.z.shape[1] != model.config.n_z:
+            raise InputError(f"load: the gestures of {name} have {self.gestures.z.shape[1]} axes and its network "
+                             f"{model.config.n_z}; the file is damaged.")
         self.performers = ("learned", "rules") if len(self.gestures) else ("rules",)
         self._networks: LiveNetworks | None = None
         self._rooms: dict[tuple[str, float, float], tuple[Room, torch.Tensor]] = {}  # the last one asked for

@@ -46,11 +46,11 @@ def read_f0_csv(path: str | Path) -> Track:
         InputError: missing, empty, or a line that cannot be right; the sentence names the line.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        rows = list(csv.reader(Path(path).read_text(encoding="utf-8-sig").splitlines()))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"read_f0_csv: cannot read {path} ({error}).") from error
     numbers: list[tuple[float, ...]] = []
-    for line, row in enumerate(csv.reader(text.splitlines()), start=1):
+    for line, row in enumerate(rows, start=1):
         if line == 1:
             if row and _is_number(row[0]):
                 raise InputError(f"read_f0_csv: {path} line 1 must be a header; put '{','.join(HEADER)}' above it.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -66,10 +67,14 @@ class Gestures:
 
     def note(self, number: int) -> tuple[NDArray, NDArray, NDArray]:
         """Cents [n], level_db [n] and z [ceil(n / 4), Z] of one note."""
-        n_frames = self["n_frames"].astype(int)
-        start, row = int(n_frames[:number].sum()), int((-(-n_frames[:number] // ROWS_EVERY)).sum())
-        stop, last = start + n_frames[number], row + -(-n_frames[number] // ROWS_EVERY)
+        (start, row), (stop, last) = self._borders[number : number + 2]
         return self.cents[start:stop], self.level_db[start:stop], self.z[row:last]
+
+    @functools.cached_property
+    def _borders(self) -> NDArray[np.int64]:
+        """Where each note begins, and the last one ends, in the curves and in z: [N + 1, 2]."""
+        n_frames = self["n_frames"].astype(np.int64)
+        return np.pad(np.stack([n_frames, -(-n_frames // ROWS_EVERY)], axis=1).cumsum(axis=0), ((1, 0), (0, 0)))
 
     @property
     def n_bound(self) -> int:

@@ -32,6 +32,7 @@ OTHER_BEGINNING, OTHER_END = 3.0, 1.0  # bound for attacked, or the other way ro
 BREAK, AGAIN = 0.5, 2.0  # between notes that did not follow each other; of the same one twice
 WILDNESS = 0.7  # of the cost, what a seed draws
 HEAD_S, TAIL_S, SEAM_S, JOIN_S = 0.25, 0.15, 0.05, 0.04
+LEAD_S = 0.08  # at an end of a note, in which its pitch may lead over to its neighbour
 LEAVE_S = 0.2  # after a note, in which what it did beyond the rules goes back to nothing while it rings
 DEEPEST_DB = 4.5  # that a played note falls within: a transcriber hears two from 6 on
 GLIDING_SHARE = 0.25  # of the shorter of two bound notes, at most
@@ -51,7 +52,7 @@ def play(notes: Notes, statistics: Statistics, gestures: Gestures, frame_rate_hz
         seed: None takes the notes that fit best; a number draws others that fit nearly as well, the same each time.
         tail_s: seconds after the last note, for the release.
     Returns:
-        Curves of ceil((duration + tail_s) * frame_rate_hz) frames; z [M, Z], 0 (what is typical) in rests.
+        Curves of ceil((duration + tail_s) * frame_rate_hz) frames; z [M, Z], fading to 0 (what is typical) in rests.
     Raises:
         InputError: no gestures, or what `rules.perform` refuses.
     """
@@ -73,11 +74,18 @@ def play(notes: Notes, statistics: Statistics, gestures: Gestures, frame_rate_hz
     cents, swell_db = np.zeros(n_frames), np.zeros(n_frames)
     z = np.zeros((-(-n_frames // frames_per_z), gestures.z.shape[1]))
     spans = [(round(note.onset_s * frame_rate_hz), round(note.offset_s * frame_rate_hz)) for note in notes.notes]
+    bound = is_bound(notes.notes)
+    was_bound = gestures["gap_before_s"][chosen] < LEGATO_GAP_S
+    loose = np.stack([was_bound & ~bound, ~np.concatenate([bound[1:], [False]])], axis=1)
     for at, ((start, end), number) in enumerate(zip(spans, chosen)):
         stop = min(max(end, start + 1), n_frames)
         own_cents, own_level_db, own_z = gestures.note(int(number))
         position = stretch(len(own_cents) / RATE_HZ, (np.arange(start, stop) - start) / frame_rate_hz)
         cents[start:stop] = _centred(_at(own_cents, position, RATE_HZ)) * min((stop - start) / frame_rate_hz / CALM_S, 1.0)
+        for curve, is_loose in zip((cents[start:stop], cents[start:stop][::-1]), loose[at]):
+            if is_loose:  # no way from a note that is not there, and no slip of the tracker as the sound dies
+                reach = min(round(LEAD_S * frame_rate_hz), len(curve))
+                curve[:reach] *= np.linspace(0, 1, reach + 1)[:-1]
         swell_db[start:stop] = _without_holes(
             _at(own_level_db, position, RATE_HZ) * min(len(own_level_db) / RATE_HZ / length_s[at], 1.0))
         rows = slice(start // frames_per_z, -(-stop // frames_per_z))
@@ -86,12 +94,24 @@ def play(notes: Notes, statistics: Statistics, gestures: Gestures, frame_rate_hz
     for curve in (cents, swell_db):
         _join(curve, spans, round(JOIN_S * frame_rate_hz))
         _carry(curve, spans, round(LEAVE_S * frame_rate_hz), int(np.ceil(EARLIEST_S * frame_rate_hz)))
+    row_rate_hz = frame_rate_hz / frames_per_z
+    row_spans = [(start // frames_per_z, -(-end // frames_per_z)) for start, end in spans]
+    for column in z.T:
+        _carry(column, row_spans, round(LEAVE_S * row_rate_hz), 0)
     sounding = deadpan.loudness_db > REST_DB
     f0_hz = deadpan.f0_hz * 2 ** (expression * cents / (12 * CENTS_PER_SEMITONE))
     loudness_db = np.where(sounding, deadpan.loudness_db + expression * swell_db, deadpan.loudness_db)
     return (replace(deadpan, f0_hz=f0_hz.astype(np.float32),
                     loudness_db=np.maximum(loudness_db, REST_DB).astype(np.float32)),
             (expression * z).astype(np.float32))
+
+
+def is_bound(notes: tuple[Note, ...]) -> NDArray[np.bool_]:
+    """Which notes [N] of a voice are bound to the one before: as they say, or by the gap and another pitch."""
+    onset_s, offset_s, pitch = np.array([(note.onset_s, note.offset_s, note.pitch) for note in notes]).T
+    close = np.concatenate([[False], (onset_s[1:] - offset_s[:-1] < LEGATO_GAP_S) & (np.abs(np.diff(pitch)) >= 0.5)])
+    said = [note.legato for note in notes]
+    return np.array([one if own is None else own for own, one in zip(said, close)], dtype=bool)
 
 
 def choose(notes: tuple[Note, ...], level_db: NDArray, gestures: Gestures, seed: int | None = None) -> NDArray[np.int64]:
@@ -105,10 +125,7 @@ def choose(notes: tuple[Note, ...], level_db: NDArray, gestures: Gestures, seed:
     """
     onset_s, offset_s, pitch = np.array([(note.onset_s, note.offset_s, note.pitch) for note in notes]).T
     gap_s = np.maximum(np.concatenate([[9.0], onset_s[1:] - offset_s[:-1], [9.0]]), 0.0)
-    said = [note.legato for note in notes]
-    same = np.concatenate([[False], np.abs(np.diff(pitch)) < 0.5])
-    bound = np.array([one if one is not None else gap < LEGATO_GAP_S and not again
-                      for one, gap, again in zip(said, gap_s, same)])
+    bound = is_bound(notes)
     interval = np.concatenate([[0.0], np.diff(pitch), [0.0]])
     ratio = np.log((offset_s - onset_s)[:, None] * RATE_HZ / gestures["n_frames"])
     was_bound, was_left = gestures["gap_before_s"] < LEGATO_GAP_S, gestures["gap_after_s"] < LEGATO_GAP_S
