@@ -193,6 +193,8 @@ def check_transfer_options(args: Namespace) -> None:
     check_range("edit", "autotune", args.autotune, 0, 1)
     if args.threshold is not None:
         check_range("edit", "threshold", args.threshold, DB_FLOOR, 0, "it is in dB below the loudest frame")
+    if args.autotune == 0 and args.scale != "chromatic":
+        raise InputError(f"edit: --scale {args.scale} is what --autotune moves notes to; add --autotune 1.")
     read_scale(args.scale)
 
 

@@ -167,3 +167,13 @@ def test_a_wrong_scale_gets_one_sentence(text, words):
 
 def test_tonics_are_read_with_sharps_and_flats():
     assert [read_scale(f"major:{key}").tonic for key in ("C", "C#", "Db", "cb", "Bb", "B#")] == [0, 1, 1, 11, 10, 0]
+
+
+def test_a_scale_without_autotune_is_refused():
+    from argparse import Namespace
+
+    from ddspvae.performer.transfer import check_transfer_options
+
+    with pytest.raises(InputError, match=r"edit: --scale major:D is what --autotune moves notes to; add --autotune 1\."):
+        check_transfer_options(Namespace(autotune=0.0, threshold=None, scale="major:D", fit=False))
+    check_transfer_options(Namespace(autotune=0.5, threshold=None, scale="major:D", fit=False))
