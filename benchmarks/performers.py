@@ -20,7 +20,7 @@ from scipy.stats import wasserstein_distance
 from ddspvae.audio import read_audio
 from ddspvae.features.extract import extract
 from ddspvae.features.segments import segment_notes
-from ddspvae.features.statistics import attack_s, glide_s, measure, vibrato
+from ddspvae.features.statistics import Statistics, measure, measure_attack_s, measure_glide_s, measure_vibrato
 from ddspvae.midi import rules
 from ddspvae.performer import learned
 from ddspvae.performer.gestures import find_notes, learn_gestures, score_of
@@ -39,21 +39,21 @@ def describe(f0_hz: np.ndarray, periodicity: np.ndarray, loudness_db: np.ndarray
     """What the notes of a take do, by quantity."""
     notes = segment_notes(f0_hz, periodicity, loudness_db, rate_hz)
     pitch, level = hz_to_pitch(f0_hz.astype(float)), loudness_db.astype(float)
-    swings = [vibrato(pitch[start:stop], rate_hz) for start, stop, _ in notes if stop - start > HELD_S * rate_hz]
+    swings = [measure_vibrato(pitch[start:stop], rate_hz) for start, stop, _ in notes if stop - start > HELD_S * rate_hz]
     beyond = []
     for (_, stop, before), (start, end, after) in pairwise(notes):
         if start == stop and 0.8 <= abs(after - before) <= 12 and end - start > 1.25 * OVERSHOOT_S * rate_hz:
             early = pitch[start : start + round(OVERSHOOT_S * rate_hz)]
             beyond.append(float(((early - after) * np.sign(after - before)).max() * CENTS_PER_SEMITONE))
-    attacks = [attack_s(level, note, rate_hz) for note in notes]
-    glides = [glide_s(pitch, *pair, rate_hz) for pair in pairwise(notes)]
+    attacks = [measure_attack_s(level, note, rate_hz) for note in notes]
+    glides = [measure_glide_s(pitch, *pair, rate_hz) for pair in pairwise(notes)]
     found = [swing for swing in swings if swing]
     return {"vibrato extent": [extent for extent, _, _ in found], "vibrato rate": [rate for _, rate, _ in found],
             "attack": [1000 * value for value in attacks if value is not None], "overshoot": beyond,
             "glide": [1000 * value for value in glides if value is not None]}
 
 
-def score(take: Features, statistics: object) -> Notes:
+def score(take: Features, statistics: Statistics) -> Notes:
     """The notes of a take as a score would have them: on the keyboard's pitches, with velocities."""
     notes, habits, _ = score_of(take, find_notes(take), statistics)
     velocities = level_to_velocity(habits.level_db, statistics)

@@ -161,19 +161,19 @@ def cast_parts(source: Path, args: Namespace) -> list[Part]:
     from ddspvae.midi.rules import fold_octaves
     from ddspvae.midi.voices import MOST_VOICES, to_voices
 
+    loaded: dict[str, Instrument] = {}
     if args.preset != AUTO:
-        load(args.preset, args.room)
+        loaded[args.preset] = load(args.preset, args.room)
     elif args.room is not None:
         raise InputError("render: --room is one of a preset's own; name that with --preset.")
     scored = read_midi(source)
     chosen = _choose_presets(scored, args)
-    loaded: dict[str, Instrument] = {}
     parts = []
     for number, (written, preset) in enumerate(zip(scored, chosen), start=1):
         if preset == "off":
             continue
         if preset not in loaded:
-            loaded[preset] = load(preset, args.room if preset == args.preset else None)
+            loaded[preset] = load(preset)
         player = loaded[preset]
         moved = replace(player.statistics, pitch_low=player.statistics.pitch_low - args.transpose,
                         pitch_high=player.statistics.pitch_high - args.transpose)

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from ddspvae.checks import InputError, fail
 from ddspvae.evaluation.metrics import check_audio
 from ddspvae.features.loudness import centred_stft
+from ddspvae.features.segments import VOICED
 from ddspvae.signals import Performance
 from ddspvae.units import amplitude_to_db, samples_to_frames
 
@@ -37,7 +38,6 @@ LOW_HZ, HIGH_HZ = 60.0, 12_000.0
 TICKS_HZ = (100, 200, 500, 1000, 2000, 5000, 10_000)
 N_ROWS, N_COLUMNS = 320, 1000  # of the spectrogram picture
 SPAN_DB = 80.0  # from the loudest point down to the darkest colour
-VOICED = 0.5
 LEAP_OCTAVES = 0.04  # half a semitone in one frame is another note, not a glide: the line breaks there
 
 

@@ -12,6 +12,7 @@ from ddspvae.features.autocorrelation import RATE_HZ
 from ddspvae.features.cache import cached
 from ddspvae.features.f0_csv import read_f0_csv, write_f0_csv
 from ddspvae.features.paths import read_pitch_at
+from ddspvae.features.segments import VOICED
 from ddspvae.features.trackers import TRACKERS, Tracker
 from ddspvae.features.vote import settle_octave
 from ddspvae.units import samples_to_frames
@@ -19,7 +20,6 @@ from ddspvae.units import samples_to_frames
 __all__ = ["TRACKERS", "VOICED", "track_f0", "write_f0_csv"]
 
 VERSION = 2  # part of the cache key: raise it with every change of the result
-VOICED = 0.5  # from this periodicity a frame counts as pitched
 FILL_BELOW = 0.45  # less sure than this, a pitch is a guess: better the line between its neighbours
 CSV_MAY_END_EARLY_S = 0.5
 SILENCE_DB = -60.0  # below the loudest frame

@@ -115,14 +115,14 @@ def measure(features: Sequence[Features]) -> Statistics:
         # the same pitch going on is a new bow or tongue stroke at best, the ripple of a vibrato at worst
         fresh = [note for before, note in pairwise([(0, 0, 0.0), *notes])
                  if note[0] > before[1] or abs(note[2] - before[2]) >= 0.5]
-        attacks += _known(attack_s(level, note, take.frame_rate_hz) for note in fresh)
+        attacks += _known(measure_attack_s(level, note, take.frame_rate_hz) for note in fresh)
         ends = [note[0] for note in notes[1:]] + [len(level)]
         releases += _known(_release_db_per_s(level, note[0], note[1], end, take.frame_rate_hz)
                            for note, end in zip(notes, ends))
-        glides += _known(glide_s(curve, *pair, take.frame_rate_hz) for pair in pairwise(notes))
+        glides += _known(measure_glide_s(curve, *pair, take.frame_rate_hz) for pair in pairwise(notes))
         held = [curve[a:b] for a, b, _ in notes if b - a > HELD_S * take.frame_rate_hz]
         n_held += len(held)
-        vibratos += _known(vibrato(part, take.frame_rate_hz) for part in held)
+        vibratos += _known(measure_vibrato(part, take.frame_rate_hz) for part in held)
     voiced = np.concatenate(loudness)
     if len(voiced) == 0:
         raise InputError("measure: features must hold pitched frames, got none with periodicity >= 0.5; "
@@ -165,12 +165,19 @@ def _median(values: list[float], name: str) -> float:
     return float(np.median(values)) if len(values) >= FEWEST else DEFAULTS[name]
 
 
-def attack_s(level: NDArray, note: tuple[int, int, float], rate_hz: float) -> float | None:
+def measure_attack_s(level_db: NDArray, note: tuple[int, int, float], rate_hz: float) -> float | None:
     """Time from -10 to -1 dB of a note's early peak, as the length of a straight amplitude ramp from 0.
 
     On such a ramp, -10 dB lies at 0.316 of the way and -1 dB at 0.891: 0.575 of its length apart.
+
+    Args:
+        level_db: [F], of the whole take.
+        note: its first frame, the frame after its last, its pitch.
+        rate_hz: frames per second.
+    Returns:
+        seconds; None for a note that is bound to the one before.
     """
-    start, stop, _ = note
+    level, (start, stop, _) = level_db, note
     early = level[start : min(stop, start + round(0.25 * rate_hz))]
     top = start + int(early.argmax())
     peak = level[top]
@@ -202,9 +209,17 @@ def _release_db_per_s(level: NDArray, start: int, stop: int, following: int, rat
     return float(fall_db / (bottom - loud) * rate_hz) if fall_db >= 10 else None
 
 
-def glide_s(pitch: NDArray, note: tuple[int, int, float], following: tuple[int, int, float],
-             rate_hz: float) -> float | None:
-    """Time from a tenth to nine tenths of a bound interval, as the length of the whole."""
+def measure_glide_s(pitch: NDArray, note: tuple[int, int, float], following: tuple[int, int, float],
+                    rate_hz: float) -> float | None:
+    """Time from a tenth to nine tenths of a bound interval, as the length of the whole.
+
+    Args:
+        pitch: [F], MIDI numbers, of the whole take.
+        note, following: first frame, frame after the last, pitch.
+        rate_hz: frames per second.
+    Returns:
+        seconds; None where the notes do not touch, or lie less than 0.8 semitone or more than an octave apart.
+    """
     interval = following[2] - note[2]
     if following[0] != note[1] or not 0.8 <= abs(interval) <= 12:
         return None
@@ -223,8 +238,17 @@ def glide_s(pitch: NDArray, note: tuple[int, int, float], following: tuple[int, 
     return float(max(stop - start, 0.0) / rate_hz / 0.8)
 
 
-def vibrato(pitch: NDArray, rate_hz: float) -> tuple[float, float, float] | None:
-    """Extent in cents, rate in Hz and delay in s of one held note; None where it has no vibrato."""
+def measure_vibrato(pitch: NDArray, rate_hz: float) -> tuple[float, float, float] | None:
+    """How one held note vibrates once it does, and from when on; what `Statistics` is made of.
+
+    `performer.vibrato` measures another thing: the mean extent over all of a note, which a table can ask for.
+
+    Args:
+        pitch: [F], MIDI numbers, of the note.
+        rate_hz: frames per second.
+    Returns:
+        extent in cents, rate in Hz, delay in s; None where there is none.
+    """
     edge = round(0.04 * rate_hz)
     part = pitch[edge : len(pitch) - edge]
     time_s = (np.arange(len(part)) + edge) / rate_hz

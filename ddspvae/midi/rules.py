@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from ddspvae.signals import Note, Notes
 from ddspvae.units import CENTS_PER_SEMITONE, DB_FLOOR, amplitude_to_db, pitch_to_hz
 
 LEGATO_GAP_S = 0.050
+SAME_SEMITONES = 0.5  # closer pitches are one key's
 LONGEST_GLIDE_S = 0.060  # half of it before the onset: a slower glide would be heard as a late note
 LONGEST_ATTACK_S = 0.150
 EARLIEST_S = 0.015  # an attack begins up to this long before the onset, which lies where it is heard
@@ -69,6 +70,18 @@ class Habits:
         velocity = np.array([note.velocity for note in notes.notes], dtype=float)
         same = np.ones(len(velocity))
         return cls(velocity_to_level_db(velocity, statistics), statistics.attack_s * same, statistics.glide_s * same)
+
+
+def find_bound(notes: Sequence[Note]) -> NDArray[np.bool_]:
+    """Which notes [N] of one voice are bound to the one before: as they say, or, closer than 50 ms, at another pitch."""
+    onset_s, offset_s, pitch = np.array([(note.onset_s, note.offset_s, note.pitch) for note in notes]).T
+    close = (onset_s[1:] - offset_s[:-1] < LEGATO_GAP_S) & ~_is_same(pitch)
+    return np.array([False, *(by_gap if note.legato is None else note.legato for note, by_gap in zip(notes[1:], close))])
+
+
+def _is_same(pitch: NDArray) -> NDArray[np.bool_]:
+    """Which notes but the first have the pitch of the one before, [N - 1]."""
+    return np.abs(np.diff(pitch)) < SAME_SEMITONES
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,10 +157,8 @@ def _plan(notes: Notes, statistics: Statistics, frame_rate_hz: float, tail_s: fl
         raise checks.fail("perform", "notes", "not overlap", f"note {int(gap_s.argmin()) + 1} before the end of "
                           f"note {int(gap_s.argmin())}", "call to_one_voice first")
     level_db = habits.level_db
-    same = np.abs(np.diff(pitch)) < 0.5
-    bound, tongued = (np.array([note.legato is said for note in notes.notes[1:]], dtype=bool) for said in (True, False))
-    legato = np.concatenate([[False], bound | ((gap_s < LEGATO_GAP_S) & ~same & ~tongued)])
-    struck = (same | tongued) & ~legato[1:]
+    legato = find_bound(notes.notes)
+    struck = (_is_same(pitch) | [note.legato is False for note in notes.notes[1:]]) & ~legato[1:]
     # a quarter at most of the way back to the last onset, so that starts stay in order
     apart_s = np.concatenate([[np.inf], np.diff(onset_s)])
     early_s = np.minimum(np.minimum(EARLIEST_S, 0.25 * habits.attack_s), 0.25 * apart_s)

@@ -53,6 +53,11 @@ def find_onsets(curves: Tensor) -> Tensor:
                            for moved, (least, most) in ((rise_db, RISE_DB), (step, STEP_SEMITONES))))
 
 
+def from_rest(curves: Tensor) -> Tensor:
+    """Scaled curves [B, F, 3] of a whole take as `find_onsets` wants them: the first frame has always been."""
+    return torch.cat([curves[:, :1].expand(-1, ONSET_FRAMES, -1), curves], dim=1)
+
+
 class Typical(nn.Module):
     """What every attribute typically is at a pitch and a loudness, and how far takes deviate from that.
 
@@ -116,8 +121,7 @@ class Typical(nn.Module):
     def reading_weights(self, heard: Heard) -> Tensor:
         """How much each frame tells of each axis [B, F, 4]; known from the curves alone, so to the decoder too."""
         sure = (heard.periodicity >= VOICED) & (heard.loudness_db > self.loud_db - QUIET_DB)
-        curves = scale_curves(*heard.curves)
-        onset = find_onsets(torch.cat([curves[:, :1].expand(-1, ONSET_FRAMES, -1), curves], dim=1))
+        onset = find_onsets(from_rest(scale_curves(*heard.curves)))
         # a frame that is half an onset tells of neither
         return torch.cat([torch.ones_like(onset), 1 - 2 * onset, torch.ones_like(onset), 2 * onset - 1],
                          dim=-1).clamp(min=0) * sure

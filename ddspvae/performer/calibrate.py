@@ -1,4 +1,4 @@
-"""Listen to what was played and correct it: the last word on a note's brightness and attack noise has the sound."""
+"""Listen to what was played and correct it: the sound has the last word on a note's brightness and attack noise."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from ddspvae.features.partials import measure_partials
 from ddspvae.model.axes import NAMED_AXES
 from ddspvae.model.heard import Heard
 from ddspvae.performer.controls import NoteControls
-from ddspvae.performer.measure import measure_controls, note_rows
+from ddspvae.performer.measure import measure_controls
+from ddspvae.performer.realise import move_axes
 from ddspvae.signals import Features, Notes, Performance
 
 if TYPE_CHECKING:
     from ddspvae.instrument import Instrument
 
-MOST = 3.0  # standard deviations that a note is moved by, either way
+MOST = 3.0  # standard deviations, either way
 
 
 def calibrate(instrument: Instrument, performance: Performance, notes: Notes, controls: NoteControls) -> Performance:
@@ -35,18 +36,7 @@ def calibrate(instrument: Instrument, performance: Performance, notes: Notes, co
     if not instrument.config.n_z:
         return performance
     heard = measure_controls(replace(performance, z=_heard_z(instrument, performance)), notes)
-    z = performance.z.astype(np.float64)
-    rows = note_rows(performance, notes)
-    for axis, asked, found in (("brightness", controls.brightness, heard.brightness),
-                               ("bite", controls.attack_noise, heard.attack_noise)):
-        if axis not in performance.axis_names:
-            continue
-        column = performance.axis_names.index(axis)
-        for index, span in enumerate(rows):
-            until = rows[index + 1].start if index + 1 < len(rows) else len(z)
-            missing = asked[index] - found[index]
-            z[span.start : until, column] += 0.0 if np.isnan(missing) else np.clip(missing, -MOST, MOST)
-    return replace(performance, z=z)
+    return move_axes(performance, notes, controls, heard, MOST)
 
 
 @torch.inference_mode()

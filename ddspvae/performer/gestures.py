@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,9 +14,10 @@ from scipy import signal
 
 from ddspvae.checks import check_shape, fail
 from ddspvae.features.segments import VOICED, segment_notes
-from ddspvae.features.statistics import Statistics, attack_s, glide_s
-from ddspvae.midi.rules import LEGATO_GAP_S, Habits, perform
-from ddspvae.signals import Features, Note, Notes
+from ddspvae.features.statistics import Statistics, measure_attack_s, measure_glide_s
+from ddspvae.midi.rules import LEGATO_GAP_S, SAME_SEMITONES, Habits, perform
+from ddspvae.performer.transcribe import to_notes
+from ddspvae.signals import Features, Notes
 from ddspvae.units import CENTS_PER_SEMITONE, hz_to_pitch
 
 RATE_HZ = 100.0
@@ -24,9 +25,9 @@ ROWS_EVERY = 4  # of these frames there is one row of z
 NO_NEIGHBOUR_S = 9.0  # of rest before the first note and after the last
 UNKNOWN = -1.0
 MOST_CENTS, MOST_DB = 60.0, 5.0  # beyond, it is the tracker's slip or another note
-SAME_SEMITONES, STRUCK_DB = 0.5, 8.0  # the same pitch goes on, unless it falls this far in between
+STRUCK_DB = 8.0  # the same pitch goes on, unless it falls this far in between
 AUDIBLE_DB = 25.0  # below a note's level, the rules' own ramp says how it begins and ends
-LONGEST_S = 20.0
+LONGEST_S = 20.0  # half precision, in which files keep n_frames, counts to 2048
 PREFIX, PARTS = "gestures.", ("context", "cents", "level_db", "z")
 EDGE_FRAMES, MOST_SLIPS, DEEPEST_DB = 4, 2, (5.0, 9.0)  # what passes for one note; more where rests are around it
 CONTEXT = ("take", "place", "n_frames", "pitch", "level_db", "gap_before_s", "gap_after_s", "interval_before",
@@ -116,16 +117,12 @@ def learn_gestures(takes: Sequence[Features], z: Sequence[NDArray], statistics: 
         statistics: by which the rules play.
         frames_per_z: frames that share a row of z.
     """
-    context: list[list[float]] = []
-    parts: list[tuple[NDArray, NDArray, NDArray]] = []
-    for number, (take, rows) in enumerate(zip(takes, z, strict=True)):
-        found = find_notes(take)
-        if found:
-            _take_apart(number, take, rows, found, statistics, frames_per_z, context, parts)
-    if not parts:
+    heard = [note for number, (take, rows) in enumerate(zip(takes, z, strict=True))
+             for note in _take_apart(number, take, rows, statistics, frames_per_z)]
+    if not heard:
         return Gestures.nothing(z[0].shape[1] if z else 0)
-    cents, level_db, z_rows = (np.concatenate(column).astype(np.float32) for column in zip(*parts))
-    return Gestures(np.array(context, dtype=np.float32), cents, level_db, z_rows)
+    context, *curves = zip(*heard)
+    return Gestures(np.array(context, dtype=np.float32), *(np.concatenate(curve).astype(np.float32) for curve in curves))
 
 
 def find_notes(take: Features) -> list[tuple[int, int, float]]:
@@ -152,10 +149,9 @@ def score_of(take: Features, found: Sequence[tuple[int, int, float]], statistics
     """
     rate_hz = take.frame_rate_hz
     level, pitch = take.loudness_db.astype(float), hz_to_pitch(take.f0_hz.astype(float))
-    notes = Notes(tuple(Note(float(np.clip(centre, 0, 127)), 64, start / rate_hz, stop / rate_hz)
-                        for start, stop, centre in found))
-    fresh = [attack_s(level, one, rate_hz) for one in found]
-    bound = [None, *(glide_s(pitch, *pair, rate_hz) for pair in pairwise(found))]
+    notes = to_notes(found, rate_hz)
+    fresh = [measure_attack_s(level, one, rate_hz) for one in found]
+    bound = [None, *(measure_glide_s(pitch, *pair, rate_hz) for pair in pairwise(found))]
     habits = Habits(
         level_db=np.array([np.median(level[start:stop]) for start, stop, _ in found]),
         attack_s=np.array([statistics.attack_s if value is None else value for value in fresh]),
@@ -163,9 +159,12 @@ def score_of(take: Features, found: Sequence[tuple[int, int, float]], statistics
     return notes, habits, np.array([[value is not None for value in pair] for pair in zip(fresh, bound)])
 
 
-def _take_apart(number: int, take: Features, rows: NDArray, found: list[tuple[int, int, float]], statistics: Statistics,
-                frames_per_z: int, context: list[list[float]], parts: list[tuple[NDArray, NDArray, NDArray]]) -> None:
-    rate_hz = take.frame_rate_hz
+def _take_apart(number: int, take: Features, rows: NDArray, statistics: Statistics, frames_per_z: int
+                ) -> Iterator[tuple[list[float], NDArray, NDArray, NDArray]]:
+    """Context, cents, level_db and z of each note of a take that passes for one."""
+    rate_hz, found = take.frame_rate_hz, find_notes(take)
+    if not found:
+        return
     notes, habits, is_measured = score_of(take, found, statistics)
     played = perform(notes, statistics, rate_hz, expression=0.0, tail_s=len(take.f0_hz) / rate_hz - notes.duration_s,
                      habits=habits)
@@ -174,7 +173,6 @@ def _take_apart(number: int, take: Features, rows: NDArray, found: list[tuple[in
     cents = CENTS_PER_SEMITONE * (hz_to_pitch(real_f0) - hz_to_pitch(played.f0_hz.astype(float)))
     level_db = real_level - played.loudness_db
     sure = take.periodicity[: len(time_s)] >= VOICED
-    edges = [-NO_NEIGHBOUR_S, *(stop / rate_hz for _, stop, _ in found)], [start / rate_hz for start, _, _ in found]
     for at, (start, stop, pitch) in enumerate(found):
         length_s = min((stop - start) / rate_hz, LONGEST_S)
         n_frames = max(int(length_s * RATE_HZ), 1)
@@ -182,19 +180,18 @@ def _take_apart(number: int, take: Features, rows: NDArray, found: list[tuple[in
         inside = slice(start, stop)
         heard = played.loudness_db[inside] > habits.level_db[at] - AUDIBLE_DB
         before, after = (found[at - 1] if at else None), (found[at + 1] if at + 1 < len(found) else None)
-        gap_before_s = min(edges[1][at] - edges[0][at], NO_NEIGHBOUR_S) if before else NO_NEIGHBOUR_S
-        gap_after_s = min(edges[1][at + 1] - stop / rate_hz, NO_NEIGHBOUR_S) if after else NO_NEIGHBOUR_S
+        gap_before_s = min((start - before[1]) / rate_hz, NO_NEIGHBOUR_S) if before else NO_NEIGHBOUR_S
+        gap_after_s = min((after[0] - stop) / rate_hz, NO_NEIGHBOUR_S) if after else NO_NEIGHBOUR_S
         own_cents = _read(time_s[inside], cents[inside], sure[inside], instants)
         own_level_db = _read(time_s[inside], level_db[inside], heard, instants)
         if not _is_clean(own_cents, own_level_db, min(gap_before_s, gap_after_s) >= LEGATO_GAP_S):
             continue
         row_at = (instants[::ROWS_EVERY] * rate_hz / frames_per_z).astype(int).clip(0, len(rows) - 1)
-        parts.append((own_cents.clip(-MOST_CENTS, MOST_CENTS), own_level_db.clip(-MOST_DB, MOST_DB), rows[row_at]))
-        context.append([
-            number, at, n_frames, pitch, habits.level_db[at], gap_before_s, gap_after_s,
-            pitch - before[2] if before else 0.0, after[2] - pitch if after else 0.0,
-            *(value if known else UNKNOWN for value, known in zip((habits.attack_s[at], habits.glide_s[at]),
-                                                                  is_measured[at]))])
+        begun = (value if known else UNKNOWN for value, known in zip((habits.attack_s[at], habits.glide_s[at]),
+                                                                    is_measured[at]))
+        context = [number, at, n_frames, pitch, habits.level_db[at], gap_before_s, gap_after_s,
+                   pitch - before[2] if before else 0.0, after[2] - pitch if after else 0.0, *begun]
+        yield context, own_cents.clip(-MOST_CENTS, MOST_CENTS), own_level_db.clip(-MOST_DB, MOST_DB), rows[row_at]
 
 
 def _is_clean(cents: NDArray, level_db: NDArray, is_alone: bool) -> bool:

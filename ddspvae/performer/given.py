@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ddspvae.checks import InputError, check_choice, check_range, check_shape, fail
-from ddspvae.features.f0_csv import read_f0_csv
+from ddspvae.features.f0_csv import read_f0_csv, read_rows
 from ddspvae.features.segments import VOICED
 from ddspvae.performance import Performance
 from ddspvae.units import DB_FLOOR, hz_to_pitch
@@ -110,10 +109,7 @@ def read_given_csv(path: str | Path, curve: str) -> Given:
     Raises:
         InputError: missing, empty, or a line that cannot be right; the sentence names the line.
     """
-    try:
-        rows = list(csv.reader(Path(path).read_text(encoding="utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"read_given_csv: cannot read {path} ({error}).") from error
+    rows = read_rows("read_given_csv", path)
     column = COLUMNS.get(curve, curve)
     header = [cell.strip() for cell in rows[0]] if rows else []
     if curve == "f0" and len(header) == 3:

@@ -18,9 +18,9 @@ from scipy import signal
 
 from ddspvae.checks import check_range, fail
 from ddspvae.features.statistics import Statistics
-from ddspvae.midi.rules import EARLIEST_S, LEGATO_GAP_S, REST_DB, Curves, Habits, perform
+from ddspvae.midi.rules import EARLIEST_S, LEGATO_GAP_S, REST_DB, Curves, Habits, find_bound, perform
 from ddspvae.midi.shapes import velocity_to_level_db
-from ddspvae.performer.gestures import RATE_HZ, ROWS_EVERY, UNKNOWN, Gestures
+from ddspvae.performer.gestures import NO_NEIGHBOUR_S, RATE_HZ, ROWS_EVERY, UNKNOWN, Gestures
 from ddspvae.signals import Note, Notes
 from ddspvae.units import CENTS_PER_SEMITONE
 
@@ -74,7 +74,7 @@ def play(notes: Notes, statistics: Statistics, gestures: Gestures, frame_rate_hz
     cents, swell_db = np.zeros(n_frames), np.zeros(n_frames)
     z = np.zeros((-(-n_frames // frames_per_z), gestures.z.shape[1]))
     spans = [(round(note.onset_s * frame_rate_hz), round(note.offset_s * frame_rate_hz)) for note in notes.notes]
-    bound = is_bound(notes.notes)
+    bound = find_bound(notes.notes)
     was_bound = gestures["gap_before_s"][chosen] < LEGATO_GAP_S
     loose = np.stack([was_bound & ~bound, ~np.concatenate([bound[1:], [False]])], axis=1)
     for at, ((start, end), number) in enumerate(zip(spans, chosen)):
@@ -106,14 +106,6 @@ def play(notes: Notes, statistics: Statistics, gestures: Gestures, frame_rate_hz
             (expression * z).astype(np.float32))
 
 
-def is_bound(notes: tuple[Note, ...]) -> NDArray[np.bool_]:
-    """Which notes [N] of a voice are bound to the one before: as they say, or by the gap and another pitch."""
-    onset_s, offset_s, pitch = np.array([(note.onset_s, note.offset_s, note.pitch) for note in notes]).T
-    close = np.concatenate([[False], (onset_s[1:] - offset_s[:-1] < LEGATO_GAP_S) & (np.abs(np.diff(pitch)) >= 0.5)])
-    said = [note.legato for note in notes]
-    return np.array([one if own is None else own for own, one in zip(said, close)], dtype=bool)
-
-
 def choose(notes: tuple[Note, ...], level_db: NDArray, gestures: Gestures, seed: int | None = None) -> NDArray[np.int64]:
     """The gestures [N] that fit a score's notes and each other best, by dynamic programming.
 
@@ -124,8 +116,8 @@ def choose(notes: tuple[Note, ...], level_db: NDArray, gestures: Gestures, seed:
         seed: None for the best; a number adds a random cost to each.
     """
     onset_s, offset_s, pitch = np.array([(note.onset_s, note.offset_s, note.pitch) for note in notes]).T
-    gap_s = np.maximum(np.concatenate([[9.0], onset_s[1:] - offset_s[:-1], [9.0]]), 0.0)
-    bound = is_bound(notes)
+    gap_s = np.maximum(np.concatenate([[NO_NEIGHBOUR_S], onset_s[1:] - offset_s[:-1], [NO_NEIGHBOUR_S]]), 0.0)
+    bound = find_bound(notes)
     interval = np.concatenate([[0.0], np.diff(pitch), [0.0]])
     ratio = np.log((offset_s - onset_s)[:, None] * RATE_HZ / gestures["n_frames"])
     was_bound, was_left = gestures["gap_before_s"] < LEGATO_GAP_S, gestures["gap_after_s"] < LEGATO_GAP_S

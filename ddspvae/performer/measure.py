@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ddspvae.features.f0 import VOICED
+from ddspvae.features.segments import VOICED
 from ddspvae.features.statistics import Statistics
-from ddspvae.model.axes import ONSET_FRAMES, find_onsets
+from ddspvae.model.axes import find_onsets, from_rest
 from ddspvae.model.stack import scale_curves
 from ddspvae.performer.controls import ControlRanges, NoteControls, measure_ranges
 from ddspvae.performer.shape import inner_frames, measure_shape
@@ -91,6 +91,6 @@ def _onset_rows(performance: Performance) -> NDArray:
     """
     scaled = scale_curves(*(torch.tensor(curve)[None, :, None] for curve in (
         performance.f0_hz, performance.periodicity, performance.loudness_db)))
-    onset = find_onsets(torch.cat([scaled[:, :1].expand(-1, ONSET_FRAMES, -1), scaled], dim=1))[0, :, 0].numpy()
+    onset = find_onsets(from_rest(scaled))[0, :, 0].numpy()
     tells = _by_rows(np.maximum(2 * onset - 1, 0) * (performance.periodicity >= VOICED), performance)
     return np.where(tells > LEAST_ONSET, tells, 0.0) * _by_rows(db_to_amplitude(performance.loudness_db), performance)

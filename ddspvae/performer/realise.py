@@ -58,7 +58,7 @@ def realise(instrument: Instrument, notes: Notes, controls: NoteControls, *, see
     cents = _vibrato(played, notes, controls, instrument.statistics)
     shaped = replace(played, f0_hz=played.f0_hz * semitones_to_ratio(cents / CENTS_PER_SEMITONE),
                      loudness_db=_loudness(played, notes, controls))
-    return replace(shaped, z=_z(shaped, notes, controls))
+    return move_axes(shaped, notes, controls, measure_controls(shaped, notes))
 
 
 def _one_line(notes: Notes) -> Notes:
@@ -114,17 +114,21 @@ def _loudness(played: Performance, notes: Notes, controls: NoteControls) -> NDAr
     return np.where(base > DB_FLOOR, np.maximum(base + change, DB_FLOOR), base)
 
 
-def _z(shaped: Performance, notes: Notes, controls: NoteControls) -> NDArray:
-    """z with the axes brightness and bite moved, note by note, to the means asked for."""
-    z = shaped.z.astype(np.float64)
-    rows = note_rows(shaped, notes)
-    now = measure_controls(shaped, notes)
-    for axis, asked, found in (("brightness", controls.brightness, now.brightness),
-                               ("bite", controls.attack_noise, now.attack_noise)):
-        if axis not in shaped.axis_names:
-            continue
-        column = shaped.axis_names.index(axis)
-        for index, span in enumerate(rows):
-            until = rows[index + 1].start if index + 1 < len(rows) else len(z)
-            z[span.start : until, column] += asked[index] - found[index]
-    return z
+def move_axes(performance: Performance, notes: Notes, asked: NoteControls, found: NoteControls, most: float = np.inf
+              ) -> Performance:
+    """The performance with the axes brightness and bite moved, note by note, by what was asked for less what was found.
+
+    Args:
+        performance: that plays the notes.
+        notes, asked, found: one row of controls a note; where one is NaN, nothing moves.
+        most: standard deviations that a note is moved by, either way.
+    """
+    z = performance.z.astype(np.float64)
+    rows = note_rows(performance, notes)
+    ends = [*(span.start for span in rows[1:]), len(z)]
+    for axis, missing in (("brightness", asked.brightness - found.brightness),
+                          ("bite", asked.attack_noise - found.attack_noise)):
+        if axis in performance.axis_names:
+            for span, end, by in zip(rows, ends, np.nan_to_num(missing).clip(-most, most)):
+                z[span.start : end, performance.axis_names.index(axis)] += by
+    return replace(performance, z=z)

@@ -37,8 +37,7 @@ def transcribe(take: Performance | Features, statistics: Statistics | None = Non
     """
     rate_hz, loudness_db = take.frame_rate_hz, np.asarray(take.loudness_db, dtype=np.float64)
     segments = segment_notes(take.f0_hz, take.periodicity, loudness_db, rate_hz)
-    notes = Notes(tuple(Note(float(np.clip(pitch, 0, 127)), 64, start / rate_hz, stop / rate_hz)
-                        for start, stop, pitch in segments))
+    notes = to_notes(segments, rate_hz)
     if not segments:
         return notes
     if statistics is not None:
@@ -51,6 +50,12 @@ def transcribe(take: Performance | Features, statistics: Statistics | None = Non
         velocities = level_to_velocity(levels_db, statistics)
     return replace(notes, notes=tuple(replace(note, velocity=int(velocity))
                                       for note, velocity in zip(notes.notes, velocities)))
+
+
+def to_notes(segments: Sequence[tuple[int, int, float]], frame_rate_hz: float) -> Notes:
+    """What `segment_notes` found, (first frame, frame after the last, pitch), as a score; every velocity is 64."""
+    return Notes(tuple(Note(float(np.clip(pitch, 0, 127)), 64, start / frame_rate_hz, stop / frame_rate_hz)
+                       for start, stop, pitch in segments))
 
 
 def level_to_velocity(level_db: NDArray, statistics: Statistics) -> NDArray[np.int_]:
