@@ -158,7 +158,8 @@ def _plan(notes: Notes, statistics: Statistics, frame_rate_hz: float, tail_s: fl
                           f"note {int(gap_s.argmin())}", "call to_one_voice first")
     level_db = habits.level_db
     legato = find_bound(notes.notes)
-    struck = (_is_same(pitch) | [note.legato is False for note in notes.notes[1:]]) & ~legato[1:]
+    tongued = np.array([note.legato is False for note in notes.notes[1:]], dtype=bool)
+    struck = (_is_same(pitch) | tongued) & ~legato[1:]
     # a quarter at most of the way back to the last onset, so that starts stay in order
     apart_s = np.concatenate([[np.inf], np.diff(onset_s)])
     early_s = np.minimum(np.minimum(EARLIEST_S, 0.25 * habits.attack_s), 0.25 * apart_s)
