@@ -119,7 +119,8 @@ def test_edit_warns_of_a_take_out_of_range_and_refuses_wrong_options(capsys, tmp
     assert "100% of the sounding frames lie outside the trained range in pitch" in capsys.readouterr().err
     for option, words in ((("--threshold", "6"), "threshold must lie between -120 and 0"),
                           (("--autotune", "2"), "autotune must lie between 0 and 1"),
-                          (("--scale", "mayor"), "did you mean 'major'")):
+                          (("--autotune", "1", "--scale", "mayor"), "did you mean 'major'"),
+                          (("--scale", "minor"), "add --autotune 1")):
         assert main([*argv, *option]) == 2
         assert words in capsys.readouterr().err
 
