@@ -1,6 +1,7 @@
-# make demo   a melody from a MIDI file, played by the learned violin: out/demo.wav
-# make test   the tests
-# make check  lint, types, doctests, README blocks, examples, an hour of streaming
+# make demo     a melody from a MIDI file, played by the learned violin: out/demo.wav
+# make gallery  a piece for every preset and one for all together, with pictures: gallery/index.html
+# make test     the tests
+# make check    lint, types, doctests, README blocks, examples, an hour of streaming
 # Each does its own set-up in .venv, pinned by constraints.txt (Python 3.11 or newer).
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # two threads that spin beside one busy core are many times slower than threads that sleep
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test check clean
+.PHONY: demo gallery test check clean
 
 .venv/.player: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -26,6 +27,9 @@ demo: .venv/.player
 	$(BIN)/ddspvae render examples/melody.mid --preset violin --out out/demo.wav
 	@echo "Listen to out/demo.wav"
 
+gallery: .venv/.developer
+	$(BIN)/python examples/gallery --out gallery
+
 test: .venv/.developer
 	$(BIN)/python -m pytest
 
@@ -37,4 +41,4 @@ check: .venv/.developer
 	$(BIN)/python -m pytest --run-hour tests/truths/test_stream.py -k hour
 
 clean:
-	rm -rf .venv out build *.egg-info
+	rm -rf .venv out gallery build *.egg-info

@@ -61,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--given", action="append", default=[], metavar="CURVE=FILE[@FROM-TO]",
                      help="follow a curve of a take, a performance or a CSV file: loudness=take.wav, f0=hum.npz@1.5-4")
     sub.add_argument("--fold", action="store_true", help="move notes outside the learned range by octaves")
+    sub.add_argument("--as-recorded", action="store_true", help="leave instruments as loud as their recordings were")
     sub.add_argument("--stems", metavar="DIR", help="write every part to its own file too, as it stands in the mix")
     sub.add_argument("--save-performance", metavar="P.npz", help="keep the curves that were played (one voice only)")
 
@@ -102,6 +103,8 @@ def build_parser() -> argparse.ArgumentParser:
                      help="gaussian, or whole numbers: vq, rvq, fsq (default gaussian)")
     sub.add_argument("--encoder", default="harmonics", metavar="NAME",
                      help="what hears axes without names: harmonics (default), mel, waveform or transformer")
+    sub.add_argument("--many", action="store_true", help="RECORDINGS holds a folder for each of several instruments; learn "
+                     "them all in one model, played as my.safetensors:NAME")
     sub.add_argument("--from", dest="start_from", metavar="PRESET", help="start from another instrument")
     sub.add_argument("--tracker", default="swift", metavar="NAME", help="swift, crepe or crepe-full")
     sub.add_argument("--holdout", action="append", default=[], metavar="FILE", help="leave this recording out entirely")

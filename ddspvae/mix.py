@@ -1,4 +1,4 @@
-"""The desk: how loud each part stands in the mix, and where, as its volume and pan controllers say."""
+"""The desk: instruments brought to one level, then each part as loud and where its volume and pan controllers say."""
 
 from __future__ import annotations
 
@@ -8,12 +8,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddspvae.audio import Audio, count_channels
+from ddspvae.features.statistics import Statistics
+from ddspvae.midi.shapes import velocity_to_level_db
 from ddspvae.signals import CONTROLLERS, Steps
+from ddspvae.units import db_to_amplitude
 
 GRID_S = 0.001
 SMOOTH_GRID = 5  # points to either side: a step takes 10 ms, half of them before it is written
 KERNEL = np.hanning(2 * SMOOTH_GRID + 3)[1:-1] / np.hanning(2 * SMOOTH_GRID + 3).sum()
 MIDDLE = 0.5
+SCORED = np.arange(64, 113)  # velocities from mezzopiano to fortissimo, where most notes are written
+
+
+def typical_level_db(statistics: Statistics) -> float:
+    """How loud an instrument is from mezzopiano to fortissimo, A-weighted dB: the mean over velocities 64 to 112."""
+    return float(velocity_to_level_db(SCORED, statistics).mean())
+
+
+def balance(players: Mapping[str, Statistics], level_db: float | None = None) -> dict[str, float]:
+    """The gain that makes instruments equally loud, so that volume and velocity mean the same to all of them.
+
+    Each is as loud as its recordings were, which lie 20 dB and more apart. What a velocity sounds like is known from
+    the statistics in closed form (midi.shapes), so nothing need be rendered to be measured.
+
+    Args:
+        players: statistics of the instruments that play together, by name.
+        level_db: the `typical_level_db` that all are brought to; None takes their mean, so that one alone stays as it is.
+    Returns:
+        dB by name; where level_db is None they add up to 0.
+    """
+    levels = {name: typical_level_db(statistics) for name, statistics in players.items()}
+    if level_db is None and levels:
+        level_db = sum(levels.values()) / len(levels)
+    return {name: (level_db or 0.0) - level for name, level in levels.items()}
 
 
 def is_panned(controllers: Mapping[str, Steps]) -> bool:
@@ -21,7 +48,8 @@ def is_panned(controllers: Mapping[str, Steps]) -> bool:
     return any(value != MIDDLE for _, value in controllers.get("pan", ()))
 
 
-def place(blocks: Iterable[Audio], controllers: Mapping[str, Steps], sample_rate: int, *, stereo: bool) -> Iterator[Audio]:
+def place(blocks: Iterable[Audio], controllers: Mapping[str, Steps], sample_rate: int, *, stereo: bool,
+          gain_db: float = 0.0) -> Iterator[Audio]:
     """A part as it stands in the mix.
 
     - Volume v is 40 log10(v / v0) dB, where v0 = 100/127 is what holds when it was never sent.
@@ -34,16 +62,17 @@ def place(blocks: Iterable[Audio], controllers: Mapping[str, Steps], sample_rate
         controllers: of a Notes; "volume" and "pan" are read.
         sample_rate: Hz.
         stereo: place mono in stereo; without it mono stays mono, whatever the pan.
+        gain_db: of the instrument, see `balance`.
     Returns:
         blocks, [2, T] each in stereo; the same ones where nothing is asked.
     Source: General MIDI 1 Developer Guidelines, volume; RP-036, default pan formula.
     """
     volume, pan = controllers.get("volume", ()), controllers.get("pan", ())
-    first = 0
+    first, own = 0, db_to_amplitude(gain_db)
     for block in blocks:
         n_samples, is_mono = block.shape[-1], count_channels(block) == 1
-        gain = _at_samples(_volume_to_amplitude(volume, first, n_samples, sample_rate), first, n_samples, sample_rate)
-        if (not volume and not pan and stereo != is_mono) or not block.size:
+        gain = own * _at_samples(_volume_to_amplitude(volume, first, n_samples, sample_rate), first, n_samples, sample_rate)
+        if (not volume and not pan and not gain_db and stereo != is_mono) or not block.size:
             yield block
         elif is_mono and not stereo:
             yield (block * gain).astype(np.float32)

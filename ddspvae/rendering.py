@@ -95,7 +95,7 @@ def _render_line(source: Path, args: Namespace, began: float) -> None:
 
 def _render_score(source: Path, args: Namespace, began: float) -> None:
     from ddspvae.audio import count_channels
-    from ddspvae.mix import is_panned
+    from ddspvae.mix import balance, is_panned
 
     parts = cast_parts(source, args)
     for option in ("--save-performance" if args.save_performance else "", "--given" if args.given else ""):
@@ -115,10 +115,11 @@ def _render_score(source: Path, args: Namespace, began: float) -> None:
     stereo = args.stereo or any(is_panned(part.notes.controllers) for part in parts)
     n_channels = 2 if stereo or (ir is not None and count_channels(ir) == 2) else 1
     tail = 0 if ir is None else ir.shape[-1]
+    gains_db = {} if args.as_recorded else balance({part.preset: part.player.statistics for part in parts})
     kept: list[Performance] = []
     sounds, voice = [], 0
     for part in parts:
-        blocks = _play(part, args, ir, voice, stereo, kept)
+        blocks = _play(part, args, ir, voice, stereo, gains_db.get(part.preset, 0.0), kept)
         n_samples = round((part.notes.duration_s + TAIL_S) * rate) + tail
         sounds.append(Sound(part.title, blocks, rate, n_samples, n_channels))
         voice += len(part.lines)
@@ -137,8 +138,8 @@ def _describe(part: Part) -> str:
     return f"part {part.number}{named} is played by {part.preset} ({voices})."
 
 
-def _play(part: Part, args: Namespace, ir: Audio | None, voice: int, stereo: bool, kept: list[Performance]
-          ) -> Iterator[Audio]:
+def _play(part: Part, args: Namespace, ir: Audio | None, voice: int, stereo: bool, gain_db: float,
+          kept: list[Performance]) -> Iterator[Audio]:
     """The sound of a part as it stands in the mix; performed when its first block is asked for, then forgotten."""
     from ddspvae.mix import place
 
@@ -150,7 +151,7 @@ def _play(part: Part, args: Namespace, ir: Audio | None, voice: int, stereo: boo
         kept.extend(takes)
     blocks = player.resynthesize_blocks(takes, dry=args.dry, seed=args.seed or 0, voice=voice, ir=ir, wet_db=args.wet,
                                         decay=args.decay)
-    yield from place(blocks, part.notes.controllers, player.config.sample_rate, stereo=stereo)
+    yield from place(blocks, part.notes.controllers, player.config.sample_rate, stereo=stereo, gain_db=gain_db)
 
 
 def cast_parts(source: Path, args: Namespace) -> list[Part]:
@@ -197,7 +198,7 @@ def _choose_presets(parts: Sequence[Notes], args: Namespace) -> list[str]:
     chosen = _track_presets(args.track, len(parts))
     if args.preset != AUTO:
         return [chosen.get(number, args.preset) for number in range(1, len(parts) + 1)]
-    cards = {name: read_card(find_preset(name)) for name in list_presets()}
+    cards = {name: card for name in list_presets() if not (card := read_card(find_preset(name))).get("timbres")}
     return [chosen.get(number) or choose_preset(part, cards, transpose=args.transpose)
             for number, part in enumerate(parts, start=1)]
 

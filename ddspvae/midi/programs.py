@@ -11,20 +11,22 @@ from ddspvae.checks import InputError
 from ddspvae.signals import Notes
 
 ENOUGH = 0.75  # share of a part's notes in range above which the family decides
+HOME = 0.4  # of the way up its range lies what an instrument is mostly written for: the top is for climaxes
 NAMED_BEFORE = (0, 48, 49, 50, 51)  # piano, which is what was never set, and string ensembles: a track's name says more
 
 # families by kinship, the nearest first; sustained families are learned better, so struck ones come last
 KIN: Mapping[str, tuple[str, ...]] = {
-    "string": ("string", "voice", "reed", "pipe", "brass", "plucked", "keys", "percussion"),
-    "plucked": ("plucked", "string", "keys", "percussion", "reed", "pipe", "voice", "brass"),
-    "brass": ("brass", "reed", "string", "voice", "pipe", "plucked", "keys", "percussion"),
-    "reed": ("reed", "pipe", "brass", "string", "voice", "plucked", "keys", "percussion"),
-    "pipe": ("pipe", "reed", "voice", "string", "brass", "plucked", "keys", "percussion"),
-    "voice": ("voice", "string", "pipe", "reed", "brass", "plucked", "keys", "percussion"),
-    "keys": ("keys", "plucked", "percussion", "string", "reed", "pipe", "brass", "voice"),
-    "organ": ("organ", "reed", "pipe", "string", "brass", "voice", "keys", "plucked", "percussion"),
-    "synth": ("synth", "string", "voice", "reed", "pipe", "brass", "plucked", "keys", "percussion"),
-    "percussion": ("percussion", "plucked", "keys", "pipe", "reed", "string", "brass", "voice"),
+    "string": ("string", "voice", "reed", "pipe", "brass", "sax", "plucked", "keys", "percussion"),
+    "plucked": ("plucked", "string", "keys", "percussion", "reed", "pipe", "sax", "voice", "brass"),
+    "brass": ("brass", "sax", "reed", "string", "voice", "pipe", "plucked", "keys", "percussion"),
+    "reed": ("reed", "sax", "pipe", "brass", "string", "voice", "plucked", "keys", "percussion"),
+    "sax": ("sax", "reed", "brass", "pipe", "string", "voice", "plucked", "keys", "percussion"),
+    "pipe": ("pipe", "reed", "voice", "string", "sax", "brass", "plucked", "keys", "percussion"),
+    "voice": ("voice", "string", "pipe", "reed", "brass", "sax", "plucked", "keys", "percussion"),
+    "keys": ("keys", "plucked", "percussion", "string", "reed", "pipe", "brass", "sax", "voice"),
+    "organ": ("organ", "reed", "pipe", "string", "brass", "voice", "sax", "keys", "plucked", "percussion"),
+    "synth": ("synth", "string", "voice", "reed", "pipe", "brass", "sax", "plucked", "keys", "percussion"),
+    "percussion": ("percussion", "plucked", "keys", "pipe", "reed", "string", "brass", "sax", "voice"),
 }
 
 
@@ -56,10 +58,10 @@ INSTRUMENTS: Mapping[str, tuple[str, int, int, tuple[str, ...]]] = {
     "oboe": ("reed", 58, 91, ("oboi", "english horn", "cor anglais")),
     "clarinet": ("reed", 50, 94, ("clarinetto", "klarinette", "clarinette")),
     "bassoon": ("reed", 34, 75, ("fagotto", "fagott", "basson")),
-    "saxophone-soprano": ("reed", 56, 88, ("soprano sax",)),
-    "saxophone-alto": ("reed", 49, 81, ("alto sax", "saxophone", "sax")),
-    "saxophone-tenor": ("reed", 44, 76, ("tenor sax",)),
-    "saxophone-baritone": ("reed", 36, 69, ("baritone sax", "bari sax")),
+    "saxophone-soprano": ("sax", 56, 88, ("soprano sax",)),
+    "saxophone-alto": ("sax", 49, 81, ("alto sax", "saxophone", "sax")),
+    "saxophone-tenor": ("sax", 44, 76, ("tenor sax",)),
+    "saxophone-baritone": ("sax", 36, 69, ("baritone sax", "bari sax")),
     "trumpet": ("brass", 55, 84, ("tromba", "trompete", "trompette", "cornet")),
     "horn": ("brass", 34, 77, ("corno", "corni", "cor")),
     "trombone": ("brass", 34, 72, ("posaune",)),
@@ -88,17 +90,27 @@ OTHERS: Mapping[range, tuple[str, int, int]] = {
     range(32, 40): ("plucked", 28, 67),  # basses
     range(44, 45): ("string", 28, 100),  # tremolo
     range(45, 46): ("plucked", 28, 100),  # pizzicato
-    range(47, 48): ("percussion", 36, 57),  # timpani
+    range(47, 48): ("string", 36, 57),  # timpani stand under the orchestra as its basses do
     range(48, 52): ("string", 28, 96),
-    range(55, 56): ("percussion", 36, 84),  # orchestra hit
+    range(55, 56): ("string", 36, 84),  # orchestra hit
     range(61, 64): ("brass", 36, 84),
     range(75, 80): ("pipe", 60, 96),
-    range(80, 88): ("synth", 36, 96),  # leads
-    range(88, 104): ("synth", 36, 96),  # pads and effects
+    range(80, 81): ("reed", 48, 96),  # a square wave is hollow, as a clarinet is
+    range(81, 82): ("synth", 36, 96),
+    range(82, 84): ("pipe", 60, 96),  # calliope, chiff
+    range(84, 85): ("plucked", 40, 88),  # charang
+    range(85, 86): ("voice", 43, 84),
+    range(86, 87): ("synth", 36, 96),
+    range(87, 88): ("plucked", 28, 67),  # bass and lead
+    range(88, 91): ("synth", 36, 96),  # pads
+    range(91, 92): ("voice", 43, 84),
+    range(92, 104): ("synth", 36, 96),  # pads and effects
     range(104, 109): ("plucked", 48, 84),  # sitar, banjo, shamisen, koto, kalimba
     range(109, 110): ("reed", 60, 81),  # bagpipe
     range(111, 112): ("reed", 60, 84),  # shanai
-    range(112, 128): ("percussion", 36, 96),
+    range(112, 116): ("percussion", 60, 96),
+    range(116, 119): ("string", 28, 60),  # taiko, toms: as timpani
+    range(119, 128): ("percussion", 36, 96),
 }
 
 PROGRAMS: tuple[Program, ...] = tuple(
@@ -136,7 +148,7 @@ def choose_preset(notes: Notes, cards: Mapping[str, Mapping[str, Any]], *, trans
     """The preset that comes nearest to what a part asks for.
 
     Of those whose trained range holds at least three quarters of the notes (or else comes nearest to that): the very
-    instrument; then the nearest family; then the most notes in range; then the range nearest to the compass asked for.
+    instrument; then the nearest family; then the most notes in range; then the one whose home register the part is in.
 
     Args:
         notes: a part.
@@ -150,6 +162,7 @@ def choose_preset(notes: Notes, cards: Mapping[str, Mapping[str, Any]], *, trans
     asked = program_of(notes)
     kin = KIN[asked.family]
     pitches = [note.pitch + transpose for note in notes.notes]
+    middle = sum(pitches) / len(pitches) if pitches else (asked.low + asked.high) / 2
 
     def cost(name: str) -> tuple[float, bool, int, float, float, str]:
         statistics = cards[name]["statistics"]
@@ -160,6 +173,6 @@ def choose_preset(notes: Notes, cards: Mapping[str, Mapping[str, Any]], *, trans
         distance = kin.index(family) if family in kin else len(kin)
         is_same = bool(instrument) and instrument == asked.instrument
         return (round(max(ENOUGH - share, 0.0), 1), not is_same, distance, -round(share, 2),
-                abs(low - asked.low) + abs(high - asked.high), name)
+                abs(low + HOME * (high - low) - middle), name)
 
     return min(cards, key=cost)

@@ -3,9 +3,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ddspvae.mix import is_panned, place
+from ddspvae.features.statistics import Statistics
+from ddspvae.mix import balance, is_panned, place, typical_level_db
 
 RATE = 48_000
+
+
+def player(softest_db: float, loudest_db: float) -> Statistics:
+    """An instrument whose levels are spread evenly between two."""
+    return Statistics(55, 96, tuple(np.linspace(softest_db, loudest_db, 101)), -80, 0.05, 120, 10, 5.5, 0.2, 0.04, 3)
+
 
 
 def tone(seconds: float = 1.0, f0_hz: float = 440.0) -> np.ndarray:
@@ -94,3 +101,39 @@ def test_the_audio_that_comes_in_is_left_alone():
 def test_only_what_leaves_the_middle_is_panned():
     assert not is_panned({}) and not is_panned({"pan": ((0.0, 0.5),), "volume": ((0.0, 0.1),)})
     assert is_panned({"pan": ((0.0, 0.5), (3.0, 0.6))})
+
+
+def test_the_typical_level_is_the_middle_of_the_written_velocities():
+    # velocity 88 is 87/126 of the way from quantile 0.05 to 0.98, which is 0.692: of 0 to 100 dB the 69.2
+    assert typical_level_db(player(-100, 0)) == pytest.approx(-100 + 69.214, abs=0.01)
+
+
+def test_balanced_instruments_are_equally_loud_and_one_alone_is_left_as_it_is():
+    players = {"flute": player(-40, -5), "trombone": player(-60, -14), "violin": player(-35, -12)}
+    gains_db = balance(players)
+    levels = [typical_level_db(players[name]) + gains_db[name] for name in players]
+    assert np.ptp(levels) < 1e-9 and sum(gains_db.values()) == pytest.approx(0)
+    assert gains_db["trombone"] > gains_db["violin"] > gains_db["flute"]
+    assert balance({"flute": players["flute"]}) == {"flute": 0}
+    assert balance({}) == {}
+
+
+def test_instruments_are_brought_to_the_level_that_is_asked_for():
+    gains_db = balance({"flute": player(-40, -5)}, -20.0)
+    assert typical_level_db(player(-40 + gains_db["flute"], -5 + gains_db["flute"])) == pytest.approx(-20)
+    assert balance({"flute": player(-40, -5)}, 0.0)["flute"] > 0, "0 dB is a level, not the lack of one"
+
+
+@pytest.mark.parametrize("stereo", [False, True])
+@pytest.mark.parametrize("controllers", [{}, {"volume": ((0.0, 1.0),), "pan": ((0.0, 0.2),)}])
+def test_the_gain_of_an_instrument_is_in_decibels_whatever_else_is_sent(stereo, controllers):
+    audio = tone()
+    plain, louder = (np.concatenate(list(place([audio], controllers, RATE, stereo=stereo, gain_db=gain_db)), axis=-1)
+                     for gain_db in (0.0, 6.0))
+    assert np.allclose(louder, 10 ** (6 / 20) * plain, rtol=1e-5, atol=1e-7) and np.abs(plain).max() > 0.1
+
+
+def test_a_gain_reaches_a_stereo_room_that_is_not_panned():
+    room = np.stack([tone(), tone(f0_hz=660.0)])
+    [louder] = place([room], {}, RATE, stereo=True, gain_db=-6.0)
+    assert np.allclose(louder, 10 ** (-6 / 20) * room, atol=1e-6)
