@@ -1,9 +1,14 @@
 """What each part is worth: distortion on held-out recordings without it, or with another in its place.
 
     python benchmarks/ablation.py RECORDINGS --held-out FILE ... --steps 600 --folder runs/ [--variants full no-z vq]
+    python benchmarks/ablation.py RECORDINGS --held-out FILE ... --table sound --steps 250 --folder runs/
+
+The first table is of z: bottlenecks and encoders. The second is of sound: synthesizer, losses, training; its rows, and what
+of them the package itself does not have, are in variants.py.
 
 Trains one model a row, all with the same number of steps (minutes would favour what ran while the machine was
-idle) and the same seed; finished runs in the folder are taken as they are.
+idle) and the same seed; finished runs in the folder are taken as they are. --minutes asks the other question: what is best
+in the same time.
 """
 
 from __future__ import annotations
@@ -14,11 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+import variants
 
 from ddspvae import load, read_audio, train
+from ddspvae.checks import check_choice
 from ddspvae.evaluation.metrics import loudness_error, pitch_error, spectral_distance
 from ddspvae.model.autoencoder import ModelConfig
 from ddspvae.model.bottleneck import active_axes
+from ddspvae.training.run import TrainingConfig
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "full": {}, "no-z": {"n_z": 0}, "no-noise": {"with_noise": False}, "no-reverb": {"with_reverb": False},
@@ -27,6 +36,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 HEADINGS = ("", "spectral distance", "pitch, median cents", "heard", "loudness error, dB", "bit/s", "entropy, bit/s",
             "axes or codes in use", "parameters of the encoder", "s a step")
+SOUND_HEADINGS = ("", "spectral distance", "against plain, 95 %", "on validation takes", "Fréchet, texture",
+                  "Fréchet, crepe", "pitch, median cents", "heard", "loudness error, dB", "parameters", "CPU s a step",
+                  "steps")
 
 
 def measure(path: Path, held_out: list[Path], room: str | None, seconds: float) -> list[str]:
@@ -54,27 +66,62 @@ def measure(path: Path, held_out: list[Path], room: str | None, seconds: float) 
             f"{n_parameters}", f"{60 * training['minutes_done'] / training['steps_done']:.2f}"]
 
 
+def print_table(headings: tuple[str, ...]) -> None:
+    """Print the head of a table."""
+    print(f"| {' | '.join(headings)} |\n|{'---|' * len(headings)}")
+
+
+def table_of_z(args: argparse.Namespace) -> None:
+    """Train what is missing, print a row each."""
+    most = {"vq": 300.0}  # one codebook sends no more
+    print_table(HEADINGS)
+    for name in args.variants or list(VARIANTS):
+        bitrate = min(args.bitrate, most.get(name, args.bitrate))
+        path = train(args.recordings, args.folder / f"{name}.safetensors", steps=args.steps, minutes=args.minutes,
+                     holdout=args.held_out, bitrate=bitrate, seed=args.seed, model=replace(ModelConfig(), **VARIANTS[name]))
+        print(f"| {name} | {' | '.join(measure(path, args.held_out, args.room, args.seconds))} |", flush=True)
+
+
+def table_of_sound(args: argparse.Namespace) -> None:
+    """Train what is missing, print a row each; the plain model comes first, for the others are compared with it."""
+    material = variants.Material(args.recordings, tuple(args.held_out), args.seconds)
+    config = TrainingConfig(steps=args.steps, minutes=args.minutes, bitrate=args.bitrate, seed=args.seed)
+    plain = variants.run_row(variants.PLAIN, material, config, args.folder, args.tracker)
+    print_table(SOUND_HEADINGS)
+    for name in args.variants or list(variants.VARIANTS):
+        row = variants.run_row(name, material, config, args.folder, args.tracker)
+        gain, low, high = variants.gain_interval(plain.distances, row.distances)
+        against = f"{gain:+.1%} ({low:+.1%} to {high:+.1%})" if name != variants.PLAIN else ""
+        cells = (f"{np.mean(row.distances):.3f}", against, f"{row.validation_distance:.3f}", f"{row.frechet['texture']:.1f}",
+                 f"{row.frechet['crepe']:.2f}", f"{row.cents:.1f}", f"{row.heard:.1%}", f"{row.loudness_db:.2f}",
+                 f"{row.parameters:,}", f"{row.seconds_a_step:.2f}", f"{row.steps}")
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
 def main() -> None:
     """Train what is missing, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recordings", type=Path)
     parser.add_argument("--held-out", type=Path, nargs="+", required=True)
-    parser.add_argument("--room")
-    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--table", choices=("z", "sound"), default="z")
+    parser.add_argument("--room", help="of the table of z")
+    parser.add_argument("--variants", nargs="+", metavar="ROW", help="of the table; otherwise all")
+    parser.add_argument("--steps", type=int, help="of each row (default 1000)")
+    parser.add_argument("--minutes", type=float, help="of each row, instead of steps")
     parser.add_argument("--bitrate", type=float, default=500.0)
     parser.add_argument("--seconds", type=float, default=80.0, help="of each held-out recording")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--tracker", default="swift", help="of the pitch error in the table of sound")
     parser.add_argument("--folder", type=Path, default=Path("runs"))
     args = parser.parse_args()
-    args.folder.mkdir(exist_ok=True)
-    most = {"vq": 300.0}  # one codebook sends no more
-    print(f"| {' | '.join(HEADINGS)} |\n|{'---|' * len(HEADINGS)}")
-    for name in args.variants:
-        bitrate = min(args.bitrate, most.get(name, args.bitrate))
-        path = train(args.recordings, args.folder / f"{name}.safetensors", steps=args.steps, holdout=args.held_out,
-                     bitrate=bitrate, seed=args.seed, model=replace(ModelConfig(), **VARIANTS[name]))
-        print(f"| {name} | {' | '.join(measure(path, args.held_out, args.room, args.seconds))} |", flush=True)
+    if args.minutes is None and args.steps is None:
+        args.steps = 1000
+    rows = VARIANTS if args.table == "z" else variants.VARIANTS
+    for name in args.variants or ():
+        check_choice("ablation", "row", name, rows)
+    args.folder.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    (table_of_z if args.table == "z" else table_of_sound)(args)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,248 @@
+"""The rows of the ablation of sound: what each trains, how, and what it sounds like on recordings that it never heard."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from variants_networks import FreeLevel, FreeRoom, Plain, Residual, Transients
+from variants_training import AdversarialRun, VariantRun, altered_copies, crowded, one_sided
+
+from ddspvae.audio import read_audio
+from ddspvae.evaluation.frechet import EMBEDDINGS, embed, frechet_distance
+from ddspvae.evaluation.metrics import loudness_error, pitch_error, spectral_distance
+from ddspvae.features.extract import extract
+from ddspvae.model.autoencoder import ModelConfig
+from ddspvae.model.heard import Heard
+from ddspvae.synth.noise import CROWDING
+from ddspvae.threads import one_thread
+from ddspvae.training.dataset import Crops, Take
+from ddspvae.training.losses import fft_sizes
+from ddspvae.training.prepare import Prepared, prepare
+from ddspvae.training.run import TrainingConfig
+from ddspvae.units import samples_to_frames
+
+CROP_S, LEAD_S, STRETCH_S = 1.6, 0.32, 5.0
+PLAIN, NOISE = "plain", "plain, another seed"  # what others are compared with; how much of that is chance
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row.
+
+    Args:
+        model: settings of ModelConfig; found is the same after the recordings had their say.
+        network: the model's class.
+        run: makes the run from model and config.
+        every_nth_size: of the six FFT sizes, beginning with the longest.
+        alter: makes more takes from takes, sample rate and hop size.
+        seed_offset: added to the seed.
+        crowding: of the noise bands, see synth.noise.
+        training: settings of TrainingConfig.
+    """
+
+    model: Mapping[str, Any] = field(default_factory=dict)
+    found: Mapping[str, Any] = field(default_factory=dict)
+    network: type[Plain] = Plain
+    run: Callable[[Plain, TrainingConfig], VariantRun] = VariantRun
+    every_nth_size: int = 1
+    alter: Callable[[Sequence[Take], int, int], list[Take]] | None = None
+    seed_offset: int = 0
+    crowding: float = CROWDING
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+
+# those that help most likely come first
+VARIANTS: dict[str, Variant] = {
+    PLAIN: Variant(),
+    NOISE: Variant(seed_offset=1000),
+    "residual after the DSP": Variant(network=Residual),
+    "transients at onsets": Variant(network=Transients),
+    "adversarial last third": Variant(run=AdversarialRun),
+    "noise bands as dense everywhere": Variant(crowding=1.001),
+    "six crops a step, learning rate 2e-3": Variant(training={"batch_size": 6, "learning_rate": 2e-3}),
+    "129 noise bands": Variant(model={"n_noise_bands": 129}),
+    "33 noise bands": Variant(model={"n_noise_bands": 33}),
+    "all six scales a step": Variant(run=partial(VariantRun, every_scale=True)),
+    "three scales": Variant(every_nth_size=2),
+    "linear loss only": Variant(run=partial(VariantRun, distance=one_sided(2.0, 0.0))),
+    "log loss only": Variant(run=partial(VariantRun, distance=one_sided(0.0, 2.0))),
+    "altered copies: pitch": Variant(alter=partial(altered_copies, with_tilt=False)),
+    "altered copies: pitch, gain, tilt": Variant(alter=altered_copies),
+    "100 frames/s": Variant(model={"hop_size": 480, "frames_per_z": 4}),
+    "400 frames/s": Variant(model={"hop_size": 120, "frames_per_z": 16}),
+    "level free": Variant(network=FreeLevel),
+    "no room": Variant(model={"with_reverb": False}),
+    "free response of 1 s": Variant(network=FreeRoom),
+    "17 noise bands": Variant(model={"n_noise_bands": 17}),
+    "40 harmonics": Variant(found={"n_harmonics": 40}),
+    "160 harmonics": Variant(found={"n_harmonics": 160}),
+}
+
+
+@dataclass(frozen=True)
+class Material:
+    """What all rows share: recordings to train on, and those held out."""
+
+    recordings: Path
+    held_out: tuple[Path, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one row came to.
+
+    Args:
+        distances: spectral distance of each stretch of 5 s of the held-out recordings.
+        validation_distance: likewise, the mean over the takes that were split off the training folder.
+        cents, heard: median pitch error, and share of the sure frames with a pitch.
+        loudness_db: mean absolute error.
+        frechet: by embedding, between all that was held out and its resynthesis.
+        parameters: of the whole model.
+        seconds_a_step: of the processor, one thread; steps: of the training.
+        first_loss, last_loss: of the training, means over a tenth of it.
+    """
+
+    name: str
+    distances: list[float]
+    validation_distance: float
+    cents: float
+    heard: float
+    loudness_db: float
+    frechet: dict[str, float]
+    parameters: int
+    seconds_a_step: float
+    steps: int
+    first_loss: float
+    last_loss: float
+
+
+@cache
+def _prepared(recordings: Path, held_out: tuple[Path, ...], model: ModelConfig) -> Prepared:
+    return prepare(recordings, held_out, "swift", model)
+
+
+def train_variant(variant: Variant, material: Material, config: TrainingConfig
+                  ) -> tuple[Plain, Prepared, list[float], float]:
+    """Train one row.
+
+    Returns:
+        the averaged model, what it was trained on, the loss of every step, seconds of the processor a step.
+    """
+    config = replace(config, seed=config.seed + variant.seed_offset, **variant.training)
+    wanted = replace(ModelConfig(bitrate=config.bitrate), **variant.model)
+    rates = ModelConfig(hop_size=wanted.hop_size, frames_per_z=wanted.frames_per_z)  # all that preparing depends on
+    prepared = _prepared(material.recordings, material.held_out, rates)
+    found = {"n_harmonics": prepared.model.n_harmonics, "rooms": prepared.model.rooms, **variant.found}
+    prepared = replace(prepared, model=replace(wanted, **found))
+    model_config, takes = prepared.model, list(prepared.training)
+    if variant.alter is not None:
+        takes += variant.alter(takes, model_config.sample_rate, model_config.hop_size)
+    torch.manual_seed(config.seed)
+    network = variant.network(model_config)
+    network.decoder.typical.fit([Heard.of(take.features) for take in prepared.training], model_config.frames_per_z)
+    run = variant.run(network, config)
+    rate_hz = model_config.frame_rate_hz
+    crops = Crops(takes, model_config.rooms, round(CROP_S * rate_hz), round(LEAD_S * rate_hz), model_config.hop_size)
+    sizes = fft_sizes(model_config.sample_rate)[:: variant.every_nth_size]
+    losses = []
+    began = time.process_time()  # of one thread: a machine that is shared does not count
+    while run.progress < 1:
+        losses.append(run.advance(crops, sizes)[0])
+    return run.average, prepared, losses, (time.process_time() - began) / run.step
+
+
+@torch.inference_mode()
+def resynthesize(model: Plain, take: Take) -> np.ndarray:
+    """A take as the model plays it, z at its posterior's mean: [F * hop_size]."""
+    heard = Heard.of(take.features, take.audio)
+    z = model.to_z(model.encode(heard))
+    rooms = model.config.rooms
+    place = torch.tensor([rooms.index(take.room) if take.room in rooms else 0]) if model.config.with_reverb else None
+    with one_thread():
+        return model.eval().play(heard, z, place)[0].numpy()
+
+
+@cache
+def _held_out_takes(material: Material, sample_rate: int, hop_size: int) -> list[Take]:
+    takes = []
+    for path in material.held_out:
+        audio = read_audio(path, sample_rate)[0][: round(material.seconds * sample_rate)]
+        features = extract(audio, sample_rate, hop_size, "swift")
+        whole = samples_to_frames(len(audio), hop_size) * hop_size
+        takes.append(Take(path, np.pad(audio, (0, whole - len(audio))), features, path.parent.name))
+    return takes
+
+
+@cache
+def _recorded_rows(material: Material, kind: str, sample_rate: int) -> np.ndarray:
+    audios = [read_audio(path, sample_rate)[0][: round(material.seconds * sample_rate)] for path in material.held_out]
+    return embed(audios, sample_rate, kind)
+
+
+def run_row(name: str, material: Material, config: TrainingConfig, folder: Path, tracker: str = "swift") -> Outcome:
+    """Train and measure a row; one that is finished in the folder is taken as it is."""
+    path = folder / f"{name.replace(' ', '-').replace('/', '-').replace(',', '').replace(':', '')}.json"
+    asked = {"steps": config.steps, "minutes": config.minutes, "seed": config.seed, "tracker": tracker,
+             "seconds": material.seconds, "held_out": [take.name for take in material.held_out]}
+    if path.is_file():
+        kept = json.loads(path.read_text())
+        if kept.pop("asked") == asked:
+            return Outcome(**kept)
+    with crowded(VARIANTS[name].crowding):
+        outcome = _train_and_measure(name, material, config, tracker)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps({**asdict(outcome), "asked": asked}, indent=1))
+    part.replace(path)
+    return outcome
+
+
+def _train_and_measure(name: str, material: Material, config: TrainingConfig, tracker: str) -> Outcome:
+    model, prepared, losses, seconds_a_step = train_variant(VARIANTS[name], material, config)
+    rate = prepared.model.sample_rate
+    takes = _held_out_takes(material, rate, prepared.model.hop_size)
+    sounds = [resynthesize(model, take) for take in takes]
+    pitches = [pitch_error(take.audio, sound, rate, tracker) for take, sound in zip(takes, sounds)]
+    tenth = max(1, len(losses) // 10)
+    return Outcome(
+        name=name,
+        distances=[d for take, sound in zip(takes, sounds) for d in _by_stretches(take.audio, sound, rate)],
+        validation_distance=float(np.mean([spectral_distance(take.audio, resynthesize(model, take), rate)
+                                           for take in prepared.validation])),
+        cents=float(np.mean([pitch.median_cents for pitch in pitches])),
+        heard=float(np.mean([pitch.heard for pitch in pitches])),
+        loudness_db=float(np.mean([loudness_error(take.audio, sound, rate).mean_abs_db
+                                   for take, sound in zip(takes, sounds)])),
+        frechet={kind: frechet_distance(_recorded_rows(material, kind, rate), embed(sounds, rate, kind))
+                 for kind in EMBEDDINGS},
+        parameters=sum(p.numel() for p in model.parameters()),
+        seconds_a_step=seconds_a_step, steps=len(losses),
+        first_loss=float(np.mean(losses[:tenth])), last_loss=float(np.mean(losses[-tenth:])))
+
+
+def _by_stretches(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> list[float]:
+    size = round(STRETCH_S * sample_rate)
+    starts = range(0, max(1, len(reference) - size // 2), size)
+    return [spectral_distance(reference[at : at + size], estimate[at : at + size], sample_rate) for at in starts]
+
+
+def gain_interval(plain: Sequence[float], other: Sequence[float], draws: int = 4000) -> tuple[float, float, float]:
+    """How much larger other's distances are, stretch by stretch, as a share of plain's mean.
+
+    Returns:
+        the mean, and its 95 % interval over stretches drawn anew. It tells chance in the recordings, not in the training.
+    """
+    difference = np.asarray(other) - np.asarray(plain)
+    random = np.random.default_rng(0)
+    means = difference[random.integers(len(difference), size=(draws, len(difference)))].mean(axis=1)
+    low, high = np.quantile(means, (0.025, 0.975))
+    scale = float(np.mean(plain))
+    return float(difference.mean()) / scale, float(low) / scale, float(high) / scale

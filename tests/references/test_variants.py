@@ -1,0 +1,191 @@
+"""The rows of the ablation differ from the package's own model in what they name, and in nothing else."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ddspvae.checks import InputError
+from ddspvae.features.extract import extract
+from ddspvae.model.autoencoder import ModelConfig
+from ddspvae.model.heard import Heard
+from ddspvae.training.dataset import Batch, Crops, Take
+from ddspvae.training.losses import spectral_loss
+from ddspvae.training.run import Run, TrainingConfig, training_loss
+from ddspvae.units import hz_to_cents
+
+from ..conftest import melody_take, tone
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))  # scripts import each other by their bare names
+
+from variants import VARIANTS, Material, Outcome, gain_interval, resynthesize, run_row
+from variants_networks import FreeLevel, FreeRoom, Plain, Residual, Transients
+from variants_training import (
+    SECOND_STAGE,
+    AdversarialRun,
+    VariantRun,
+    altered_copies,
+    one_sided,
+)
+
+RATE, HOP = 16_000, 80
+SIZES = (1024, 512, 256)
+SMALL = ModelConfig(sample_rate=RATE, hop_size=HOP, n_harmonics=30, n_noise_bands=17, decoder_channels=16, rooms=("booth",))
+
+
+@pytest.fixture(scope="module")
+def take() -> Take:
+    audio = melody_take(4.0, RATE)
+    return Take(Path("booth/a.wav"), audio, extract(audio, RATE, HOP), "booth")
+
+
+@pytest.fixture(scope="module")
+def batch(take) -> Batch:
+    return Crops([take], SMALL.rooms, 160, 0, HOP).draw(2, np.random.default_rng(0))
+
+
+def made(network: type[Plain]) -> Plain:
+    torch.manual_seed(0)
+    return network(SMALL)
+
+
+def test_the_plain_row_has_the_loss_of_the_package(batch):
+    model, config = made(Plain), TrainingConfig(steps=4)
+    run = VariantRun(model, config)
+    for with_room in (False, True):
+        torch.manual_seed(1)
+        expected, bits = training_loss(model, batch, SIZES, with_room, 3)
+        torch.manual_seed(1)
+        run.step = 3
+        loss, own_bits = run.loss(batch, SIZES, with_room)
+        assert torch.equal(loss, expected)
+        assert torch.equal(bits, own_bits)
+
+
+def test_the_plain_row_takes_the_steps_of_the_package(take):
+    crops = Crops([take], SMALL.rooms, 160, 64, HOP)
+    runs = [Run(made(Plain), TrainingConfig(steps=4), torch.device("cpu")), VariantRun(made(Plain), TrainingConfig(steps=4))]
+    losses = [[run.advance(crops, SIZES)[0] for _ in range(3)] for run in runs]
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("network", [Plain, FreeLevel, FreeRoom, Transients, Residual])
+def test_every_network_learns_and_plays_as_long_as_the_take(network, take):
+    run = VariantRun(made(network), TrainingConfig(steps=12))
+    crops = Crops([take], SMALL.rooms, 160, 64, HOP)
+    losses = [run.advance(crops, SIZES)[0] for _ in range(12)]
+    assert np.mean(losses[-3:]) < np.mean(losses[:3])
+    sound = resynthesize(run.average, take)
+    assert sound.shape == take.audio.shape and np.isfinite(sound).all() and np.abs(sound).max() > 0.01
+
+
+@pytest.mark.parametrize(("network", "own"), [
+    (FreeLevel, "level_head.weight"), (FreeRoom, "taps"), (Transients, "atoms"), (Residual, "residual_head.weight")])
+def test_what_a_network_adds_gets_a_gradient(network, own, batch):
+    model = made(network)
+    loss, _ = VariantRun(model, TrainingConfig(steps=4)).loss(batch, SIZES, True)
+    loss.backward()
+    gradient = dict(model.named_parameters())[own].grad
+    assert gradient is not None and gradient.abs().sum() > 0
+
+
+def test_a_residual_is_small_causal_and_bounded(batch):
+    model = made(Residual).eval()
+    with torch.no_grad():
+        model.residual_head.bias.fill_(9.0)
+        before = torch.randn(2, 160 * HOP)
+        z = model.to_z(model.encode(batch.heard))
+        later = before.clone()
+        later[:, 80 * HOP :] = 0
+        one, other = (model.after_room(audio, batch.heard, z) - audio for audio in (before, later))
+    assert torch.equal(one[:, : 80 * HOP], other[:, : 80 * HOP]) and not torch.equal(one, other)
+    amplitude = 10 ** (batch.heard.loudness_db.amax(dim=(1, 2)) / 20)
+    assert (one.abs().amax(1) <= 0.5 * amplitude.clamp(min=1e-5) * 1.001).all()
+    added = sum(p.numel() for name, p in model.named_parameters() if name.startswith("residual"))
+    assert added < 50_000
+
+
+def test_transients_sound_at_onsets_and_nowhere_else():
+    audio = np.concatenate([np.zeros(RATE // 2, dtype=np.float32), tone(300.0, 1.5, RATE)])
+    heard = Heard.of(extract(audio, RATE, HOP), audio)
+    model = made(Transients)
+    with torch.no_grad():
+        added = model.before_room(torch.zeros(1, len(audio)), heard, model.to_z(model.encode(heard)))[0]
+    energy = added.square()
+    near = slice(round(0.45 * RATE), round(0.65 * RATE))
+    assert energy.sum() > 0 and energy[near].sum() > 0.999 * energy.sum()
+
+
+def test_a_free_response_keeps_its_first_tap():
+    model = made(FreeRoom)
+    with torch.no_grad():
+        model.taps.fill_(1.0)
+    response = model.response(torch.tensor([0]), None)
+    assert response.shape == (1, RATE) and response[0, 0] == 1 and torch.all(response[0, 1:] == 0.01)
+
+
+def test_both_terms_at_weight_one_are_the_loss_of_the_package():
+    random = torch.Generator().manual_seed(0)
+    reference, estimate = torch.randn(2, 1, 4000, generator=random)
+    both, linear, log = (one_sided(*weights)(reference, estimate, SIZES) for weights in ((1, 1), (1, 0), (0, 1)))
+    assert float(both) == pytest.approx(float(spectral_loss(reference, estimate, SIZES)), rel=1e-5)
+    assert float(linear + log) == pytest.approx(float(both), rel=1e-5)
+
+
+def test_the_second_stage_rests_the_encoder_and_teaches_the_judges(take):
+    crops = Crops([take], SMALL.rooms, 160, 64, HOP)
+    run = AdversarialRun(made(Plain), TrainingConfig(steps=6), n_ffts=(512, 256))
+    judge = run.judges[0].layers[0].bias.clone()
+    while run.progress < SECOND_STAGE:
+        run.advance(crops, SIZES)
+    assert torch.equal(judge, run.judges[0].layers[0].bias)
+    rested = {name: p.clone() for name, p in run.model.named_parameters()}
+    run.advance(crops, SIZES)
+    moved = {name for name, p in run.model.named_parameters() if not torch.equal(p, rested[name])}
+    assert not torch.equal(judge, run.judges[0].layers[0].bias)
+    assert "decoder.harmonic_head.weight" in moved and not moved & {"named_bits", "room_energy", "room_decay"}
+    assert all(p.requires_grad for p in run.judges.parameters())
+
+
+def test_altered_copies_sound_as_their_features_say(take):
+    copies = altered_copies([take], RATE, HOP, seed=1)
+    assert len(copies) == 2
+    for copy in copies:
+        heard = extract(copy.audio, RATE, HOP)
+        sure = (heard.periodicity > 0.9) & (copy.features.periodicity > 0.9)
+        cents = hz_to_cents(heard.f0_hz[sure], copy.features.f0_hz[sure])
+        assert sure.mean() > 0.4 and np.median(np.abs(cents)) < 5
+        np.testing.assert_allclose(heard.loudness_db, copy.features.loudness_db, atol=1e-3)
+        assert len(copy.audio) == copy.n_frames * HOP and np.abs(copy.audio).max() <= 1
+    shifts = [len(take.audio) / len(copy.audio) for copy in copies]
+    assert all(0.01 < abs(np.log(shift)) < 0.07 for shift in shifts) and abs(shifts[0] - shifts[1]) > 0.01
+
+
+def test_a_difference_that_is_chance_has_zero_in_its_interval():
+    random = np.random.default_rng(0)
+    plain = random.uniform(5, 9, 16)
+    mean, low, high = gain_interval(plain, plain + 0.01 * random.standard_normal(16))
+    assert low < 0 < high and abs(mean) < 0.01
+    mean, low, high = gain_interval(plain, 0.9 * plain)
+    assert low < mean < high < 0 and mean == pytest.approx(-0.1)
+
+
+def test_a_finished_row_is_taken_as_it_is_and_another_seed_is_another_row(tmp_path):
+    material = Material(tmp_path / "nowhere", (tmp_path / "held.flac",), 80.0)
+    outcome = Outcome("no room", [7.0, 8.0], 6.5, 4.0, 0.99, 0.3, {"texture": 9.0}, 500_000, 0.4, 250, 3.0, 1.5)
+    asked = {"steps": 250, "minutes": None, "seed": 1, "tracker": "swift", "seconds": 80.0, "held_out": ["held.flac"]}
+    (tmp_path / "no-room.json").write_text(json.dumps({**asdict(outcome), "asked": asked}))
+    assert run_row("no room", material, TrainingConfig(steps=250, seed=1), tmp_path) == outcome
+    with pytest.raises(InputError, match="nowhere"):  # it goes to train
+        run_row("no room", material, TrainingConfig(steps=250, seed=2), tmp_path)
+
+
+def test_every_row_has_a_model_that_the_package_takes():
+    for variant in VARIANTS.values():
+        ModelConfig(**{**variant.model, **variant.found})
