@@ -28,14 +28,16 @@ from ddspvae.model.axes import axis_names
 from ddspvae.model.bottleneck import sounding_rows
 from ddspvae.model.decoder import FRAMES_PER_STEP
 from ddspvae.model.heard import Heard
+from ddspvae.model.transplant import settle
 from ddspvae.performer import learned
 from ddspvae.performer.gestures import Gestures
 from ddspvae.player import Player, play_whole
-from ddspvae.presets import find_preset, read_card, read_weights
+from ddspvae.presets import find_preset, read_card, read_weights, split_timbre
 from ddspvae.signals import Features, Latents, Notes, Performance
 from ddspvae.synth.convolve import Convolver, partition_size
 from ddspvae.synth.reverb import Room, impulse_response
 from ddspvae.threads import one_thread
+from ddspvae.timbres import find_timbre
 
 BLOCK_STEPS = 128  # rows of z a block: 5 s at 25 a second
 AXIS_IN_USE_BITS = 1.0  # bit/s above which an axis of z counts as used
@@ -50,10 +52,12 @@ class Instrument:
         name: for messages and reports.
         room: the learned room to play in, one of config.rooms; None takes the first.
         gestures: what the learned performer remembers; None where the file holds none.
+        codes: [2, G], for a model of many instruments: the timbre codes that a score begins and ends with; None is the
+            mean of all instruments.
     """
 
     def __init__(self, model: Autoencoder, card: Mapping[str, Any], name: str, room: str | None = None,
-                 gestures: Gestures | None = None) -> None:
+                 gestures: Gestures | None = None, codes: np.ndarray | None = None) -> None:
         self.model = model.eval()
         self.room = model.config.rooms[0] if room is None else room
         check_choice("load", "room", self.room, model.config.rooms)
@@ -62,7 +66,8 @@ class Instrument:
         self.config = model.config
         self.statistics = Statistics.from_dict(card["statistics"])
         self.tracker = str(card["tracker"])
-        self.axis_names = axis_names(model.config.n_z)
+        self.axis_names = axis_names(model.config.n_z, model.config.n_timbre)
+        self.codes = np.zeros((2, model.config.n_timbre), dtype=np.float32) if codes is None else codes
         self.trimmed_axes: tuple[str, ...] = tuple(card.get("trimmed_axes", ()))
         self._kept = np.array([name not in self.trimmed_axes for name in self.axis_names], dtype=np.float32)
         self.gestures = Gestures.nothing(model.config.n_z) if gestures is None else gestures
@@ -84,8 +89,8 @@ class Instrument:
         latents = self.model.encode(Heard.of(features, audio))
         if not self.trimmed_axes:
             return latents
-        kept = torch.from_numpy(self._kept)
-        return Latents(latents.z_mean * kept, latents.z_logvar * kept, latents.gain)
+        kept = torch.from_numpy(self._kept[: self.config.n_running])
+        return replace(latents, z_mean=latents.z_mean * kept, z_logvar=latents.z_logvar * kept)
 
     def analyze(self, audio: Audio, sample_rate: int, tracker: str | Path | None = None) -> Performance:
         """Write down how a take was played.
@@ -149,12 +154,14 @@ class Instrument:
             temperature: of the sample; 1 wanders as far as the recordings do, 0 not at all.
         """
         check_range("likely_z", "temperature", temperature, 0, 10)
-        step = self.config.frames_per_z
-        if seed is None:
-            return np.zeros((-(-len(f0_hz) // step), self.config.n_z), dtype=np.float32)
-        f0, sure, loudness = (torch.from_numpy(np.array(curve[::step], dtype=np.float32))[:, None]
-                              for curve in (f0_hz, periodicity, loudness_db))
-        return self.model.prior.sample(f0, sure, loudness, seed, temperature)[:, : self.config.n_z].numpy() * self._kept
+        step, n_running = self.config.frames_per_z, self.config.n_running
+        z = np.zeros((-(-len(f0_hz) // step), self.config.n_z), dtype=np.float32)
+        if seed is not None:
+            f0, sure, loudness = (torch.from_numpy(np.array(curve[::step], dtype=np.float32))[:, None]
+                                  for curve in (f0_hz, periodicity, loudness_db))
+            z[:, :n_running] = self.model.prior.sample(f0, sure, loudness, seed, temperature)[:, :n_running].numpy()
+        z[:, n_running:] = np.linspace(self.codes[0], self.codes[1], len(z))
+        return z * self._kept
 
     def resynthesize(self, performance: Performance | Sequence[Performance], *, dry: bool = False, seed: int = 0,
                      voice: int = 0, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0) -> Audio:
@@ -336,11 +343,15 @@ def load(name: str | Path, room: str | None = None) -> Instrument:
     """Load a shipped instrument by name, or a file of one's own.
 
     Args:
-        name: "violin", or the path of a .safetensors file.
-        room: which of its learned rooms to play in; None takes the first.
+        name: "violin", or the path of a .safetensors file. A model of many instruments holds them after a colon:
+            "ensemble:violin", "ensemble:violin+flute" for one between the two, "ensemble:violin..flute" for one that
+            turns from the first into the second while a score is played, "ensemble:take.wav" for the one that plays
+            in a recording.
+        room: which of its learned rooms to play in; None takes the first, or the one of that instrument.
     Raises:
         InputError: unknown name or room, or a file that is corrupt, no instrument, or from a newer version.
     """
+    name, timbre = split_timbre(name)
     path = find_preset(name)
     card = read_card(path)
     try:
@@ -353,4 +364,19 @@ def load(name: str | Path, room: str | None = None) -> Instrument:
     if weights.keys() != own.keys() or any(weights[key].shape != own[key].shape for key in own):
         raise InputError(f"load: the weights in {path} do not fit their own config; the file is damaged.")
     model.load_state_dict(weights)
+    if timbre:
+        return choose(model, card, path.stem, timbre, room)
     return Instrument(model, card, path.stem, room, gestures)
+
+
+def choose(model: Autoencoder, card: Mapping[str, Any], name: str, timbre: str, room: str | None) -> Instrument:
+    """One of many instruments, as `load` describes them."""
+    if not model.config.n_timbre:
+        raise InputError(f"load: {name} is one instrument, so there is no {timbre} in it; leave out ':{timbre}'.")
+    found = find_timbre(timbre, card["timbres"], model, str(card["tracker"]))
+    card = {**card, **found.card, "timbres": {}}
+    room = room or found.room or None
+    if found.is_steady:
+        model = settle(model, torch.from_numpy(found.codes[0]))
+        return Instrument(model, {**card, "config": model.config.to_dict()}, f"{name}:{timbre}", room)
+    return Instrument(model, card, f"{name}:{timbre}", room, codes=found.codes)

@@ -27,6 +27,20 @@ def list_presets() -> list[str]:
     return sorted(path.stem for path in presets_folder().glob(f"*{SUFFIX}"))
 
 
+def split_timbre(name: str | Path) -> tuple[str | Path, str]:
+    """A model of many instruments and which of them: what is behind the last colon, if anything.
+
+    >>> split_timbre("ensemble:violin+flute"), split_timbre("violin")
+    (('ensemble', 'violin+flute'), ('violin', ''))
+    """
+    before, colon, timbre = str(name).rpartition(":")
+    if not colon or str(name).endswith(SUFFIX):
+        return name, ""
+    if not timbre:
+        raise InputError(f"load: {name} ends with a colon; name the instrument behind it, or leave the colon out.")
+    return before, timbre
+
+
 def find_preset(name: str | Path) -> Path:
     """The file of a shipped instrument, or of one's own.
 

@@ -158,11 +158,13 @@ class Latents:
     Args:
         z_mean, z_logvar: [B, M, Z]; log-variance in nats.
         gain: [B, M, Z], what a drawn number is multiplied by to be the z of a Performance; None is 1.
+        code: [B, M, G], the instrument's own numbers, which follow in z; None where a model knows one instrument.
     """
 
     z_mean: Tensor
     z_logvar: Tensor
     gain: Tensor | None = None
+    code: Tensor | None = None
 
     def __post_init__(self) -> None:
         check_shape("Latents", "z_logvar", self.z_logvar.shape, *self.z_mean.shape)
@@ -170,9 +172,14 @@ class Latents:
             check_shape("Latents", "gain", self.gain.shape, *self.z_mean.shape)
 
     def to_z(self, drawn: Tensor | None = None) -> Tensor:
-        """The z of a Performance [B, M, Z], from numbers drawn from these Gaussians; None takes the means."""
+        """The z of a Performance [B, M, Z + G], from numbers drawn from these Gaussians; None takes the means."""
         numbers = self.z_mean if drawn is None else drawn
-        return numbers if self.gain is None else numbers * self.gain
+        numbers = numbers if self.gain is None else numbers * self.gain
+        if self.code is None:
+            return numbers
+        import torch
+
+        return torch.cat([numbers, self.code], dim=-1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -147,9 +147,9 @@ def train(args: Namespace) -> None:
                        left=f"{left_s / 60:.1f} min")
 
         path = run(args.recordings, args.out, minutes=args.minutes, steps=args.steps, bitrate=args.bitrate,
-                   controller=args.controller,
-                   holdout=args.holdout, tracker=args.tracker, start_from=args.start_from, device=args.device,
-                   seed=args.seed, model=config, progress=progress, report=lambda report: report.print(console))
+                   controller=args.controller, holdout=args.holdout, tracker=args.tracker, start_from=args.start_from,
+                   many=args.many, device=args.device, seed=args.seed, model=config, progress=progress,
+                   report=lambda report: report.print(console))
     from ddspvae.presets import read_card
 
     card = read_card(path)

@@ -71,7 +71,7 @@ class LiveNetworks:
         """Those of a model."""
         stack = model.decoder.stack
         one = torch.ones(1, 1, 1)
-        steps = torch.zeros(1, 1, stack.n_channels + model.n_named)
+        steps = torch.zeros(1, 1, stack.n_channels + model.decoder.n_beside)
         ringing = torch.zeros(1, N_ROOM_BANDS, dtype=torch.float64)
         room = [ringing] * 3
         step_inputs = (one, one, one, torch.zeros(1, 1, model.config.n_z), *stack.silence(1))

@@ -18,6 +18,7 @@ from ddspvae.model.heard import Heard
 from ddspvae.model.prior import Prior
 from ddspvae.model.quantize import Quantizer
 from ddspvae.model.stack import mean_rows, scale_curves
+from ddspvae.model.timbre import TimbreCode
 from ddspvae.signals import Controls, Latents
 from ddspvae.synth.level import solve_level
 from ddspvae.synth.reverb import MAX_DECAY_S, MIN_DECAY_S, N_ROOM_BANDS, Room
@@ -37,6 +38,7 @@ class ModelConfig:
         hop_size: samples per frame.
         frames_per_z: frames that share one row of z.
         n_z: axes of z, the first four with names; more are inferred by the encoder, 0 trains an instrument without.
+        n_timbre: the last of them, which tell instruments apart; 0 for a model of one instrument.
         n_harmonics, n_noise_bands: of the synthesizer.
         encoder_channels, decoder_channels: widths of the stacks.
         encoder: what hears the axes without names, one of model.encoder.ENCODERS.
@@ -50,6 +52,7 @@ class ModelConfig:
     hop_size: int = 240
     frames_per_z: int = 8
     n_z: int = 4
+    n_timbre: int = 0
     n_harmonics: int = 100
     n_noise_bands: int = 65
     encoder_channels: int = 96
@@ -66,6 +69,7 @@ class ModelConfig:
         check_range("ModelConfig", "sample_rate", self.sample_rate, 8_000, 192_000)
         check_range("ModelConfig", "hop_size", self.hop_size, 16, 4096)
         check_range("ModelConfig", "n_z", self.n_z, 0, 256)
+        check_range("ModelConfig", "n_timbre", self.n_timbre, 0, self.n_z)
         check_range("ModelConfig", "n_harmonics", self.n_harmonics, 1, 2000)
         check_range("ModelConfig", "n_noise_bands", self.n_noise_bands, 2, 1000)
         check_range("ModelConfig", "frames_per_z", self.frames_per_z, 1, 1000)
@@ -73,10 +77,15 @@ class ModelConfig:
             check_range("ModelConfig", name, getattr(self, name), 1, 4096)
         check_choice("ModelConfig", "encoder", self.encoder, ENCODERS)
         check_choice("ModelConfig", "bottleneck", self.bottleneck, BOTTLENECKS)
-        if self.bottleneck != "gaussian" and not self.n_z:
+        if self.bottleneck != "gaussian" and not self.n_running:
             raise InputError("ModelConfig: without axes there is nothing to quantize; leave the bottleneck gaussian.")
         if not self.rooms:
             raise fail("ModelConfig", "rooms", "name at least one", 0)
+
+    @property
+    def n_running(self) -> int:
+        """Axes of z that change while an instrument plays, and cost bits."""
+        return self.n_z - self.n_timbre
 
     @property
     def frame_rate_hz(self) -> float:
@@ -108,7 +117,7 @@ def bits_a_row(config: ModelConfig) -> float:
     >>> round(bits_a_row(ModelConfig(bitrate=700)), 3)
     10.0
     """
-    return config.bitrate / config.z_rate_hz / max(config.n_z, 1) / TELLING_SHARE
+    return config.bitrate / config.z_rate_hz / max(config.n_running, 1) / TELLING_SHARE
 
 
 def harmonics_needed(lowest_f0_hz: float, sample_rate: int) -> int:
@@ -153,8 +162,8 @@ class Autoencoder(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.n_named = min(config.n_z, len(NAMED_AXES))
-        self.n_unnamed = config.n_z - self.n_named
+        self.n_named = min(config.n_running, len(NAMED_AXES))
+        self.n_unnamed = config.n_running - self.n_named
         if self.n_unnamed:
             self.encoder = ENCODERS[config.encoder](
                 n_channels=config.encoder_channels, n_z=self.n_unnamed, frames_per_z=config.frames_per_z,
@@ -162,11 +171,13 @@ class Autoencoder(nn.Module):
             self.expected = Expected(self.n_unnamed)
             self.gain = nn.Parameter(torch.full((self.n_unnamed,), _logit(STARTING_GAIN)))
         self.decoder = Decoder(config.decoder_channels, (1, 2, 4, 8), config.n_z, config.frames_per_z,
-                               config.n_harmonics, config.n_noise_bands, config.sample_rate)
-        self.bottleneck = make_bottleneck(config.bottleneck, config.n_z, config.z_rate_hz, config.bitrate)
+                               config.n_harmonics, config.n_noise_bands, config.sample_rate, config.n_timbre)
+        if config.n_timbre:
+            self.timbre = TimbreCode(config.n_timbre)
+        self.bottleneck = make_bottleneck(config.bottleneck, config.n_running, config.z_rate_hz, config.bitrate)
         # of each row that tells, one number for all axes with names: each alone, the loss would rather not hear of breath
         self.named_bits = nn.Parameter(torch.tensor(inverse_softplus(bits_a_row(config))))
-        self.prior = Prior(max(config.n_z, 1))
+        self.prior = Prior(max(config.n_running, 1))
         # a dry start: tails 26 dB down, 0.4 s
         n_rooms = len(config.rooms)
         self.room_energy = nn.Parameter(torch.full((n_rooms, N_ROOM_BANDS), _logit(0.0025 / MAX_TAIL_ENERGY)))
@@ -174,12 +185,15 @@ class Autoencoder(nn.Module):
             torch.full((n_rooms, N_ROOM_BANDS), _logit((0.4 - MIN_DECAY_S) / (MAX_DECAY_S - MIN_DECAY_S))))
 
     def encode(self, heard: Heard) -> Latents:
-        """What was heard to Latents [B, M, Z], the axes with names first."""
-        if not self.config.n_z:
-            n_rows = -(-heard.f0_hz.shape[1] // self.config.frames_per_z)
+        """What was heard to Latents [B, M, Z], the axes with names first, and the code of who plays, in a model of many."""
+        n_rows = -(-heard.f0_hz.shape[1] // self.config.frames_per_z)
+        if not self.config.n_running:
             nothing = heard.f0_hz.new_zeros(len(heard.f0_hz), n_rows, 0)
             return Latents(z_mean=nothing, z_logvar=nothing, gain=nothing)
-        deviations, seen = self.decoder.typical.read(heard, self.config.frames_per_z)
+        held = None
+        if self.config.n_timbre:
+            held = (self.timbre(heard) if heard.code is None else heard.code)[:, None]
+        deviations, seen = self.decoder.typical.read(heard, self.config.frames_per_z, held)
         seen = seen[..., : self.n_named]
         # the best Gaussian channel of b bits for a number of unit variance: noise of 2^-2b, and a gain at both ends that
         # leaves unit variance
@@ -193,7 +207,7 @@ class Autoencoder(nn.Module):
             around = torch.sigmoid(self.gain) * (others.z_mean - expected) * (-spread / 2).exp()
             mean, logvar = torch.cat([mean, around], dim=-1), torch.cat([logvar, others.z_logvar], dim=-1)
             gain = torch.cat([gain, torch.ones_like(around)], dim=-1)
-        return Latents(z_mean=mean, z_logvar=logvar, gain=gain)
+        return Latents(mean, logvar, gain, None if held is None else held.expand(-1, n_rows, -1))
 
     def to_z(self, latents: Latents) -> Tensor:
         """The z of a Performance [B, M, Z]: the means, through the bottleneck."""

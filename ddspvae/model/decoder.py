@@ -18,11 +18,12 @@ from ddspvae.model.axes import (
     HOLLOWNESS,
     NAMED_AXES,
     ONSET_FRAMES,
-    Typical,
     find_onsets,
     tilt_and_hollow,
 )
 from ddspvae.model.stack import GatedStack, scale_curves
+from ddspvae.model.typical import Typical
+from ddspvae.synth.noise import band_centres
 
 MAX_KNOTS = 128
 FRAMES_PER_STEP = 4
@@ -59,7 +60,7 @@ class Memory:
 
     Args:
         pasts: of the stack, [V, left, C] each.
-        before, now: [V, 1, C + N], the stack's last two steps, and the named axes there.
+        before, now: [V, 1, C + N + G], the stack's last two steps, and the named axes and the timbre code there.
         curves: [V, ONSET_FRAMES, 3], the scaled curves of the last frames.
         n_frames: [V], frames heard so far.
     """
@@ -99,17 +100,18 @@ class Decoder(nn.Module):
     is_breath: Tensor
 
     def __init__(self, n_channels: int, dilations: tuple[int, ...], n_z: int, frames_per_z: int, n_harmonics: int,
-                 n_noise_bands: int, sample_rate: int) -> None:
+                 n_noise_bands: int, sample_rate: int, n_timbre: int = 0) -> None:
         super().__init__()
-        self.frames_per_z = frames_per_z
-        self.n_named = min(n_z, len(NAMED_AXES))
+        self.frames_per_z, self.n_timbre = frames_per_z, n_timbre
+        self.n_named = min(n_z - n_timbre, len(NAMED_AXES))
+        self.n_beside = self.n_named + n_timbre  # axes that do not (only) pass through the stack
         self.stack = GatedStack(3 + n_z - self.n_named, n_channels, dilations)
         self.frame_inlet = nn.Linear(3 * TAPS, n_channels)
         self.frame_layer = nn.Linear(n_channels, n_channels)
         knots = harmonic_knots(n_harmonics)
         self.harmonic_head = nn.Linear(n_channels, len(knots))
         self.noise_head = nn.Linear(n_channels, n_noise_bands)
-        self.typical = Typical()
+        self.typical = Typical(n_timbre)
         # share, brightness, hollowness: of the curves alone, or of everything where no axis has a name
         self.balance_layer = nn.Linear(3 * TAPS, N_BALANCE)
         self.balance_head = nn.Linear(N_BALANCE if self.n_named else n_channels, 3)
@@ -117,7 +119,7 @@ class Decoder(nn.Module):
         # start like a string: -6 dB an octave, mostly harmonic (sigmoid(3) = 95 %), heads nearly off
         self.register_buffer("tilt", -torch.log(torch.arange(1, n_harmonics + 1).float()), persistent=False)
         # and breath that falls 6 dB an octave from a twentieth of Nyquist: white noise would be unlearned first
-        position = torch.linspace(0, 1, n_noise_bands)
+        position = band_centres(n_noise_bands)
         self.register_buffer("noise_tilt", -torch.log(1 + 20 * position), persistent=False)
         # what a recording holds above is its own hiss: as loud as ever, whatever is played
         above_hz = position * sample_rate / 2 - HIGHEST_HZ
@@ -130,7 +132,7 @@ class Decoder(nn.Module):
 
     def memory(self, n_voices: int) -> Memory:
         """Of voices that have heard nothing."""
-        nothing = self.frame_layer.weight.new_zeros(n_voices, 1, self.stack.n_channels + self.n_named)
+        nothing = self.frame_layer.weight.new_zeros(n_voices, 1, self.stack.n_channels + self.n_beside)
         return Memory(self.stack.silence(n_voices), nothing, nothing.clone(), nothing.new_zeros(n_voices, ONSET_FRAMES, 3),
                       np.zeros(n_voices, dtype=np.int64))
 
@@ -162,7 +164,7 @@ class Decoder(nn.Module):
         """One step of the stack for R voices, curves [R, 1, 1] and z [R, 1, Z].
 
         Returns:
-            its output [R, 1, C + N], the curves as it hears them [R, 1, 3], and new pasts.
+            its output [R, 1, C + N + G], the curves as it hears them [R, 1, 3], and new pasts.
         """
         curves = scale_curves(f0_hz, periodicity, loudness_db)
         step, following = self._listen(curves, z, list(pasts))
@@ -175,14 +177,15 @@ class Decoder(nn.Module):
         return *self._heads(f0_hz, loudness_db, torch.lerp(before, now, fade), seen), seen[:, 1:]
 
     def _listen(self, curves: Tensor, z: Tensor, pasts: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """The stack on the curves and the axes without names, with the others beside its output."""
+        """The stack on the curves and the axes without names; beside its output the axes with names, and the code."""
         named, others = z[..., : self.n_named], z[..., self.n_named :]
         steps, following = self.stack(torch.cat([curves, others], dim=-1), pasts)
-        return torch.cat([steps, named], dim=-1), following
+        code = z[..., z.shape[-1] - self.n_timbre :]
+        return torch.cat([steps, named, code], dim=-1), following
 
     def _heads(self, f0_hz: Tensor, loudness_db: Tensor, hidden: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Steps [B, F, C + N] and the curves [B, ONSET_FRAMES + F, 3] to the shape of the spectrum."""
-        hidden, named = hidden[..., : self.stack.n_channels], hidden[..., self.stack.n_channels :]
+        """Steps [B, F, C + N + G] and the curves [B, ONSET_FRAMES + F, 3] to the shape of the spectrum."""
+        hidden, named, code = hidden.split([self.stack.n_channels, self.n_named, self.n_timbre], dim=-1)
         taps = seen[:, ONSET_FRAMES + 1 - TAPS :].unfold(1, TAPS, 1).flatten(2)
         hidden = nn.functional.silu(self.frame_layer(hidden + self.frame_inlet(taps)))
         heights = self.harmonic_head(hidden)
@@ -194,7 +197,7 @@ class Decoder(nn.Module):
         share = balance[..., :1]
         if self.n_named:
             axes = nn.functional.pad(named, (0, len(NAMED_AXES) - self.n_named)) * self.typical.deviation
-            wanted = (self.typical(f0_hz, loudness_db) + axes)[..., [BRIGHTNESS, HOLLOWNESS]] + balance[..., 1:]
+            wanted = (self.typical(f0_hz, loudness_db, code) + axes)[..., [BRIGHTNESS, HOLLOWNESS]] + balance[..., 1:]
             heights = tilt_and_hollow(heights, f0_hz, wanted)
             more_noise = torch.lerp(axes[..., [BREATHINESS]], axes[..., [BITE]], find_onsets(seen))
             share = share - more_noise  # which is taken from the harmonics, and given to the bands that were measured

@@ -21,6 +21,7 @@ class Heard:
         timbre: [B, F, C], level-normalised log-mel frames.
         partials: [B, F, N_PARTIALS + 1], see features.partials.
         audio: [B, F * hop_size], full scale +-1; [B, 0] where it is not kept.
+        code: [B, G], of who plays, for a model of many instruments; None hears it in the takes.
     """
 
     f0_hz: Tensor
@@ -29,17 +30,20 @@ class Heard:
     timbre: Tensor
     partials: Tensor
     audio: Tensor
+    code: Tensor | None = None
 
     @classmethod
-    def of(cls, features: Features, audio: Audio | None = None, device: torch.device | str = "cpu") -> Heard:
-        """Of one take; audio [F * hop_size] is wanted by encoders of waveforms alone."""
+    def of(cls, features: Features, audio: Audio | None = None, device: torch.device | str = "cpu",
+           code: Tensor | None = None) -> Heard:
+        """Of one take and who plays it, [G]; audio [F * hop_size] is wanted by encoders of waveforms alone."""
         def tensor(array: np.ndarray) -> Tensor:
             return torch.from_numpy(np.array(array))[None].to(device)
 
         f0_hz, periodicity, loudness_db = (tensor(curve)[..., None] for curve in (
             features.f0_hz, features.periodicity, features.loudness_db))
         sound = np.zeros(0, dtype=np.float32) if audio is None else np.asarray(audio, dtype=np.float32)
-        return cls(f0_hz, periodicity, loudness_db, tensor(features.timbre), tensor(features.partials), tensor(sound))
+        return cls(f0_hz, periodicity, loudness_db, tensor(features.timbre), tensor(features.partials), tensor(sound),
+                   None if code is None else code[None].to(device))
 
     @property
     def curves(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -48,4 +52,5 @@ class Heard:
 
     def to(self, device: torch.device) -> Heard:
         """Move to a device."""
-        return Heard(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+        return Heard(self.f0_hz.to(device), self.periodicity.to(device), self.loudness_db.to(device), self.timbre.to(device),
+                     self.partials.to(device), self.audio.to(device), None if self.code is None else self.code.to(device))

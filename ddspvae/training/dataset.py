@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,25 +14,39 @@ from ddspvae.audio import Audio
 from ddspvae.checks import InputError
 from ddspvae.features.f0 import VOICED
 from ddspvae.model.heard import Heard
+from ddspvae.model.timbre import TimbreCode
 from ddspvae.signals import Features
 from ddspvae.units import DB_FLOOR, hz_to_pitch
 
+MOST_TAKES = 2  # that make a code of a few seconds
 GAP_S = 2.0  # between the training part and the validation part of one long file
 
 
 @dataclass(frozen=True, eq=False)
 class Take:
-    """A recording or a part of one, analysed. `room` names the environment it was recorded in."""
+    """A recording or a part of one, analysed.
+
+    Args:
+        room: the environment it was recorded in.
+        code: [G], of who plays, while a model of many instruments is trained.
+        instrument: who plays, likewise.
+    """
 
     path: Path
     audio: Audio
     features: Features
     room: str
+    code: Tensor | None = None
+    instrument: str = ""
 
     def part(self, start_frame: int, stop_frame: int, hop_size: int) -> Take:
         """The frames from start to stop."""
         audio = self.audio[start_frame * hop_size : stop_frame * hop_size]
-        return Take(self.path, audio, self.features.slice(start_frame, stop_frame), self.room)
+        return replace(self, audio=audio, features=self.features.slice(start_frame, stop_frame))
+
+    def heard(self, device: torch.device | str = "cpu") -> Heard:
+        """As tensors, a batch of one."""
+        return Heard.of(self.features, self.audio, device, self.code)
 
     @property
     def n_frames(self) -> int:
@@ -90,9 +104,14 @@ class Crops:
     before its take, in silence, so that attacks at the very start are heard after a loss's warm-up.
 
     Raises InputError when all takes together are shorter than one crop.
+
+    Args:
+        ear: of a model of many instruments, who are then drawn equally often; half of the crops come with the code of
+            a few takes of theirs instead of all, as an instrument will have that is heard for seconds.
     """
 
-    def __init__(self, takes: Sequence[Take], rooms: Sequence[str], n_frames: int, n_lead: int, hop_size: int) -> None:
+    def __init__(self, takes: Sequence[Take], rooms: Sequence[str], n_frames: int, n_lead: int, hop_size: int,
+                 ear: TimbreCode | None = None) -> None:
         self.takes, self.rooms, self.hop_size = list(takes), list(rooms), hop_size
         self.n_frames, self.n_lead = n_frames, n_lead
         lengths = np.array([take.n_frames for take in takes], dtype=float)
@@ -100,16 +119,35 @@ class Crops:
         if lengths.sum() < n_frames:
             raise InputError(f"train: the recordings hold {lengths.sum() / rate:.1f} s in all, one training window is "
                              f"{n_frames / rate:.1f} s; record more (5 to 20 minutes are good).")
+        names = np.array([take.instrument for take in takes])
+        for name in set(names):
+            lengths[names == name] /= lengths[names == name].sum()
         self.weights = lengths / lengths.sum()
+        self.ear = ear
+        with torch.no_grad():
+            self._said = () if ear is None else tuple(zip(*(ear.gather(take.heard()) for take in takes)))
+        self._own = {name: np.flatnonzero(names == name) for name in set(names)}
 
     def draw(self, n_crops: int, random: np.random.Generator) -> Batch:
         """n_crops random crops."""
-        rows = []
+        rows, codes = [], []
         for index in random.choice(len(self.takes), size=n_crops, p=self.weights):
-            last = max(-self.n_lead, self.takes[index].n_frames - self.n_frames)
-            rows.append(self.crop(self.takes[index], int(random.integers(-self.n_lead, last + 1))))
+            take = self.takes[index]
+            last = max(-self.n_lead, take.n_frames - self.n_frames)
+            rows.append(self.crop(take, int(random.integers(-self.n_lead, last + 1))))
+            codes.append(self._code(take, random))
         *heard, room = (torch.stack(column) for column in zip(*rows))
-        return Batch(Heard(*heard), room)
+        code = None if self.ear is None else torch.stack([one for one in codes if one is not None])
+        return Batch(replace(Heard(*heard), code=code), room)
+
+    def _code(self, take: Take, random: np.random.Generator) -> Tensor | None:
+        """Of the instrument, or of a few takes of it."""
+        if self.ear is None or random.random() < 0.5:
+            return take.code
+        own = self._own[take.instrument]
+        few = random.choice(own, size=min(len(own), MOST_TAKES), replace=False)
+        total, weight = (torch.cat([said[index] for index in few]).sum(0, keepdim=True) for said in self._said)
+        return self.ear.place(total, weight)[0]
 
     def crop(self, take: Take, start: int) -> tuple[Tensor, ...]:
         """The fields of Heard, and the room; from frame start, which may be negative: silence before the take and after."""

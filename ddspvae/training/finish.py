@@ -20,7 +20,7 @@ from ddspvae.model.heard import Heard
 from ddspvae.model.quantize import Quantizer
 from ddspvae.model.stack import mean_rows
 from ddspvae.performer.controls import CARD_KEY as CONTROLS_KEY
-from ddspvae.performer.gestures import learn_gestures
+from ddspvae.performer.gestures import Gestures, learn_gestures
 from ddspvae.performer.measure import ranges_of_takes
 from ddspvae.presets import save_instrument
 from ddspvae.signals import Latents, Performance
@@ -37,7 +37,7 @@ BITS_A_ROW, BISECTIONS = (0.01, 2000.0), 30  # of an axis with a name, between w
 def hear_all(model: Autoencoder, takes: Sequence[Take]) -> list[Heard]:
     """What is heard of each take, on the model's device."""
     device = next(model.parameters()).device
-    return [Heard.of(take.features, take.audio, device) for take in takes]
+    return [take.heard(device) for take in takes]
 
 
 @torch.no_grad()
@@ -92,7 +92,7 @@ def hold_bitrate(model: Autoencoder, takes: Sequence[Heard], bitrate: float) -> 
 @torch.no_grad()
 def training_rate(model: Autoencoder, takes: Sequence[Heard]) -> dict[str, Any]:
     """What z costs on the training takes, and how codes are used where there are codes."""
-    if not model.config.n_z:
+    if not model.config.n_running:
         return {}
     latents = [model.encode(heard) for heard in takes]
     rows = [sounding_rows(heard.loudness_db[..., 0], model.config.frames_per_z) for heard in takes]
@@ -108,11 +108,11 @@ def training_rate(model: Autoencoder, takes: Sequence[Heard]) -> dict[str, Any]:
 
 def fit_prior(model: Autoencoder, takes: Sequence[Heard], seed: int) -> None:
     """Fit how wide z is at a pitch and loudness, and how slowly it changes, to all rows of the training takes."""
-    if not model.config.n_z:
+    if not model.config.n_running:
         return
     torch.manual_seed(seed)
     with torch.no_grad():
-        z = [model.to_z(model.encode(heard))[0] for heard in takes]
+        z = [model.to_z(model.encode(heard))[0, :, : model.config.n_running] for heard in takes]
         curves = [torch.cat([curve[0, :: model.config.frames_per_z] for curve in heard.curves], dim=-1) for heard in takes]
         products = sum(((rows[1:] * rows[:-1]).sum(0) for rows in z), torch.zeros_like(z[0][0]))
         squares = sum(((rows[1:].square() + rows[:-1].square()).sum(0) / 2 for rows in z), torch.zeros_like(z[0][0]))
@@ -129,6 +129,28 @@ def fit_prior(model: Autoencoder, takes: Sequence[Heard], seed: int) -> None:
         optimizer.step()
 
 
+@torch.no_grad()
+def _performance(model: Autoencoder, take: Take, heard: Heard) -> Performance:
+    """A training take as the instrument hears it."""
+    features, config = take.features, model.config
+    return Performance(features.f0_hz, features.periodicity, features.loudness_db,
+                       model.to_z(model.encode(heard))[0].cpu().numpy(), axis_names(config.n_z, config.n_timbre),
+                       features.frame_rate_hz, config.frames_per_z)
+
+
+def _timbre(played: Sequence[tuple[Take, Performance]]) -> dict[str, Any]:
+    """What the file says of one of many instruments: its code, habits, and the room where most of it was recorded."""
+    takes = [take for take, _ in played]
+    statistics = measure([take.features for take in takes])
+    frames: dict[str, int] = {}
+    for take in takes:
+        frames[take.room] = frames.get(take.room, 0) + take.n_frames
+    code = takes[0].code
+    assert code is not None
+    return {"code": code.tolist(), "statistics": statistics.to_dict(), "room": max(frames, key=lambda room: frames[room]),
+            CONTROLS_KEY: ranges_of_takes([performance for _, performance in played], statistics).to_dict()}
+
+
 def finish(run: Run, prepared: Prepared, out: Path) -> None:
     """Write the instrument from the best weights, then measure the file as a user would load it."""
     model = Autoencoder(prepared.model).to(run.device)
@@ -139,21 +161,20 @@ def finish(run: Run, prepared: Prepared, out: Path) -> None:
     hold_bitrate(model, takes, run.config.bitrate)
     fit_prior(model, takes, run.config.seed)
     deviation = model.decoder.typical.deviation.tolist()
-    features = [take.features for take in prepared.training]
-    statistics = measure(features)
-    with torch.no_grad():
-        z = [model.to_z(model.encode(heard))[0].cpu().numpy() for heard in takes]
-    gestures = learn_gestures(features, z, statistics, prepared.model.frames_per_z)
-    played = [Performance(take.f0_hz, take.periodicity, take.loudness_db, rows, axis_names(model.config.n_z),
-                          take.frame_rate_hz, prepared.model.frames_per_z) for take, rows in zip(features, z)]
+    played = [(take, _performance(model, take, heard)) for take, heard in zip(prepared.training, takes)]
+    statistics = measure([take.features for take, _ in played])
+    gestures = Gestures.nothing(model.config.n_z)
+    if not model.config.n_timbre:  # the notes of several instruments are nobody's gestures
+        gestures = learn_gestures([take.features for take, _ in played], [performance.z for _, performance in played],
+                                  statistics, prepared.model.frames_per_z)
     weights = {**model.state_dict(), **gestures.to_tensors()}
     card: dict[str, Any] = {
         "config": prepared.model.to_dict(),
         "statistics": statistics.to_dict(),
         "axes": {name: {"sd": deviation[i]} if i < model.n_named else {"correlate": correlates.get(name, "")}
-                 for i, name in enumerate(axis_names(model.config.n_z))},
+                 for i, name in enumerate(axis_names(model.config.n_z, model.config.n_timbre))},
         "performer": {"notes": len(gestures), "bound": gestures.n_bound},
-        CONTROLS_KEY: ranges_of_takes(played, statistics).to_dict(),
+        CONTROLS_KEY: ranges_of_takes([performance for _, performance in played], statistics).to_dict(),
         "tracker": prepared.tracker,
         "training": {**asdict(run.config), "steps_done": run.step, "minutes_done": round(run.seconds / 60, 2),
                      "machine": f"{platform.machine()}, {run.device.type}, {torch.get_num_threads()} threads",
@@ -164,6 +185,9 @@ def finish(run: Run, prepared: Prepared, out: Path) -> None:
         "credits": prepared.credits,
         "metrics": {},
     }
+    if model.config.n_timbre:
+        card["timbres"] = {name: _timbre([one for one in played if one[0].instrument == name])
+                           for name in sorted({take.instrument for take in prepared.training})}
     unmeasured = out.with_name(f".{out.stem}.unmeasured{out.suffix}")
     try:
         save_instrument(unmeasured, weights, card)

@@ -11,13 +11,14 @@ from typing import Any
 import torch
 
 from ddspvae.checks import InputError
+from ddspvae.instrument import load
 from ddspvae.model.autoencoder import Autoencoder, ModelConfig
-from ddspvae.model.heard import Heard
-from ddspvae.presets import find_preset, read_weights
+from ddspvae.model.transplant import settle, transplant
 from ddspvae.training.checkpoint import Checkpoint
 from ddspvae.training.dataset import Crops
 from ddspvae.training.finish import finish
 from ddspvae.training.losses import fft_sizes
+from ddspvae.training.many import find_instruments, give_codes, prepare_many
 from ddspvae.training.monitor import Monitor
 from ddspvae.training.prepare import Prepared, prepare
 from ddspvae.training.run import WARMUP_FRAMES, Run, TrainingConfig
@@ -44,7 +45,7 @@ def pick_device(name: str | None) -> torch.device:
 def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, minutes: float | None = None,
           steps: int | None = None, bitrate: float = 500.0, controller: str = "log-dual",
           holdout: Sequence[str | Path] = (), tracker: str = "swift",
-          start_from: str | Path | None = None, device: str | None = None, seed: int = 0,
+          start_from: str | Path | None = None, many: bool = False, device: str | None = None, seed: int = 0,
           model: ModelConfig | None = None, progress: Callable[[dict[str, float]], None] | None = None,
           report: Callable[[Any], None] | None = None, prepared: Prepared | None = None) -> Path:
     """Learn an instrument from recordings; the same call again resumes a run that was cut short.
@@ -57,7 +58,8 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
         controller: what holds the bitrate, one of training.rate.CONTROLLERS.
         holdout: recordings to leave out entirely.
         tracker: of f0: "swift", "crepe", "crepe-full".
-        start_from: a preset or file to start from.
+        start_from: a preset or file to start from; of a model of many instruments, the one that sounds like these.
+        many: recordings is a folder with a folder for each of several instruments, and one model learns them all.
         device: "cuda", "mps", "cpu"; None takes the best there is.
         seed: of everything random.
         model: sizes and rates; n_harmonics and rooms are found from the recordings.
@@ -76,9 +78,9 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
     minutes = 10.0 if minutes is None and steps is None else minutes
     config = TrainingConfig(minutes=minutes, steps=steps, bitrate=bitrate, seed=seed, controller=controller)
     target = pick_device(device)
-    given = None if start_from is None else find_preset(start_from)
+    given = None if start_from is None else load(start_from).model
     if prepared is None:
-        prepared = prepare(recordings, holdout, tracker, model or ModelConfig(), report)
+        prepared = _prepare(recordings, holdout, tracker, model or ModelConfig(), report, many)
     prepared = replace(prepared, model=replace(prepared.model, bitrate=bitrate))
     checkpoint = Checkpoint(out)
     settings = {"files": ["/".join(take.path.parts[-2:]) for take in prepared.training + prepared.validation],
@@ -88,9 +90,15 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
 
     torch.manual_seed(seed)
     network = Autoencoder(prepared.model)
-    network.decoder.typical.fit([Heard.of(take.features) for take in prepared.training], prepared.model.frames_per_z)
+    codes = None
+    if prepared.model.n_timbre:
+        prepared = give_codes(network, prepared)
+        codes = torch.stack([take.code for take in prepared.training if take.code is not None])
+    heard = [take.heard() for take in prepared.training]
+    network.decoder.typical.fit(heard, prepared.model.frames_per_z, codes)
     if given is not None:
-        _copy_weights(network, given)
+        is_one_of_many = given.config.n_timbre and not prepared.model.n_timbre
+        transplant(settle(given, given.timbre.hear(heard)) if is_one_of_many else given, network)
     run = Run(network, config, target)
     state = checkpoint.load(settings, target)
     if state is not None:
@@ -104,10 +112,20 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
     return out
 
 
+def _prepare(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str | Path], tracker: str,
+             model: ModelConfig, report: Callable[[Any], None] | None, many: bool) -> Prepared:
+    if not many:
+        return prepare(recordings, holdout, tracker, model, report)
+    roots = [Path(recordings)] if isinstance(recordings, (str, Path)) else [Path(path) for path in recordings]
+    folders = find_instruments(roots[0]) if len(roots) == 1 else roots
+    return prepare_many(folders, holdout, tracker, model, report)
+
+
 def _loop(run: Run, prepared: Prepared, checkpoint: Checkpoint, settings: dict[str, Any],
           progress: Callable[[dict[str, float]], None] | None) -> None:
     """Steps and validations until the budget is spent."""
-    crops = Crops(prepared.training, prepared.model.rooms, CROP_FRAMES, WARMUP_FRAMES, prepared.model.hop_size)
+    ear = run.average.timbre if prepared.model.n_timbre else None
+    crops = Crops(prepared.training, prepared.model.rooms, CROP_FRAMES, WARMUP_FRAMES, prepared.model.hop_size, ear)
     sizes = fft_sizes(prepared.model.sample_rate)
     probes = excerpts(prepared.validation, prepared.model.hop_size)
     row: dict[str, float] = {}
@@ -136,7 +154,7 @@ def _loop(run: Run, prepared: Prepared, checkpoint: Checkpoint, settings: dict[s
             monitor.validation(run.step, measured, run.average, probes[0], prepared.model.rooms, run.device)
             tail = run.average.room_tail_energy() if prepared.model.with_reverb else 0.0
             try:
-                check_health(measured, run.progress, run.step, prepared.model.n_z, tail)
+                check_health(measured, run.progress, run.step, run.model.n_unnamed, tail)
             except TrainingStopped as stopped:
                 run.failure = str(stopped)
                 raise
@@ -148,11 +166,3 @@ def _loop(run: Run, prepared: Prepared, checkpoint: Checkpoint, settings: dict[s
 def _row(run: Run, loss: float, measured: Validation) -> dict[str, float]:
     values = {f"validation_{key}" if key == "loss" else key: value for key, value in asdict(measured).items()}
     return {"step": run.step, "minutes": round(run.seconds / 60, 3), "training_loss": loss, **values}
-
-
-def _copy_weights(network: Autoencoder, path: Path) -> None:
-    """Take every weight that fits from another instrument; the bits that z may say begin as they were asked for."""
-    own = network.state_dict()
-    given = {key: tensor for key, tensor in read_weights(path).items() if key != "named_bits"}
-    network.load_state_dict({key: given[key] if key in given and given[key].shape == value.shape else value
-                             for key, value in own.items()})

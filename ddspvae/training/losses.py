@@ -25,7 +25,7 @@ def spectral_loss(reference: Tensor, estimate: Tensor, sizes: tuple[int, ...]) -
 
     Args:
         reference, estimate: [B, T].
-        sizes: FFT sizes, Hann windows, 75 % overlap.
+        sizes: FFT sizes, Hann windows, 50 % overlap.
     Returns:
         scalar; 0 for equal sounds, about 2 for unrelated ones.
     Source: Engel et al., "DDSP", ICLR 2020, multi-scale spectral loss; the linear term relative, as spectral convergence.
@@ -33,7 +33,7 @@ def spectral_loss(reference: Tensor, estimate: Tensor, sizes: tuple[int, ...]) -
     total = estimate.new_zeros(())
     for size in sizes:
         window = torch.hann_window(size, device=estimate.device)
-        spectra = (torch.stft(x, size, size // 4, window=window, pad_mode="constant", return_complex=True)
+        spectra = (torch.stft(x, size, size // 2, window=window, pad_mode="constant", return_complex=True)
                    for x in (reference, estimate))
         a, b = ((spectrum.real.square() + spectrum.imag.square() + 1e-12).sqrt() for spectrum in spectra)
         mean = a.mean().clamp(min=1e-5)

@@ -47,8 +47,8 @@ class TrainingConfig:
     minutes: float | None = None
     steps: int | None = None
     bitrate: float = 500.0
-    batch_size: int = 6
-    learning_rate: float = 2e-3
+    batch_size: int = 4
+    learning_rate: float = 3e-3
     seed: int = 0
     controller: str = "log-dual"
 
@@ -86,7 +86,9 @@ def training_loss(model: Autoencoder, batch: Batch, sizes: tuple[int, ...], with
     bottled = model.bottleneck(model.encode(heard), rows)
     room = model.room(batch.room) if with_room else None
     controls = model.decode(*heard.curves, bottled.z, room)
-    response = None if room is None else impulse_response(room, config.sample_rate)
+    each, which = batch.room.unique(return_inverse=True)  # an impulse response is a second long
+    alone = None if room is None else model.room(each)
+    response = None if alone is None else impulse_response(alone, config.sample_rate)[which]
     seeds = torch.arange(len(heard.audio), device=heard.audio.device) + noise_seed * len(heard.audio)
     audio = render(controls, config.sample_rate, config.hop_size, response=response, seed=seeds,
                    with_noise=config.with_noise, points_per_harmonic=TABLE_POINTS)
@@ -97,6 +99,8 @@ def training_loss(model: Autoencoder, batch: Batch, sizes: tuple[int, ...], with
 
 class Run:
     """One training run: what changes from step to step, and how it is saved."""
+
+    n_scales = SCALES_PER_STEP
 
     def __init__(self, model: Autoencoder, config: TrainingConfig, device: torch.device) -> None:
         self.model = model.to(device)
@@ -130,9 +134,9 @@ class Run:
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.rate_at(progress) * group["pace"]
         batch = crops.draw(self.config.batch_size, random).to(self.device)
-        chosen = tuple(random.choice(sizes, size=min(SCALES_PER_STEP, len(sizes)), replace=False).tolist())
+        chosen = tuple(random.choice(sizes, size=min(self.n_scales, len(sizes)), replace=False).tolist())
         self.model.train()
-        loss, bits = training_loss(self.model, batch, chosen, progress >= DRY_UNTIL, self.step)
+        loss, bits = self.loss(batch, chosen, progress >= DRY_UNTIL)
         if not torch.isfinite(loss):
             raise TrainingStopped(f"train: the loss is not finite at step {self.step}; the last checkpoint is kept. "
                                   "Try another --seed, or look for broken recordings in the doctor's report.")
@@ -145,6 +149,10 @@ class Run:
         self.step += 1
         self.seconds += time.perf_counter() - began
         return float(loss.detach()), bits.detach()
+
+    def loss(self, batch: Batch, sizes: tuple[int, ...], with_room: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of this step, as `training_loss`; an experiment may put its own in this place."""
+        return training_loss(self.model, batch, sizes, with_room, self.step)
 
     @torch.no_grad()
     def _average(self) -> None:

@@ -12,7 +12,6 @@ from ddspvae.checks import InputError
 from ddspvae.features.f0 import VOICED, track_f0
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.bottleneck import sounding_rows
-from ddspvae.model.heard import Heard
 from ddspvae.synth.render import render
 from ddspvae.synth.reverb import impulse_response
 from ddspvae.training.dataset import Take
@@ -70,9 +69,12 @@ def reconstruct(model: Autoencoder, take: Take, rooms: Sequence[str], device: to
         audio [T], bits per second, harmonic share in sure frames.
     """
     config = model.config
-    heard = Heard.of(take.features, take.audio, device)
+    heard = take.heard(device)
     latents = model.encode(heard)
-    z = model.to_z(latents) if fixed_z is None else fixed_z.expand_as(latents.z_mean)
+    z = model.to_z(latents)
+    if fixed_z is not None:  # who plays stays as it is
+        n_running = config.n_running
+        z = torch.cat([fixed_z[:n_running].expand_as(z[..., :n_running]), z[..., n_running:]], dim=-1)
     index = torch.tensor([rooms.index(take.room) if take.room in rooms else 0], device=device)
     room = model.room(index)
     controls = model.decode(*heard.curves, z, room)
@@ -88,7 +90,7 @@ def reconstruct(model: Autoencoder, take: Take, rooms: Sequence[str], device: to
 @torch.inference_mode()
 def typical_z(model: Autoencoder, takes: Sequence[Take], device: torch.device) -> torch.Tensor:
     """The mean of z over all takes, [Z]."""
-    rows = [model.to_z(model.encode(Heard.of(take.features, take.audio, device)))[0] for take in takes]
+    rows = [model.to_z(model.encode(take.heard(device)))[0] for take in takes]
     return torch.cat(rows).mean(0)
 
 
@@ -128,8 +130,11 @@ def validate(model: Autoencoder, takes: Sequence[Take], rooms: Sequence[str], tr
     )
 
 
-def check_health(v: Validation, progress: float, step: int, n_z: int, tail_energy: float) -> None:
+def check_health(v: Validation, progress: float, step: int, n_inferred: int, tail_energy: float) -> None:
     """Stop a run that has failed in one of the known ways.
+
+    Args:
+        n_inferred: axes of z that an encoder infers; those with names cannot be ignored.
 
     Raises:
         TrainingStopped: the loss is not finite, the harmonics are unused, the reverb has eaten the note, or z is
@@ -146,6 +151,6 @@ def check_health(v: Validation, progress: float, step: int, n_z: int, tail_energ
     if v.pitch_heard < 0.5 and tail_energy > 0.5:
         raise TrainingStopped(f"train: the reverb has eaten the note (tail at {tail_energy:.2f} of the direct sound, pitch "
                               f"heard in {v.pitch_heard:.0%} of the frames); train with --no-reverb.")
-    if n_z and progress > 0.6 and step >= STEPS_TO_USE_Z and v.z_gain < LEAST_Z_GAIN:
+    if n_inferred and progress > 0.6 and step >= STEPS_TO_USE_Z and v.z_gain < LEAST_Z_GAIN:
         raise TrainingStopped(f"train: z is ignored (the loss rises by only {v.z_gain:.2%} when it is the same everywhere); "
                               "ask for a higher --bitrate, or train longer.")

@@ -391,7 +391,7 @@ def test_the_exported_networks_equal_torch(violin, n_voices):
     room = Tail(violin.room_and_response()[0], RATE, HOP).constants
     pasts = violin.model.decoder.stack.silence(n_voices)
     step_inputs = (*curves, draw(1, violin.config.n_z), *(torch.rand_like(past) for past in pasts))
-    width = violin.config.decoder_channels + violin.model.n_named
+    width = violin.config.decoder_channels + violin.model.decoder.n_beside
     frame_inputs = (*curves, draw(1, width), draw(1, width), torch.full((n_voices, 1, 1), 0.5), draw(ONSET_FRAMES, 3),
                     curves[0], curves[0], ringing, *room)
     with torch.inference_mode():

@@ -1,0 +1,63 @@
+"""Weights of one network for another: of many instruments for one of them, or of one instrument for another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ddspvae.model.autoencoder import Autoencoder
+from ddspvae.model.decoder import harmonic_knots
+
+HARMONICS = ("decoder.harmonic_head.weight", "decoder.harmonic_head.bias")
+ROOMS = ("room_energy", "room_decay")
+ASKED = ("named_bits",)  # decided by the bitrate that is asked for
+
+
+@torch.no_grad()
+def settle(model: Autoencoder, code: Tensor) -> Autoencoder:
+    """The one instrument of many that has this timbre code, as a model of one instrument.
+
+    The code is the same in every step, so what the network makes of it is a bias.
+
+    Args:
+        model: of many instruments.
+        code: [G].
+    Returns:
+        a model without timbre axes, that sounds the same.
+    """
+    config = replace(model.config, n_z=model.config.n_running, n_timbre=0)
+    one = Autoencoder(config)
+    weights = {key: value for key, value in model.state_dict().items() if not key.startswith("timbre.")}
+    inlet = weights["decoder.stack.inlet.weight"]
+    n_code = model.config.n_timbre
+    weights["decoder.stack.inlet.weight"] = inlet[:, :-n_code]
+    weights["decoder.stack.inlet.bias"] = weights["decoder.stack.inlet.bias"] + inlet[:, -n_code:] @ code
+    weights["decoder.typical.coefficients"] = model.decoder.typical.at(code)
+    one.load_state_dict(weights)
+    return one.eval()
+
+
+@torch.no_grad()
+def transplant(given: Autoencoder, network: Autoencoder) -> None:
+    """Let a network begin where another one ended: every weight that fits, harmonics by number, rooms by name.
+
+    What is typical and the bits that z may say stay the network's own.
+    """
+    own, weights = network.state_dict(), given.state_dict()
+    taken = {key: value for key, value in weights.items()
+             if key in own and own[key].shape == value.shape and key not in (*HARMONICS, *ROOMS, *ASKED)
+             and not key.startswith(("decoder.typical.", "timbre."))}
+    here, there = harmonic_knots(network.config.n_harmonics), harmonic_knots(given.config.n_harmonics)
+    n_both = min(here.shape[1], there.shape[1])
+    is_as_wide = network.config.decoder_channels == given.config.decoder_channels
+    for key in HARMONICS if is_as_wide else ():
+        heights = there[:, :n_both].T @ weights[key]  # of each harmonic
+        taken[key] = (torch.linalg.pinv(here[:, :n_both].T) @ heights.view(n_both, -1)).view(own[key].shape)
+    for key in ROOMS:
+        rows = {name: weights[key][at] for at, name in enumerate(given.config.rooms)}
+        usual = weights[key].mean(0)
+        taken[key] = torch.stack([rows.get(name, usual) for name in network.config.rooms])
+    network.load_state_dict({**own, **taken})
+

@@ -1,0 +1,149 @@
+"""What the named attributes typically are at a pitch and a loudness: what their axes are measured from."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ddspvae.features.f0 import VOICED
+from ddspvae.features.partials import read_attributes
+from ddspvae.model.axes import BRIGHTNESS, NAMED_AXES, find_onsets, from_rest
+from ddspvae.model.heard import Heard
+from ddspvae.model.stack import mean_rows, scale_curves
+from ddspvae.units import hz_to_pitch
+
+LIMIT = 3.0  # standard deviations that are told apart
+LIMIT_ROUNDS = 8
+QUIET_DB = 40.0  # below a loud frame of the training set, nothing is read
+N_POWERS = 10  # of a polynomial of the third degree in two variables
+LOWEST_PITCH, PITCH_STEP, N_HATS = 21.0, 1.5, 60  # a body's resonances change within a few semitones
+N_TERMS = N_POWERS + 2 * N_HATS
+SMOOTHNESS = 1e-2  # of all frames: what speaks against a power
+BEND_FRAMES, HAT_FRAMES = 2000.0, 20.0  # what speaks against a bend between hats, and a hat: as so many frames for it
+
+
+class Typical(nn.Module):
+    """What every attribute typically is at a pitch and a loudness, and how far takes deviate from that.
+
+    A polynomial of the third degree, and beside it hats every 1.5 semitones, constant and rising with the loudness;
+    fitted once to the training set before training begins, without a seed.
+
+    Args:
+        n_timbre: numbers of a timbre code, each of which adds as many terms of its own.
+    """
+
+    middle: Tensor
+    half_range: Tensor
+    coefficients: Tensor
+    deviation: Tensor
+    loud_db: Tensor
+
+    def __init__(self, n_timbre: int = 0) -> None:
+        super().__init__()
+        self.register_buffer("middle", torch.tensor([69.0, -30.0]))  # MIDI number, dB
+        self.register_buffer("half_range", torch.tensor([24.0, 20.0]))
+        self.register_buffer("coefficients", torch.zeros(1 + n_timbre, N_TERMS, len(NAMED_AXES)))
+        self.register_buffer("deviation", torch.ones(len(NAMED_AXES)))
+        self.register_buffer("loud_db", torch.tensor(-20.0))
+
+    def forward(self, f0_hz: Tensor, loudness_db: Tensor, code: Tensor | None = None) -> Tensor:
+        """[B, F, 1] each, and code [B, F, G], to [B, F, 4]; beyond the trained range as at its edge."""
+        terms = self._terms(f0_hz, loudness_db)
+        typical = terms @ self.coefficients[0]
+        if code is not None and len(self.coefficients) > 1:
+            beside = terms @ self.coefficients[1:].permute(1, 0, 2).flatten(1)  # [B, F, G * 4]
+            typical = typical + (beside.unflatten(-1, (-1, len(NAMED_AXES))) * code[..., None]).sum(-2)
+        return typical
+
+    def _terms(self, f0_hz: Tensor, loudness_db: Tensor) -> Tensor:
+        place = (torch.cat([hz_to_pitch(f0_hz), loudness_db], dim=-1) - self.middle) / self.half_range
+        p, q = place.clamp(-1, 1).unbind(-1)
+        powers = torch.stack([torch.ones_like(p), p, q, p * p, p * q, q * q, p**3, p * p * q, p * q * q, q**3], dim=-1)
+        at = (p * self.half_range[0] + self.middle[0] - LOWEST_PITCH) / PITCH_STEP
+        hats = (1 - (at[..., None] - torch.arange(N_HATS, device=at.device)).abs()).clamp(min=0)
+        return torch.cat([powers, hats, hats * q[..., None]], dim=-1)
+
+    @torch.no_grad()
+    def fit(self, takes: list[Heard], frames_per_z: int, codes: Tensor | None = None) -> None:
+        """Fit to takes of one row each; needs at least a few seconds of sure pitch.
+
+        Args:
+            codes: [N, G], the timbre code of each take.
+        """
+        f0_hz = torch.cat([take.f0_hz[0] for take in takes])
+        loudness_db = torch.cat([take.loudness_db[0] for take in takes])
+        self.loud_db.fill_(float(np.quantile(loudness_db.numpy(), 0.95)))
+        weights = torch.cat([self.reading_weights(take)[0] for take in takes])
+        sure = weights[:, BRIGHTNESS] > 0
+        if not sure.any():
+            return
+        places = torch.cat([hz_to_pitch(f0_hz), loudness_db], dim=-1)
+        low, high = torch.from_numpy(np.quantile(places[sure].numpy(), (0.01, 0.99), axis=0).astype(np.float32))
+        self.middle.copy_((low + high) / 2)
+        self.half_range.copy_(((high - low) / 2).clamp(min=1.0))
+        values = torch.cat([_attributes(take)[0] for take in takes])
+        terms = self._terms(f0_hz, loudness_db)
+        if codes is not None and len(self.coefficients) > 1:
+            frames = codes.repeat_interleave(torch.tensor([take.f0_hz.shape[1] for take in takes]), dim=0)
+            terms = torch.cat([terms, *(terms * number[:, None] for number in frames.unbind(-1))], dim=-1)
+        n_copies = len(self.coefficients)
+        stiff = torch.block_diag(*[_stiffness()] * n_copies)
+        is_power = torch.arange(n_copies * N_TERMS) % N_TERMS < N_POWERS
+        for axis in range(len(NAMED_AXES)):
+            weighted = terms * weights[:, axis : axis + 1]
+            # an axis of which nothing tells gets 0
+            ridge = torch.where(is_power, SMOOTHNESS * float(weights[:, axis].sum().clamp(min=1)), 0.0)
+            ridge[0] *= 1e-6
+            solved = torch.linalg.solve((weighted.T @ terms + ridge.diag() + stiff).double(),
+                                        (weighted.T @ values[:, axis]).double()).float()
+            self.coefficients[..., axis] = solved.view(-1, N_TERMS)
+        self.deviation.fill_(1.0)
+        each = [None] * len(takes) if codes is None else list(codes[:, None, None])
+        rows, seen = zip(*(self.read(take, frames_per_z, code, limit=1e9) for take, code in zip(takes, each)))
+        far, tells = torch.cat([row[0] for row in rows]), torch.cat([one[0] for one in seen])
+        deviation = torch.full((len(NAMED_AXES),), 1e9)
+        for _ in range(LIMIT_ROUNDS):  # of what is left of rare extremes
+            within = far.clamp(-LIMIT * deviation, LIMIT * deviation)
+            deviation = ((within.square() * tells).sum(0) / tells.sum(0).clamp(min=1)).sqrt().clamp(min=1e-3)
+        self.deviation.copy_(deviation)
+
+    def reading_weights(self, heard: Heard) -> Tensor:
+        """How much each frame tells of each axis [B, F, 4]; known from the curves alone, so to the decoder too."""
+        sure = (heard.periodicity >= VOICED) & (heard.loudness_db > self.loud_db - QUIET_DB)
+        onset = find_onsets(from_rest(scale_curves(*heard.curves)))
+        # a frame that is half an onset tells of neither
+        return torch.cat([torch.ones_like(onset), 1 - 2 * onset, torch.ones_like(onset), 2 * onset - 1],
+                         dim=-1).clamp(min=0) * sure
+
+    def read(self, heard: Heard, frames_per_z: int, code: Tensor | None = None, limit: float = LIMIT
+             ) -> tuple[Tensor, Tensor]:
+        """The named axes of takes.
+
+        Args:
+            code: [B, 1, G], the takes' timbre codes.
+        Returns:
+            [B, M, 4], standard deviations from what is typical, at most LIMIT; and whether a row tells, 1 or 0, where
+            the axes are 0.
+        """
+        weights = self.reading_weights(heard)
+        deviations = (_attributes(heard) - self(heard.f0_hz, heard.loudness_db, code)) / self.deviation
+        total, count = mean_rows(weights * deviations, frames_per_z), mean_rows(weights, frames_per_z)
+        seen = (count > 0.2).float()
+        return (total / count.clamp(min=1e-3) * seen).clamp(-limit, limit), seen
+
+    def at(self, code: Tensor) -> Tensor:
+        """The coefficients [1, N_TERMS, 4] for a timbre code [G]."""
+        return self.coefficients[:1] + torch.einsum("g,gta->ta", code, self.coefficients[1:])
+
+
+def _stiffness() -> Tensor:
+    """What speaks against the terms of one copy [N_TERMS, N_TERMS]: hats lie on a line where little is heard, near 0."""
+    bend = torch.diff(torch.eye(N_HATS), n=2, dim=0)
+    hats = BEND_FRAMES * bend.T @ bend + HAT_FRAMES * torch.eye(N_HATS)
+    return torch.block_diag(torch.zeros(N_POWERS, N_POWERS), hats, hats)
+
+
+def _attributes(heard: Heard) -> Tensor:
+    """[B, F, 4], in the order of the axes."""
+    return read_attributes(heard.partials)[..., [0, 2, 1, 2]]

@@ -1,0 +1,183 @@
+"""Several instruments in one model: told apart, learned together, taken out again, mixed and morphed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from ddspvae.checks import InputError
+from ddspvae.features.extract import extract
+from ddspvae.instrument import load
+from ddspvae.model.autoencoder import Autoencoder, ModelConfig
+from ddspvae.model.heard import Heard
+from ddspvae.model.timbre import TimbreCode
+from ddspvae.model.transplant import settle, transplant
+from ddspvae.presets import split_timbre
+from ddspvae.signals import Note, Notes
+from ddspvae.synth.render import render
+from ddspvae.training.loop import train
+from ddspvae.training.many import find_instruments
+
+from ..conftest import melody_take
+
+RATE, HOP = 16_000, 80
+STRENGTHS = {"bright": 0.0, "middling": 0.7, "dull": 1.6}
+SMALL = ModelConfig(sample_rate=RATE, hop_size=HOP, decoder_channels=16)
+
+
+def dull(audio, strength):
+    """The same notes with less and less treble: another instrument."""
+    spectrum = np.fft.rfft(audio)
+    frequency_hz = np.fft.rfftfreq(len(audio), 1 / RATE)
+    return np.fft.irfft(spectrum / (1 + (frequency_hz / 600) ** 2) ** strength, n=len(audio)).astype(np.float32)
+
+
+def heard_of(strength, seed, seconds=5.0):
+    return Heard.of(extract(dull(melody_take(seconds, RATE, seed), strength), RATE, HOP))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Three instruments, two takes each."""
+    root = tmp_path_factory.mktemp("orchestra")
+    for name, strength in STRENGTHS.items():
+        (root / name).mkdir()
+        for seed in (1, 2):
+            soundfile.write(root / name / f"{seed}.wav", dull(melody_take(6.0, RATE, seed), strength), RATE)
+    return root
+
+
+@pytest.fixture(scope="module")
+def ensemble(folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("ensemble") / "three.safetensors"
+    return train(folder, out, steps=8, seed=1, many=True, device="cpu", model=SMALL)
+
+
+def test_takes_of_one_instrument_have_one_code_whatever_they_play():
+    names = ["bright", "dull", "middling"] * 4
+    takes = [heard_of(STRENGTHS[name], seed) for seed, name in enumerate(names)]
+    ear = TimbreCode(2)
+    ear.fit(takes, names)
+    known = {name: ear.hear([take for take, own in zip(takes, names) if own == name]) for name in set(names)}
+    spread = torch.stack(list(known.values()))
+    deviation = spread.square().mean(0).sqrt()
+    assert spread.mean(0).abs().max() < 1e-3 and deviation.min() > 0.9 and deviation.max() < 1.001
+    for name, strength in STRENGTHS.items():
+        code = ear(heard_of(strength, seed=77, seconds=3.0))[0]
+        assert min(known, key=lambda one: float((known[one] - code).square().sum())) == name
+    ear.fit(takes, ["one", "dull", "middling", "other", "dull", "middling"] * 2)  # no take tells one from the other
+    codes = torch.cat([ear(take) for take in (takes[0], takes[3], takes[1])])
+    assert (codes[0] - codes[1]).norm() < 0.5 * (codes[0] - codes[2]).norm()
+    silence = Heard.of(extract(np.full(RATE, 1e-6, dtype=np.float32), RATE, HOP))
+    assert not ear(silence).any()
+
+
+def model_of_many(seed=0):
+    torch.manual_seed(seed)
+    model = Autoencoder(ModelConfig(sample_rate=RATE, hop_size=HOP, decoder_channels=16, n_harmonics=40, n_z=6, n_timbre=2,
+                                    rooms=("hall", "booth"))).eval()
+    for tensor in (model.decoder.typical.coefficients, model.decoder.harmonic_head.weight, model.decoder.noise_head.weight):
+        tensor.data.normal_(std=0.05)
+    return model
+
+
+@torch.no_grad()
+def play(model, heard, z):
+    return render(model.decode(*heard.curves, z, None), RATE, HOP)
+
+
+def test_one_of_many_taken_out_sounds_as_it_did_inside():
+    model, heard, code = model_of_many(), heard_of(0.2, seed=3), torch.tensor([0.7, -1.2])
+    one = settle(model, code)
+    assert (one.config.n_z, one.config.n_timbre) == (4, 0)
+    z = torch.randn(1, -(-heard.f0_hz.shape[1] // 8), 4)
+    inside = play(model, heard, torch.cat([z, code.expand(1, z.shape[1], 2)], dim=-1))
+    other = play(model, heard, torch.cat([z, -code.expand(1, z.shape[1], 2)], dim=-1))
+    assert (play(one, heard, z) - inside).abs().max() < 1e-4
+    assert (other - inside).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize(("given", "wanted"), [(40, 60), (60, 40), (300, 80), (80, 300)])
+def test_a_transplant_keeps_harmonics_by_number_and_rooms_by_name(given, wanted):
+    def made(n_harmonics, rooms):
+        return Autoencoder(ModelConfig(sample_rate=RATE, hop_size=HOP, decoder_channels=16, n_harmonics=n_harmonics,
+                                       rooms=rooms)).eval()
+
+    torch.manual_seed(0)
+    giver, taker = made(given, ("hall", "booth")), made(wanted, ("booth", "street"))
+    smooth = torch.sin(torch.arange(len(giver.decoder.harmonic_head.bias)) / 9.0)
+    giver.decoder.harmonic_head.bias.data.copy_(smooth)
+    giver.room_energy.data.copy_(torch.randn(2, 7))
+    transplant(giver, taker)
+    n = min(given, wanted, 60)
+    heights = [model.decoder.harmonic_head.bias @ model.decoder.knots for model in (giver, taker)]
+    assert (heights[0][:n] - heights[1][:n]).abs().max() < 0.02
+    assert torch.equal(taker.room_energy[0], giver.room_energy[1])
+    assert torch.allclose(taker.room_energy[1], giver.room_energy.mean(0))
+    assert torch.equal(taker.decoder.stack.inlet.weight, giver.decoder.stack.inlet.weight)
+
+
+def test_a_folder_of_folders_becomes_one_file_that_plays_each(ensemble):
+    card = load(ensemble).card
+    assert sorted(card["timbres"]) == ["bright", "dull", "middling"]
+    assert card["config"]["n_timbre"] == 2 and len(card["config"]["rooms"]) == 3
+    notes = Notes((Note(67, 90, 0.0, 1.0),))
+    sounds = {name: load(f"{ensemble}:{name}").render(notes) for name in ("bright", "dull", "bright+dull", "bright..dull")}
+    assert all(np.isfinite(sound).all() and np.abs(sound).max() > 1e-3 for sound in sounds.values())
+    bright, between = load(f"{ensemble}:bright"), load(f"{ensemble}:bright+dull")
+    assert bright.config.n_timbre == 0 and bright.room.startswith("bright/")
+    assert bright.statistics.pitch_low != between.statistics.pitch_low or bright.statistics == between.statistics
+
+
+def test_a_morph_begins_as_the_one_and_ends_as_the_other(ensemble):
+    whole, card = load(f"{ensemble}:bright..dull"), load(ensemble).card
+    z = whole.perform(Notes((Note(67, 90, 0.0, 2.0),))).z[:, 4:]
+    assert np.allclose(z[0], card["timbres"]["bright"]["code"]) and np.allclose(z[-1], card["timbres"]["dull"]["code"])
+    assert np.abs(np.diff(z, axis=0)).max() < 0.2
+
+
+def test_a_few_seconds_give_the_code_of_who_plays(ensemble, folder, tmp_path):
+    soundfile.write(tmp_path / "new.wav", dull(melody_take(5.0, RATE, 9), STRENGTHS["dull"]), RATE)
+    model, card = load(ensemble).model, load(ensemble).card
+    heard = load(f"{ensemble}:{tmp_path / 'new.wav'}")
+    assert heard.config.n_timbre == 0 and heard.statistics.minutes == pytest.approx(5 / 60, abs=0.02)
+    code = model.timbre(Heard.of(load(ensemble).listen(soundfile.read(tmp_path / "new.wav")[0].astype(np.float32), RATE)))[0]
+    away = {name: float(np.square(code.numpy() - timbre["code"]).sum()) for name, timbre in card["timbres"].items()}
+    assert min(away, key=lambda name: away[name]) == "dull"
+
+
+def test_training_starts_from_the_one_that_sounds_alike(ensemble, folder, tmp_path):
+    before = load(ensemble).model.decoder.frame_layer.weight
+    path = train(folder / "dull", tmp_path / "own.safetensors", steps=1, seed=2, device="cpu", model=SMALL,
+                 start_from=ensemble)
+    after = load(path)
+    assert after.config.n_timbre == 0
+    assert (after.model.decoder.frame_layer.weight - before).abs().max() < 0.01
+
+
+@pytest.mark.parametrize(("timbre", "words"), [
+    ("oboe", "instrument must be one of bright, dull, middling"), ("", "ends with a colon"),
+    ("bright+oboe", "must be one of"), ("missing.wav", "missing.wav")])
+def test_an_instrument_that_is_not_there_is_named(ensemble, timbre, words):
+    with pytest.raises(InputError, match=words):
+        load(f"{ensemble}:{timbre}")
+
+
+def test_one_instrument_has_none_inside():
+    with pytest.raises(InputError, match="violin is one instrument"):
+        load("violin:flute")
+    assert split_timbre("a/b.safetensors") == ("a/b.safetensors", "")
+    assert split_timbre("ensemble:take.wav") == ("ensemble", "take.wav")
+
+
+def test_many_wants_folders_of_instruments(folder, tmp_path):
+    assert [one.name for one in find_instruments(folder)] == ["bright", "dull", "middling"]
+    with pytest.raises(InputError, match=r"is no folder"):
+        find_instruments(folder / "nowhere")
+    with pytest.raises(InputError, match=r"holds 0 folders with recordings"):
+        find_instruments(folder / "bright")
+    with pytest.raises(InputError, match="is in none of the folders"):
+        train(folder, tmp_path / "x.safetensors", steps=1, many=True, device="cpu", model=SMALL,
+              holdout=[tmp_path / "elsewhere.wav"])
