@@ -45,6 +45,35 @@ what they read when z is exchanged between stretches, the ceiling what they read
 {rows}"""
 
 
+def training_text(card: dict[str, Any], command: str) -> str:
+    """How it was trained."""
+    training = card["training"]
+    return f"""## Training
+
+```sh
+{command}
+```
+
+{training['steps_done']} steps in {training['minutes_done']:.1f} minutes of wall time (`--seed {training['seed']}`, \
+{training['batch_size']} crops a step) on {training['machine']}, a machine shared with other work."""
+
+
+def sources_text(card: dict[str, Any]) -> str:
+    """Whom to thank, and every recording."""
+    keys = ("file", "source_repo", "commit", "original_path", "licence")
+    rows = "\n".join("| " + " | ".join(credit.get(key, "") for key in keys) + " |" for credit in card["credits"])
+    thanks = "\n".join(f"- {text}" for text in sorted({c["attribution"] for c in card["credits"] if "attribution" in c}))
+    return f"""## Sources
+
+The sound is learned from the recordings below, edited (mono, level, trimmed). The weights are ours.
+
+{thanks}
+
+| file | repository | commit | path | licence |
+|---|---|---|---|---|
+{rows}"""
+
+
 def card_text(name: str, card: dict[str, Any], metrics: dict[str, Any], args: argparse.Namespace) -> str:
     """The card as Markdown."""
     statistics, training = card["statistics"], card["training"]
@@ -73,11 +102,6 @@ def card_text(name: str, card: dict[str, Any], metrics: dict[str, Any], args: ar
         for axis in metrics["independence"]["axes"] if axis["axis"] in axis["slopes"])
     seconds = {e["file"]: e["duration_s"] for e in metrics["recordings"]}
     held_out = ", ".join(f"`{file}` (its first {s:.0f} s)" for file, s in seconds.items())
-    sources = "\n".join(
-        "| " + " | ".join(c.get(key, "") for key in ("file", "source_repo", "commit", "original_path", "licence")) + " |"
-        for c in card["credits"])
-    credited = sorted({c["attribution"] for c in card["credits"] if "attribution" in c})
-    attributions = "\n".join(f"- {text}" for text in credited)
     return f"""# {name}
 
 {args.summary}
@@ -111,14 +135,7 @@ Each named axis moved by one and two standard deviations of the training set, me
 
 {probe_text(metrics['independence']['probes'])}
 
-## Training
-
-```sh
-{args.command}
-```
-
-{training['steps_done']} steps in {training['minutes_done']:.1f} minutes of wall time (`--seed {training['seed']}`, \
-{training['batch_size']} crops a step) on {training['machine']}, a machine shared with other work.
+{training_text(card, args.command)}
 ![validation loss and pitch error against minutes]({name}-training.png)
 
 Validated on {', '.join(training['validation_files'])} (whole, or the last tenth of a long one).
@@ -127,15 +144,7 @@ Validated on {', '.join(training['validation_files'])} (whole, or the last tenth
 
 {args.limits}
 
-## Sources
-
-The sound of this preset is learned from the recordings below, edited (mono, level, trimmed). The weights are ours.
-
-{attributions}
-
-| file | repository | commit | path | licence |
-|---|---|---|---|---|
-{sources}
+{sources_text(card)}
 """
 
 

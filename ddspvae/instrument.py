@@ -52,8 +52,8 @@ class Instrument:
         name: for messages and reports.
         room: the learned room to play in, one of config.rooms; None takes the first.
         gestures: what the learned performer remembers; None where the file holds none.
-        codes: [2, G], for a model of many instruments: the timbre codes that a score begins and ends with; None is the
-            mean of all instruments.
+        codes: [2, G], for a model of many instruments: the timbre codes that scores and takes begin and end with; with None
+            a score is played by the mean of all instruments, and a take keeps the code that is heard in it.
     """
 
     def __init__(self, model: Autoencoder, card: Mapping[str, Any], name: str, room: str | None = None,
@@ -67,7 +67,7 @@ class Instrument:
         self.statistics = Statistics.from_dict(card["statistics"])
         self.tracker = str(card["tracker"])
         self.axis_names = axis_names(model.config.n_z, model.config.n_timbre)
-        self.codes = np.zeros((2, model.config.n_timbre), dtype=np.float32) if codes is None else codes
+        self.codes = codes
         self.trimmed_axes: tuple[str, ...] = tuple(card.get("trimmed_axes", ()))
         self._kept = np.array([name not in self.trimmed_axes for name in self.axis_names], dtype=np.float32)
         self.gestures = Gestures.nothing(model.config.n_z) if gestures is None else gestures
@@ -103,8 +103,18 @@ class Instrument:
             InputError: silence.
         """
         features, latents = self._hear(audio, sample_rate, tracker)
-        return Performance(features.f0_hz, features.periodicity, features.loudness_db, self.model.to_z(latents)[0].numpy(),
-                           self.axis_names, self.config.frame_rate_hz, self.config.frames_per_z, self.identity)
+        z = self._turn(self.model.to_z(latents)[0].numpy())
+        return Performance(features.f0_hz, features.periodicity, features.loudness_db, z, self.axis_names,
+                           self.config.frame_rate_hz, self.config.frames_per_z, self.identity)
+
+    def _turn(self, z: np.ndarray, duration_s: float | None = None) -> np.ndarray:
+        """z [M, Z] of the instrument that this one is to become on the way, over its own length or duration_s."""
+        if self.codes is None:
+            return z
+        n_rows = len(z) if duration_s is None else duration_s * self.config.z_rate_hz
+        way = np.clip(np.arange(len(z)) / max(n_rows - 1, 1), 0, 1)[:, None]
+        first, last = self.codes
+        return np.concatenate([z[:, : self.config.n_running], first + way * (last - first)], axis=1).astype(np.float32)
 
     def _hear(self, audio: Audio, sample_rate: int, tracker: str | Path | None = None) -> tuple[Features, Latents]:
         audio = resample(audio, sample_rate, self.config.sample_rate)
@@ -119,8 +129,8 @@ class Instrument:
             raise InputError("analyze: the take is silent (its peak is below -100 dBFS); is it the right channel?")
         return extract(audio, self.config.sample_rate, self.config.hop_size, tracker or self.tracker)
 
-    def perform(self, notes: Notes, *, expression: float = 1.0, performer: str | None = None, seed: int | None = None
-                ) -> Performance:
+    def perform(self, notes: Notes, *, expression: float = 1.0, performer: str | None = None, seed: int | None = None,
+                score_s: float | None = None) -> Performance:
         """Play one part of a score, one note at a time; the newest note wins.
 
         Args:
@@ -129,6 +139,8 @@ class Instrument:
             performer: "learned" plays every note as the most fitting one of the recordings was, "rules" by the
                 instrument's habits; None takes the learned one where the file holds one.
             seed: None takes what is likeliest; a number another performance of the same notes, the same each time.
+            score_s: how long the whole score is, for an instrument that turns into another one on the way; None is as long
+                as the part.
         """
         check_range("perform", "expression", expression, 0, 2)
         performer = performer or self.performers[0]
@@ -139,7 +151,7 @@ class Instrument:
         else:
             curves = rules.perform(line, self.statistics, rate_hz, expression=expression)
             z = self.likely_z(curves.f0_hz, curves.periodicity, curves.loudness_db, seed)
-        z = self._kept * add_offsets(z, curves.offsets, self.axis_names, step)
+        z = self._turn(self._kept * add_offsets(z, curves.offsets, self.axis_names, step), score_s)
         return Performance(curves.f0_hz, curves.periodicity, curves.loudness_db, z, self.axis_names, rate_hz, step,
                            self.identity)
 
@@ -160,8 +172,7 @@ class Instrument:
             f0, sure, loudness = (torch.from_numpy(np.array(curve[::step], dtype=np.float32))[:, None]
                                   for curve in (f0_hz, periodicity, loudness_db))
             z[:, :n_running] = self.model.prior.sample(f0, sure, loudness, seed, temperature)[:, :n_running].numpy()
-        z[:, n_running:] = np.linspace(self.codes[0], self.codes[1], len(z))
-        return z * self._kept
+        return self._turn(z * self._kept)
 
     def resynthesize(self, performance: Performance | Sequence[Performance], *, dry: bool = False, seed: int = 0,
                      voice: int = 0, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0) -> Audio:
@@ -263,6 +274,9 @@ class Instrument:
             expression: 0 deadpan, 1 as the recordings, 2 exaggerated.
             start_s: where on the clock to begin; performances that are fed begin at 0.
         """
+        if self.codes is not None:
+            raise InputError(f"stream: {self.name} turns from one instrument into another over a score, whose end a stream "
+                             "does not know; open the whole model, and turn its timbre axes by hand.")
         return Stream(self, voices, mono=mono, seed=seed, dry=dry, ir=ir, wet_db=wet_db, decay=decay,
                       expression=expression, start_s=start_s)
 
@@ -273,6 +287,8 @@ class Instrument:
         same_rates = (performance.frame_rate_hz, performance.frames_per_z) == (config.frame_rate_hz, config.frames_per_z)
         if same_axes and self.trimmed_axes and np.any(performance.z * (1 - self._kept)):
             performance = replace(performance, z=performance.z * self._kept)
+        if same_axes and self.codes is not None:
+            performance = replace(performance, z=self._turn(performance.z))
         if same_axes and same_rates:
             return performance
         if not same_axes and performance.axis_names:
@@ -306,8 +322,9 @@ class Instrument:
         if not parts:
             raise InputError("render: the score has no parts.")
         lines = [line for part in parts for line in to_voices(part, voices=voices).lines]
+        score_s = max(line.duration_s for line in lines)
         seeds = [None if seed is None else seed + at for at in range(len(lines))]
-        performances = [self.perform(line, expression=expression, performer=performer, seed=own)
+        performances = [self.perform(line, expression=expression, performer=performer, seed=own, score_s=score_s)
                         for line, own in zip(lines, seeds)]
         return self.resynthesize(performances, seed=seed or 0, dry=dry, ir=ir, wet_db=wet_db, decay=decay)
 
@@ -345,9 +362,10 @@ def load(name: str | Path, room: str | None = None) -> Instrument:
     Args:
         name: "violin", or the path of a .safetensors file. A model of many instruments holds them after a colon:
             "ensemble:violin", "ensemble:violin+flute" for one between the two, "ensemble:violin..flute" for one that
-            turns from the first into the second while a score is played, "ensemble:take.wav" for the one that plays
-            in a recording.
-        room: which of its learned rooms to play in; None takes the first, or the one of that instrument.
+            turns from the first into the second while a score or a take is played, "ensemble:take.wav" for the one that
+            plays in a recording.
+        room: which of its learned rooms to play in; None takes the first; inside a model of many that of the instrument,
+            of the first of two, or of the one that sounds most like the recording.
     Raises:
         InputError: unknown name or room, or a file that is corrupt, no instrument, or from a newer version.
     """
@@ -374,8 +392,9 @@ def choose(model: Autoencoder, card: Mapping[str, Any], name: str, timbre: str, 
     if not model.config.n_timbre:
         raise InputError(f"load: {name} is one instrument, so there is no {timbre} in it; leave out ':{timbre}'.")
     found = find_timbre(timbre, card["timbres"], model, str(card["tracker"]))
-    card = {**card, **found.card, "timbres": {}}
-    room = room or found.room or None
+    axes = {name: axis for name, axis in card["axes"].items() if not found.is_steady or not name.startswith("timbre")}
+    card = {**card, **found.card, "axes": axes, "timbres": {}}
+    room = room or found.room
     if found.is_steady:
         model = settle(model, torch.from_numpy(found.codes[0]))
         return Instrument(model, {**card, "config": model.config.to_dict()}, f"{name}:{timbre}", room)

@@ -38,9 +38,8 @@ def balance(players: Mapping[str, Statistics], level_db: float | None = None) ->
         dB by name; where level_db is None they add up to 0.
     """
     levels = {name: typical_level_db(statistics) for name, statistics in players.items()}
-    if level_db is None and levels:
-        level_db = sum(levels.values()) / len(levels)
-    return {name: (level_db or 0.0) - level for name, level in levels.items()}
+    wanted_db = sum(levels.values()) / max(len(levels), 1) if level_db is None else level_db
+    return {name: wanted_db - level for name, level in levels.items()}
 
 
 def is_panned(controllers: Mapping[str, Steps]) -> bool:

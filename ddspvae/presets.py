@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from ddspvae.checks import InputError, check_choice
 if TYPE_CHECKING:
     from torch import Tensor
 
-FILE_FORMAT = 1
+FILE_FORMAT = 2
 SUFFIX = ".safetensors"
 
 
@@ -23,18 +24,26 @@ def presets_folder() -> Path:
 
 
 def list_presets() -> list[str]:
-    """Names of the shipped instruments, sorted."""
+    """Names of the shipped presets, sorted."""
     return sorted(path.stem for path in presets_folder().glob(f"*{SUFFIX}"))
 
 
+def read_cards() -> dict[str, dict[str, Any]]:
+    """What the shipped presets of one instrument say of themselves, by name."""
+    cards = {name: read_card(find_preset(name)) for name in list_presets()}
+    return {name: card for name, card in cards.items() if not card.get("timbres")}
+
+
 def split_timbre(name: str | Path) -> tuple[str | Path, str]:
-    """A model of many instruments and which of them: what is behind the last colon, if anything.
+    """A model of many instruments and which of them: what is behind the colon, if anything.
 
     >>> split_timbre("ensemble:violin+flute"), split_timbre("violin")
     (('ensemble', 'violin+flute'), ('violin', ''))
     """
-    before, colon, timbre = str(name).rpartition(":")
-    if not colon or str(name).endswith(SUFFIX):
+    drive = re.match(r"[A-Za-z]:[\\/]", str(name))
+    at = str(name).find(":", drive.end() if drive else 0)
+    before, timbre = str(name)[:at], str(name)[at + 1 :]
+    if at < 0 or str(name).endswith(SUFFIX):
         return name, ""
     if not timbre:
         raise InputError(f"load: {name} ends with a colon; name the instrument behind it, or leave the colon out.")
@@ -49,6 +58,9 @@ def find_preset(name: str | Path) -> Path:
     Raises:
         InputError: neither; suggests the nearest name.
     """
+    whole, timbre = split_timbre(name)
+    if timbre and not Path(name).is_file():
+        raise InputError(f"load: {name} is an instrument inside of {whole}; here only a whole preset or file will do.")
     if str(name).endswith(SUFFIX) or len(Path(name).parts) > 1:
         path = Path(name)
         if not path.is_file():
@@ -81,6 +93,9 @@ def read_card(path: Path) -> dict[str, Any]:
     if card["format"] > FILE_FORMAT:
         raise InputError(f"load: {path} is from a newer ddspvae (format {card['format']}); "
                          "upgrade with pip install -U ddspvae.")
+    if card["format"] < FILE_FORMAT:
+        raise InputError(f"load: {path} is from an older ddspvae (format {card['format']}), whose instruments sound another "
+                         "way here; train it again from its recordings.")
     return card
 
 

@@ -116,10 +116,11 @@ def _render_score(source: Path, args: Namespace, began: float) -> None:
     n_channels = 2 if stereo or (ir is not None and count_channels(ir) == 2) else 1
     tail = 0 if ir is None else ir.shape[-1]
     gains_db = {} if args.as_recorded else balance({part.preset: part.player.statistics for part in parts})
+    score_s = max(part.notes.duration_s for part in parts)
     kept: list[Performance] = []
     sounds, voice = [], 0
     for part in parts:
-        blocks = _play(part, args, ir, voice, stereo, gains_db.get(part.preset, 0.0), kept)
+        blocks = _play(part, args, ir, voice, stereo, gains_db.get(part.preset, 0.0), score_s, kept)
         n_samples = round((part.notes.duration_s + TAIL_S) * rate) + tail
         sounds.append(Sound(part.title, blocks, rate, n_samples, n_channels))
         voice += len(part.lines)
@@ -138,14 +139,15 @@ def _describe(part: Part) -> str:
     return f"part {part.number}{named} is played by {part.preset} ({voices})."
 
 
-def _play(part: Part, args: Namespace, ir: Audio | None, voice: int, stereo: bool, gain_db: float,
+def _play(part: Part, args: Namespace, ir: Audio | None, voice: int, stereo: bool, gain_db: float, score_s: float,
           kept: list[Performance]) -> Iterator[Audio]:
     """The sound of a part as it stands in the mix; performed when its first block is asked for, then forgotten."""
     from ddspvae.mix import place
 
     player = part.player
     seeds = [None if args.seed is None else args.seed + voice + index for index in range(len(part.lines))]
-    takes = [_shape(player.perform(line, expression=args.expression, performer=args.performer, seed=seed), player, args)
+    takes = [_shape(player.perform(line, expression=args.expression, performer=args.performer, seed=seed, score_s=score_s),
+                    player, args)
              for line, seed in zip(part.lines, seeds)]
     if args.save_performance:
         kept.extend(takes)
@@ -193,12 +195,12 @@ def cast_parts(source: Path, args: Namespace) -> list[Part]:
 def _choose_presets(parts: Sequence[Notes], args: Namespace) -> list[str]:
     """Who plays each part: as --track says, else --preset, else the nearest there is."""
     from ddspvae.midi.programs import choose_preset
-    from ddspvae.presets import find_preset, list_presets, read_card
+    from ddspvae.presets import read_cards
 
     chosen = _track_presets(args.track, len(parts))
     if args.preset != AUTO:
         return [chosen.get(number, args.preset) for number in range(1, len(parts) + 1)]
-    cards = {name: card for name in list_presets() if not (card := read_card(find_preset(name))).get("timbres")}
+    cards = read_cards()
     return [chosen.get(number) or choose_preset(part, cards, transpose=args.transpose)
             for number, part in enumerate(parts, start=1)]
 

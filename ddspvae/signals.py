@@ -170,6 +170,8 @@ class Latents:
         check_shape("Latents", "z_logvar", self.z_logvar.shape, *self.z_mean.shape)
         if self.gain is not None:
             check_shape("Latents", "gain", self.gain.shape, *self.z_mean.shape)
+        if self.code is not None:
+            check_shape("Latents", "code", self.code.shape, *self.z_mean.shape[:2], None)
 
     def to_z(self, drawn: Tensor | None = None) -> Tensor:
         """The z of a Performance [B, M, Z + G], from numbers drawn from these Gaussians; None takes the means."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +13,13 @@ import torch
 from numpy.typing import NDArray
 
 from ddspvae.audio import read_audio
-from ddspvae.checks import check_choice
+from ddspvae.checks import InputError, check_choice
 from ddspvae.features.extract import extract
 from ddspvae.features.statistics import measure
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.heard import Heard
 
-OVER_TIME, BETWEEN = "..", "+"
+OVER_TIME, BETWEEN = r"(?<![\\/.])\.\.(?![\\/.])", r"\+"  # two dots in a path are a folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +29,7 @@ class Timbre:
     Args:
         codes: [2, G], that a score begins and ends with.
         card: what takes the place of the file's own: statistics, and the ranges of the note controls where known.
-        room: a learned one, or empty.
+        room: a learned one.
     """
 
     codes: NDArray[np.float32]
@@ -52,29 +53,41 @@ def find_timbre(asked: str, timbres: Mapping[str, Mapping[str, Any]], model: Aut
     Raises:
         InputError: no such instrument, or a recording that cannot be read or holds no pitch.
     """
-    if OVER_TIME in asked and not Path(asked).is_file():
-        first, last = (find_timbre(one, timbres, model, tracker) for one in asked.split(OVER_TIME, 1))
-        between = _between(first, last)
-        return Timbre(np.stack([first.codes[0], last.codes[0]]), between.card, first.room)
-    if BETWEEN in asked and not Path(asked).is_file():
-        first, last = (find_timbre(one, timbres, model, tracker) for one in asked.split(BETWEEN, 1))
-        return _between(first, last)
-    if asked not in timbres and Path(asked).suffix:
-        return _heard(Path(asked), model, tracker)
-    check_choice("load", "instrument", asked, sorted(timbres))
-    found = timbres[asked]
+    if asked in timbres:
+        return _named(asked, timbres)
+    if Path(asked).is_file():
+        return _recorded(Path(asked), timbres, model, tracker)
+    for sign in (OVER_TIME, BETWEEN):
+        parts = re.split(sign, asked)
+        if len(parts) > 2:
+            raise InputError(f"load: {asked} names {len(parts)} instruments; give two, as in violin+flute or violin..flute.")
+        if len(parts) == 2:
+            first, last = (find_timbre(part, timbres, model, tracker) for part in parts)
+            between = _between(first, last)
+            if sign == BETWEEN:
+                return between
+            return Timbre(np.stack([first.codes[0], last.codes[1]]), between.card, first.room)
+    if Path(asked).suffix or len(Path(asked).parts) > 1:
+        raise InputError(f"load: no recording {asked}; name one of {', '.join(sorted(timbres))}, or a file that is there.")
+    check_choice("load", "instrument", asked, timbres)
+    return _named(asked, timbres)
+
+
+def _named(name: str, timbres: Mapping[str, Mapping[str, Any]]) -> Timbre:
+    found = timbres[name]
     code = np.array(found["code"], dtype=np.float32)
     card = {key: value for key, value in found.items() if key not in ("code", "room")}
     return Timbre(np.stack([code, code]), card, str(found["room"]))
 
 
 @torch.no_grad()
-def _heard(path: Path, model: Autoencoder, tracker: str) -> Timbre:
-    """The instrument that plays in a recording."""
+def _recorded(path: Path, timbres: Mapping[str, Mapping[str, Any]], model: Autoencoder, tracker: str) -> Timbre:
+    """The instrument that plays in a recording, in the room of the one that is most like it."""
     audio, rate = read_audio(path, model.config.sample_rate)
     features = extract(audio, rate, model.config.hop_size, tracker)
     code = model.timbre(Heard.of(features))[0].numpy()
-    return Timbre(np.stack([code, code]), {"statistics": measure([features]).to_dict()}, "")
+    nearest = min(timbres.values(), key=lambda known: float(np.square(code - known["code"]).sum()))
+    return Timbre(np.stack([code, code]), {"statistics": measure([features]).to_dict()}, str(nearest["room"]))
 
 
 def _between(first: Timbre, last: Timbre) -> Timbre:

@@ -32,6 +32,7 @@ def presets(args: Namespace) -> None:
             "minutes": round(statistics["minutes"], 1),
             "bits_per_second": round(metrics["validation"]["bits_per_second"]),
             "licence": card["licence"],
+            "instruments": sorted(card.get("timbres", ())),
         })
     if args.json:
         print(json.dumps(rows))
@@ -45,7 +46,13 @@ def presets(args: Namespace) -> None:
     for row in rows:
         table.add_row(row["name"], row["range"], str(row["sample_rate"]), str(row["minutes"]),
                       str(row["bits_per_second"]), ", ".join(row["licence"]))
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    for row in rows:
+        if row["instruments"]:
+            console.print(f"\n{row['name']} is one model of {', '.join(row['instruments'])}. Play {row['name']}:"
+                          f"{row['instruments'][0]}, one between two (A+B), one that turns into another (A..B), or the one "
+                          "in a recording (take.wav).", highlight=False)
 
 
 def analyze(args: Namespace) -> None:
@@ -117,6 +124,7 @@ def train(args: Namespace) -> None:
 
     from ddspvae.model.autoencoder import ModelConfig
     from ddspvae.training.loop import train as run
+    from ddspvae.training.many import prepare_folders
     from ddspvae.training.prepare import prepare
 
     # a pipe has no width of its own; tables need some
@@ -125,9 +133,13 @@ def train(args: Namespace) -> None:
     config = ModelConfig(sample_rate=args.sample_rate, hop_size=hop_size, n_z=args.axes, encoder=args.encoder,
                          bottleneck=args.bottleneck, with_noise=not args.no_noise,
                          with_reverb=not args.no_reverb)
+    if args.many and (args.axes != 4 or args.encoder != "harmonics"):
+        raise InputError("train: --axes and --encoder are for one instrument; a model of many has the four axes with names, "
+                         "and what tells instruments apart.")
     if args.examine:
         wide = Console(width=None if sys.stdout.isatty() else 140)
-        prepare(args.recordings, args.holdout, args.tracker, config,
+        find = prepare_folders if args.many else prepare
+        find(args.recordings, args.holdout, args.tracker, config,
                 lambda report: print(json.dumps(report.to_dict())) if args.json else report.print(wide))
         return
     if args.out is None:

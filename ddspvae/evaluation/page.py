@@ -93,6 +93,7 @@ def _head(metrics: dict[str, Any]) -> str:
     total = metrics["total"]
     plain, rate = total["resynthesis"], total["rate"]
     n_recordings = len(metrics["recordings"])
+    n_axes = sum(not name.startswith("timbre") for name in metrics["axis_names"])  # those that change in a note
     cards = [
         (number(plain["pitch"]["median_cents"], 1, " cents"),
          f"median pitch error; two trackers differ by {number(plain['floor']['median_cents'], 1)} on the recording"),
@@ -100,7 +101,7 @@ def _head(metrics: dict[str, Any]) -> str:
         (number(plain["loudness"]["mean_abs_db"], 2, " dB"), "loudness error, frame by frame"),
         (number(plain["spectral_distance"], 2), "spectral distance, 0 is the same sound"),
         (number(rate["bits_per_second"], 0, " bit/s"),
-         f"carry the timbre, on {rate['axes_in_use']} of {len(metrics['axis_names'])} axes"),
+         f"carry the timbre, on {rate['axes_in_use']} of {n_axes} axes"),
     ]
     boxes = "".join(f'<div class="card"><b>{value}</b><span>{text}</span></div>' for value, text in cards)
     return f"""<h1>{escape(metrics["preset"])}</h1>

@@ -105,7 +105,7 @@ def measure_trim(instrument: Instrument, takes: Iterable[tuple[Audio, int]], fid
         fidelity: as in `choose_axes`.
     """
     gone = instrument.card.get("trimmed_axes", [])
-    live = [index for index, name in enumerate(instrument.axis_names) if name not in gone]
+    live = [index for index, name in enumerate(instrument.axis_names[: instrument.config.n_running]) if name not in gone]
     own_rate, rows = instrument.config.sample_rate, list[NDArray]()
     nats: list[torch.Tensor] = []
     for recorded, sample_rate in takes:

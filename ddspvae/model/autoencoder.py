@@ -69,7 +69,7 @@ class ModelConfig:
         check_range("ModelConfig", "sample_rate", self.sample_rate, 8_000, 192_000)
         check_range("ModelConfig", "hop_size", self.hop_size, 16, 4096)
         check_range("ModelConfig", "n_z", self.n_z, 0, 256)
-        check_range("ModelConfig", "n_timbre", self.n_timbre, 0, self.n_z)
+        check_range("ModelConfig", "n_timbre", self.n_timbre, 0, max(self.n_z - 1, 0))
         check_range("ModelConfig", "n_harmonics", self.n_harmonics, 1, 2000)
         check_range("ModelConfig", "n_noise_bands", self.n_noise_bands, 2, 1000)
         check_range("ModelConfig", "frames_per_z", self.frames_per_z, 1, 1000)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ddspvae.checks import InputError
 from ddspvae.features.f0 import VOICED
 from ddspvae.features.timbre import N_MELS
 from ddspvae.model.heard import Heard
@@ -15,6 +16,7 @@ from ddspvae.units import hz_to_pitch
 QUIET_DB = 40.0  # below the loudest frame of a take, nothing is heard
 N_POWERS = 6  # of pitch and loudness: a parabola
 SMOOTHNESS = 1e-2
+LEAST_VARIANCE = 1e-3  # of a band within an instrument: (1.3 dB)^2 in the encoder's units
 SHRINKAGE = 0.1  # of the deviations within an instrument toward all bands alike
 
 
@@ -63,7 +65,11 @@ class TimbreCode(nn.Module):
 
     @torch.no_grad()
     def fit(self, takes: Sequence[Heard], instruments: Sequence[str]) -> None:
-        """Find the directions from takes of one row each and the names of who plays them; at least two instruments."""
+        """Find the directions from takes of one row each and the names of who plays them; at least two instruments.
+
+        Raises:
+            InputError: an instrument of which no frame tells.
+        """
         weights = [telling(take)[0] for take in takes]
         terms = torch.cat([powers(take)[0] for take in takes])
         weighted = terms * torch.cat(weights)
@@ -78,12 +84,17 @@ class TimbreCode(nn.Module):
         rows = torch.stack(means).double()
         names = sorted(set(instruments))
         members = [torch.tensor([name == one for name in instruments]) & (counts > 0) for one in names]
+        for name, member in zip(names, members):
+            if not member.any():
+                raise InputError(f"train: no frame of {name} has a sure pitch; is it one instrument, one note at a time? "
+                                 "Move its folder away, or look at the doctor's report.")
         centres = torch.stack([_mean(rows[member], counts[member]) for member in members])
         within = torch.zeros(N_MELS, N_MELS, dtype=torch.float64)
         for member, centre in zip(members, centres):
             away = rows[member] - centre
             within += (away * counts[member, None]).T @ away / counts[member].sum() / len(names)
-        within = (1 - SHRINKAGE) * within + SHRINKAGE * within.diagonal().mean() * torch.eye(N_MELS)
+        alike = within.diagonal().mean().clamp(min=LEAST_VARIANCE)  # where each instrument is one take, nothing is known
+        within = (1 - SHRINKAGE) * within + SHRINKAGE * alike * torch.eye(N_MELS)
         between = centres - centres.mean(0)
         half = torch.linalg.cholesky(within)
         _, scale, axes = torch.linalg.svd(torch.linalg.solve_triangular(half, between.T, upper=False).T)

@@ -43,7 +43,9 @@ def settle(model: Autoencoder, code: Tensor) -> Autoencoder:
 def transplant(given: Autoencoder, network: Autoencoder) -> None:
     """Let a network begin where another one ended: every weight that fits, harmonics by number, rooms by name.
 
-    What is typical and the bits that z may say stay the network's own.
+    A room that is new begins dry, as in any training: another one's tail would have to be unlearned.
+
+    What is typical, the bits that z may say and what tells instruments apart stay the network's own.
     """
     own, weights = network.state_dict(), given.state_dict()
     taken = {key: value for key, value in weights.items()
@@ -57,7 +59,8 @@ def transplant(given: Autoencoder, network: Autoencoder) -> None:
         taken[key] = (torch.linalg.pinv(here[:, :n_both].T) @ heights.view(n_both, -1)).view(own[key].shape)
     for key in ROOMS:
         rows = {name: weights[key][at] for at, name in enumerate(given.config.rooms)}
-        usual = weights[key].mean(0)
-        taken[key] = torch.stack([rows.get(name, usual) for name in network.config.rooms])
+        taken[key] = torch.stack([rows.get(name, own[key][at]) for at, name in enumerate(network.config.rooms)])
+    inlet, n_code = "decoder.stack.inlet.weight", network.config.n_timbre
+    if n_code and inlet in taken:  # codes of another model are other numbers
+        taken[inlet] = torch.cat([taken[inlet][:, :-n_code], own[inlet][:, -n_code:]], dim=1)
     network.load_state_dict({**own, **taken})
-

@@ -71,35 +71,35 @@ class Typical(nn.Module):
         Args:
             codes: [N, G], the timbre code of each take.
         """
-        f0_hz = torch.cat([take.f0_hz[0] for take in takes])
         loudness_db = torch.cat([take.loudness_db[0] for take in takes])
         self.loud_db.fill_(float(np.quantile(loudness_db.numpy(), 0.95)))
-        weights = torch.cat([self.reading_weights(take)[0] for take in takes])
-        sure = weights[:, BRIGHTNESS] > 0
+        weights = [self.reading_weights(take)[0] for take in takes]
+        sure = torch.cat(weights)[:, BRIGHTNESS] > 0
         if not sure.any():
             return
-        places = torch.cat([hz_to_pitch(f0_hz), loudness_db], dim=-1)
+        places = torch.cat([hz_to_pitch(torch.cat([take.f0_hz[0] for take in takes])), loudness_db], dim=-1)
         low, high = torch.from_numpy(np.quantile(places[sure].numpy(), (0.01, 0.99), axis=0).astype(np.float32))
         self.middle.copy_((low + high) / 2)
         self.half_range.copy_(((high - low) / 2).clamp(min=1.0))
-        values = torch.cat([_attributes(take)[0] for take in takes])
-        terms = self._terms(f0_hz, loudness_db)
-        if codes is not None and len(self.coefficients) > 1:
-            frames = codes.repeat_interleave(torch.tensor([take.f0_hz.shape[1] for take in takes]), dim=0)
-            terms = torch.cat([terms, *(terms * number[:, None] for number in frames.unbind(-1))], dim=-1)
-        n_copies = len(self.coefficients)
-        stiff = torch.block_diag(*[_stiffness()] * n_copies)
-        is_power = torch.arange(n_copies * N_TERMS) % N_TERMS < N_POWERS
-        for axis in range(len(NAMED_AXES)):
-            weighted = terms * weights[:, axis : axis + 1]
-            # an axis of which nothing tells gets 0
-            ridge = torch.where(is_power, SMOOTHNESS * float(weights[:, axis].sum().clamp(min=1)), 0.0)
-            ridge[0] *= 1e-6
-            solved = torch.linalg.solve((weighted.T @ terms + ridge.diag() + stiff).double(),
-                                        (weighted.T @ values[:, axis]).double()).float()
-            self.coefficients[..., axis] = solved.view(-1, N_TERMS)
-        self.deviation.fill_(1.0)
         each = [None] * len(takes) if codes is None else list(codes[:, None, None])
+        n_copies = len(self.coefficients)
+        squares = torch.zeros(len(NAMED_AXES), n_copies * N_TERMS, n_copies * N_TERMS, dtype=torch.float64)
+        products = torch.zeros(len(NAMED_AXES), n_copies * N_TERMS, dtype=torch.float64)
+        for take, weight, code in zip(takes, weights, each):  # one by one: all at once would fill the memory
+            terms, values = self._terms(take.f0_hz, take.loudness_db)[0].double(), _attributes(take)[0].double()
+            if code is not None and n_copies > 1:
+                terms = torch.cat([terms, *(terms * number for number in code.flatten())], dim=-1)
+            for axis, share in enumerate(weight.double().unbind(-1)):
+                squares[axis] += (terms * share[:, None]).T @ terms
+                products[axis] += terms.T @ (share * values[:, axis])
+        stiff = torch.block_diag(*[_stiffness()] * n_copies).double()
+        is_power = torch.arange(n_copies * N_TERMS) % N_TERMS < N_POWERS
+        for axis, told in enumerate(torch.cat(weights).sum(0).clamp(min=1).tolist()):
+            ridge = torch.where(is_power, SMOOTHNESS * told, 0.0).double()  # an axis of which nothing tells gets 0
+            ridge[0] *= 1e-6
+            solved = torch.linalg.solve(squares[axis] + ridge.diag() + stiff, products[axis])
+            self.coefficients[..., axis] = solved.float().view(-1, N_TERMS)
+        self.deviation.fill_(1.0)
         rows, seen = zip(*(self.read(take, frames_per_z, code, limit=1e9) for take, code in zip(takes, each)))
         far, tells = torch.cat([row[0] for row in rows]), torch.cat([one[0] for one in seen])
         deviation = torch.full((len(NAMED_AXES),), 1e9)

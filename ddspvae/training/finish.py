@@ -151,7 +151,7 @@ def _timbre(played: Sequence[tuple[Take, Performance]]) -> dict[str, Any]:
             CONTROLS_KEY: ranges_of_takes([performance for _, performance in played], statistics).to_dict()}
 
 
-def finish(run: Run, prepared: Prepared, out: Path) -> None:
+def finish(run: Run, prepared: Prepared, out: Path, start_from: str = "") -> None:
     """Write the instrument from the best weights, then measure the file as a user would load it."""
     model = Autoencoder(prepared.model).to(run.device)
     model.load_state_dict(run.best)
@@ -176,7 +176,8 @@ def finish(run: Run, prepared: Prepared, out: Path) -> None:
         "performer": {"notes": len(gestures), "bound": gestures.n_bound},
         CONTROLS_KEY: ranges_of_takes([performance for _, performance in played], statistics).to_dict(),
         "tracker": prepared.tracker,
-        "training": {**asdict(run.config), "steps_done": run.step, "minutes_done": round(run.seconds / 60, 2),
+        "training": {**asdict(run.config), "from": start_from, "steps_done": run.step,
+                     "minutes_done": round(run.seconds / 60, 2),
                      "machine": f"{platform.machine()}, {run.device.type}, {torch.get_num_threads()} threads",
                      "files": sorted({take.path.name for take in prepared.training}),
                      "validation_files": sorted({take.path.name for take in prepared.validation}),

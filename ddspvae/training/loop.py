@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -18,7 +19,7 @@ from ddspvae.training.checkpoint import Checkpoint
 from ddspvae.training.dataset import Crops
 from ddspvae.training.finish import finish
 from ddspvae.training.losses import fft_sizes
-from ddspvae.training.many import find_instruments, give_codes, prepare_many
+from ddspvae.training.many import give_codes, prepare_folders
 from ddspvae.training.monitor import Monitor
 from ddspvae.training.prepare import Prepared, prepare
 from ddspvae.training.run import WARMUP_FRAMES, Run, TrainingConfig
@@ -80,7 +81,8 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
     target = pick_device(device)
     given = None if start_from is None else load(start_from).model
     if prepared is None:
-        prepared = _prepare(recordings, holdout, tracker, model or ModelConfig(), report, many)
+        find = prepare_folders if many else prepare
+        prepared = find(recordings, holdout, tracker, model or ModelConfig(), report)
     prepared = replace(prepared, model=replace(prepared.model, bitrate=bitrate))
     checkpoint = Checkpoint(out)
     settings = {"files": ["/".join(take.path.parts[-2:]) for take in prepared.training + prepared.validation],
@@ -108,23 +110,14 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
     if run.progress >= 1 and out.is_file():
         return out  # finished before; the caller says so
     _loop(run, prepared, checkpoint, settings, progress)
-    finish(run, prepared, out)
+    finish(run, prepared, out, str(start_from or ""))
     return out
-
-
-def _prepare(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str | Path], tracker: str,
-             model: ModelConfig, report: Callable[[Any], None] | None, many: bool) -> Prepared:
-    if not many:
-        return prepare(recordings, holdout, tracker, model, report)
-    roots = [Path(recordings)] if isinstance(recordings, (str, Path)) else [Path(path) for path in recordings]
-    folders = find_instruments(roots[0]) if len(roots) == 1 else roots
-    return prepare_many(folders, holdout, tracker, model, report)
 
 
 def _loop(run: Run, prepared: Prepared, checkpoint: Checkpoint, settings: dict[str, Any],
           progress: Callable[[dict[str, float]], None] | None) -> None:
     """Steps and validations until the budget is spent."""
-    ear = run.average.timbre if prepared.model.n_timbre else None
+    ear = copy.deepcopy(run.average.timbre).cpu() if prepared.model.n_timbre else None
     crops = Crops(prepared.training, prepared.model.rooms, CROP_FRAMES, WARMUP_FRAMES, prepared.model.hop_size, ear)
     sizes = fft_sizes(prepared.model.sample_rate)
     probes = excerpts(prepared.validation, prepared.model.hop_size)

@@ -19,20 +19,40 @@ MOST_TIMBRE = 8  # numbers that tell instruments apart
 MOST_HARMONICS = 200  # that all share; the lowest notes of the lowest instrument then end below 16 kHz
 
 
-def find_instruments(folder: Path) -> list[Path]:
-    """The folders inside a folder that hold recordings, anywhere below, sorted.
+def find_instruments(recordings: str | Path | Sequence[str | Path]) -> list[Path]:
+    """The folders of instruments: those in a folder that hold recordings, anywhere below, sorted; or those given.
 
     Raises:
-        InputError: there are fewer than two.
+        InputError: there are fewer than two, or one cannot be called by its name.
     """
-    if not folder.is_dir():
-        raise InputError(f"train: {folder} is no folder; --many wants one with a folder for each instrument.")
-    found = sorted(inside for inside in folder.iterdir() if inside.is_dir() and not inside.name.startswith(".")
-                   and any(path.suffix.lower() in ENDINGS for path in inside.rglob("*")))
+    roots = [Path(recordings)] if isinstance(recordings, (str, Path)) else [Path(path) for path in recordings]
+    for root in roots:
+        if not root.is_dir():
+            raise InputError(f"train: {root} is no folder; --many wants one with a folder for each instrument.")
+    found = [root for root in roots if _has_recordings(root)]
+    if len(roots) == 1:
+        found = sorted(inside for inside in roots[0].iterdir() if inside.is_dir() and not inside.name.startswith(".")
+                       and _has_recordings(inside))
     if len(found) < 2:
-        raise InputError(f"train: {folder} holds {len(found)} folders with recordings, and --many wants one for each of "
+        raise InputError(f"train: {roots[0]} holds {len(found)} folders with recordings, and --many wants one for each of "
                          "several instruments; for one instrument leave --many out.")
+    for at, folder in enumerate(found):
+        if any(sign in folder.name for sign in (":", "+", "..")):
+            raise InputError(f"train: the folder {folder} gives its instrument a name with ':', '+' or '..', which mean "
+                             "something in a preset's name; rename it.")
+        if folder.name in [other.name for other in found[:at]]:
+            raise InputError(f"train: two folders are called {folder.name}; rename one, the instruments take their names.")
     return found
+
+
+def _has_recordings(folder: Path) -> bool:
+    return any(path.suffix.lower() in ENDINGS for path in folder.rglob("*"))
+
+
+def prepare_folders(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str | Path], tracker: str,
+                    model: ModelConfig, show: Callable[[Report], None] | None = None) -> Prepared:
+    """`prepare` for a folder with a folder for each instrument, or for several such folders."""
+    return prepare_many(find_instruments(recordings), holdout, tracker, model, show)
 
 
 def prepare_many(folders: Sequence[Path], holdout: Sequence[str | Path], tracker: str, model: ModelConfig,

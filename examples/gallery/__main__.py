@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from notation import Score, read_score, write_midi
 from page import Piece, describe_preset, write_page
-from playing import SAMPLE_RATE, Played, best_score, cards, cast, mix, play
+from playing import SAMPLE_RATE, Played, best_score, cast, mix, play
 
 from ddspvae.audio import limit_peak, write_audio
 from ddspvae.evaluation.ensemble_plot import plot_ensemble
@@ -25,7 +25,7 @@ from ddspvae.evaluation.plots import plot_performance
 from ddspvae.evaluation.transcription import audio_to_notes
 from ddspvae.features.loudness import a_weighted_loudness
 from ddspvae.midi.notes import read_midi
-from ddspvae.presets import find_preset
+from ddspvae.presets import find_preset, read_cards
 
 SCORES = Path(__file__).parent / "scores"
 TOGETHER = "together"
@@ -47,7 +47,7 @@ def main() -> None:
         if name != TOGETHER:
             [solos[name]] = read_midi(args.out / f"{name}.mid")
     pieces = []
-    for preset in cards():
+    for preset in read_cards():
         if not args.only or preset in args.only:
             chosen = best_score(preset, solos)
             pieces.append(_solo(preset, scores[chosen], play([solos[chosen]], [preset])[0], chosen, args.out))
@@ -64,7 +64,7 @@ def _solo(preset: str, score: Score, played: Played, score_name: str, out: Path)
     found = note_scores(played.notes, audio_to_notes(audio, SAMPLE_RATE, TRACKER)).f_measure
     print(f"  notes found again: {found:.3f}")
     card_path = find_preset(preset).with_suffix(".md")
-    said = describe_preset(preset, cards()[preset], card_path, Path(os.path.relpath(card_path, out)).as_posix())
+    said = describe_preset(preset, read_cards()[preset], card_path, Path(os.path.relpath(card_path, out)).as_posix())
     return Piece(preset, score.title, score.by, f"{preset}.flac", f"{preset}.png", f"{score_name}.mid",
                  audio.shape[-1] / SAMPLE_RATE, len(played.notes.notes), found, said)
 

@@ -15,7 +15,7 @@ from ddspvae.midi.programs import choose_preset
 from ddspvae.midi.rules import fold_octaves
 from ddspvae.midi.voices import to_one_voice
 from ddspvae.mix import balance, is_panned, place
-from ddspvae.presets import find_preset, list_presets, read_card
+from ddspvae.presets import find_preset, read_card, read_cards
 from ddspvae.signals import Notes, Performance
 
 SAMPLE_RATE = 48_000
@@ -39,14 +39,9 @@ class Played:
     audio: Audio
 
 
-def cards() -> dict[str, Mapping]:
-    """What the shipped presets say of themselves, by name."""
-    return {name: read_card(find_preset(name)) for name in list_presets()}
-
-
 def cast(parts: Sequence[Notes]) -> list[str]:
     """The preset for each part."""
-    shipped = cards()
+    shipped = read_cards()
     return [choose_preset(part, shipped) for part in parts]
 
 

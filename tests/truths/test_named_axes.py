@@ -6,11 +6,11 @@ import pytest
 
 from ddspvae import load
 from ddspvae.evaluation.swaps import ATTRIBUTES, measure_swaps, summarize_axis
-from ddspvae.presets import list_presets
+from ddspvae.presets import read_cards
 from ddspvae.signals import Note, Notes
 
 
-@pytest.fixture(scope="module", params=list_presets())
+@pytest.fixture(scope="module", params=sorted(read_cards()))
 def effects(request):
     """Every axis of a preset moved by one and two deviations to either side, on five notes of its middle register."""
     instrument = load(request.param)

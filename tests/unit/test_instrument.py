@@ -107,7 +107,8 @@ def test_rate_is_kl_over_sounding_seconds(violin):
     ({"config": None}, "has no readable"),
     ({"statistics": None}, "has no readable"),
     ({"format": "one"}, "card has no format"),
-    ({"format": 2}, "newer ddspvae"),
+    ({"format": 99}, "newer ddspvae"),
+    ({"format": 1}, "older ddspvae .* train it again"),
 ])
 def test_a_damaged_card_says_so(tmp_path, change, words):
     path = find_preset("violin")

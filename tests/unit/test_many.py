@@ -14,7 +14,7 @@ from ddspvae.model.autoencoder import Autoencoder, ModelConfig
 from ddspvae.model.heard import Heard
 from ddspvae.model.timbre import TimbreCode
 from ddspvae.model.transplant import settle, transplant
-from ddspvae.presets import split_timbre
+from ddspvae.presets import find_preset, split_timbre
 from ddspvae.signals import Note, Notes
 from ddspvae.synth.render import render
 from ddspvae.training.loop import train
@@ -115,7 +115,7 @@ def test_a_transplant_keeps_harmonics_by_number_and_rooms_by_name(given, wanted)
     heights = [model.decoder.harmonic_head.bias @ model.decoder.knots for model in (giver, taker)]
     assert (heights[0][:n] - heights[1][:n]).abs().max() < 0.02
     assert torch.equal(taker.room_energy[0], giver.room_energy[1])
-    assert torch.allclose(taker.room_energy[1], giver.room_energy.mean(0))
+    assert torch.equal(taker.room_energy[1], Autoencoder(taker.config).room_energy[1])
     assert torch.equal(taker.decoder.stack.inlet.weight, giver.decoder.stack.inlet.weight)
 
 
@@ -128,7 +128,8 @@ def test_a_folder_of_folders_becomes_one_file_that_plays_each(ensemble):
     assert all(np.isfinite(sound).all() and np.abs(sound).max() > 1e-3 for sound in sounds.values())
     bright, between = load(f"{ensemble}:bright"), load(f"{ensemble}:bright+dull")
     assert bright.config.n_timbre == 0 and bright.room.startswith("bright/")
-    assert bright.statistics.pitch_low != between.statistics.pitch_low or bright.statistics == between.statistics
+    levels = [np.mean(one.statistics.loudness_quantiles_db) for one in (bright, between, load(f"{ensemble}:dull"))]
+    assert levels[1] == pytest.approx((levels[0] + levels[2]) / 2)
 
 
 def test_a_morph_begins_as_the_one_and_ends_as_the_other(ensemble):
@@ -136,6 +137,50 @@ def test_a_morph_begins_as_the_one_and_ends_as_the_other(ensemble):
     z = whole.perform(Notes((Note(67, 90, 0.0, 2.0),))).z[:, 4:]
     assert np.allclose(z[0], card["timbres"]["bright"]["code"]) and np.allclose(z[-1], card["timbres"]["dull"]["code"])
     assert np.abs(np.diff(z, axis=0)).max() < 0.2
+
+
+def test_voices_of_one_score_morph_together(ensemble):
+    player = load(f"{ensemble}:bright..dull")
+    long, short = (player.perform(Notes((Note(67, 90, 0.0, length),)), score_s=4.0).z[:, 4:] for length in (4.0, 1.0))
+    assert np.allclose(long[: len(short)], short) and not np.allclose(short[0], short[-1])
+
+
+def test_a_take_morphs_too_and_the_whole_model_keeps_what_it_hears(ensemble):
+    take, card = melody_take(4.0, RATE, 5), load(ensemble).card
+    turned, heard = load(f"{ensemble}:bright..dull"), load(ensemble)
+    z = turned.analyze(take, RATE).z[:, 4:]
+    assert np.allclose(z[0], card["timbres"]["bright"]["code"]) and np.allclose(z[-1], card["timbres"]["dull"]["code"])
+    plain = heard.analyze(take, RATE)
+    assert np.ptp(plain.z[:, 4:], axis=0).max() < 1e-6
+    assert np.allclose(turned.adapt(plain).z[-1, 4:], card["timbres"]["dull"]["code"])
+
+
+def test_a_stream_does_not_know_when_a_morph_ends(ensemble):
+    with pytest.raises(InputError, match="whose end a stream does not know"):
+        load(f"{ensemble}:bright..dull").stream()
+    load(f"{ensemble}:bright+dull").stream()
+
+
+def test_a_killed_run_of_many_goes_on_where_it_was(folder, tmp_path):
+    def kill_at_10(row):
+        if row["step"] >= 10:
+            raise KeyboardInterrupt
+
+    call = {"steps": 12, "seed": 1, "many": True, "device": "cpu", "model": SMALL}
+    with pytest.raises(KeyboardInterrupt):
+        train(folder, tmp_path / "x.safetensors", progress=kill_at_10, **call)
+    card = load(train(folder, tmp_path / "x.safetensors", **call)).card
+    assert card["training"]["steps_done"] == 12 and len(card["timbres"]) == 3
+
+
+def test_instruments_of_one_take_each_can_be_told_apart_and_silence_cannot():
+    takes, ear = [heard_of(strength, seed=1) for strength in STRENGTHS.values()], TimbreCode(2)
+    ear.fit(takes, list(STRENGTHS))
+    codes = torch.cat([ear(take) for take in takes])
+    assert torch.isfinite(codes).all() and torch.pdist(codes).min() > 0.5
+    silence = Heard.of(extract(np.full(RATE, 1e-6, dtype=np.float32), RATE, HOP))
+    with pytest.raises(InputError, match="no frame of nobody has a sure pitch"):
+        ear.fit([*takes, silence], [*STRENGTHS, "nobody"])
 
 
 def test_a_few_seconds_give_the_code_of_who_plays(ensemble, folder, tmp_path):
@@ -159,7 +204,8 @@ def test_training_starts_from_the_one_that_sounds_alike(ensemble, folder, tmp_pa
 
 @pytest.mark.parametrize(("timbre", "words"), [
     ("oboe", "instrument must be one of bright, dull, middling"), ("", "ends with a colon"),
-    ("bright+oboe", "must be one of"), ("missing.wav", "missing.wav")])
+    ("bright+oboe", "must be one of"), ("missing.wav", "no recording missing.wav"), ("bright..dull..bright", "names 3"),
+    ("bright+../nowhere/x.wav", "no recording ../nowhere/x.wav"), ("bright..oboe", "got 'oboe'")])
 def test_an_instrument_that_is_not_there_is_named(ensemble, timbre, words):
     with pytest.raises(InputError, match=words):
         load(f"{ensemble}:{timbre}")
@@ -170,6 +216,10 @@ def test_one_instrument_has_none_inside():
         load("violin:flute")
     assert split_timbre("a/b.safetensors") == ("a/b.safetensors", "")
     assert split_timbre("ensemble:take.wav") == ("ensemble", "take.wav")
+    assert split_timbre(r"C:\my\one.safetensors:oboe") == (r"C:\my\one.safetensors", "oboe")
+    assert split_timbre(r"ensemble:C:\take.wav") == ("ensemble", r"C:\take.wav")
+    with pytest.raises(InputError, match="is an instrument inside of ensemble"):
+        find_preset("ensemble:violin")
 
 
 def test_many_wants_folders_of_instruments(folder, tmp_path):
@@ -178,6 +228,12 @@ def test_many_wants_folders_of_instruments(folder, tmp_path):
         find_instruments(folder / "nowhere")
     with pytest.raises(InputError, match=r"holds 0 folders with recordings"):
         find_instruments(folder / "bright")
+    with pytest.raises(InputError, match="two folders are called bright"):
+        find_instruments([folder / "bright", folder / "dull", folder / "bright"])
+    (tmp_path / "a+b").mkdir()
+    soundfile.write(tmp_path / "a+b" / "1.wav", melody_take(1.0, RATE), RATE)
+    with pytest.raises(InputError, match="rename it"):
+        find_instruments([folder / "bright", tmp_path / "a+b"])
     with pytest.raises(InputError, match="is in none of the folders"):
         train(folder, tmp_path / "x.safetensors", steps=1, many=True, device="cpu", model=SMALL,
               holdout=[tmp_path / "elsewhere.wav"])
