@@ -46,7 +46,7 @@ def main() -> None:
 One model of {len(card['timbres'])} instruments: {', '.join(sorted(card['timbres']))}. {card['config']['n_timbre']} numbers
 tell them apart, heard in any take in closed form. It is what new instruments start from (`train --from ensemble`), and
 what plays between two (`ensemble:violin+flute`), from one to another (`ensemble:violin..flute`), and with the timbre of a
-few seconds of a recording (`ensemble:take.wav`). For one instrument alone take its own preset, which started here and
+few seconds of a recording (`ensemble:take.wav`). For one instrument alone take its own preset; nine of ten started here and
 went on.
 
 {card['statistics']['minutes']:.1f} minutes of recordings; {card['config']['sample_rate']} Hz;

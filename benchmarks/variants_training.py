@@ -20,7 +20,7 @@ from ddspvae.model.bottleneck import sounding_rows
 from ddspvae.signals import Features
 from ddspvae.synth import level, noise
 from ddspvae.training.dataset import Batch, Take
-from ddspvae.training.losses import LOG_FLOOR, spectral_loss
+from ddspvae.training.losses import scale_terms, spectral_loss
 from ddspvae.training.run import Run, TrainingConfig
 from ddspvae.units import db_to_amplitude, samples_to_frames
 
@@ -38,15 +38,8 @@ def one_sided(linear: float, log: float) -> Distance:
     def distance(reference: Tensor, estimate: Tensor, sizes: tuple[int, ...]) -> Tensor:
         total = estimate.new_zeros(())
         for size in sizes:
-            window = torch.hann_window(size, device=estimate.device)
-            spectra = (torch.stft(x, size, size // 2, window=window, pad_mode="constant", return_complex=True)
-                       for x in (reference, estimate))
-            a, b = ((spectrum.real.square() + spectrum.imag.square() + 1e-12).sqrt() for spectrum in spectra)
-            mean = a.mean().clamp(min=1e-5)
-            if linear:
-                total = total + linear * (a - b).abs().mean() / mean
-            if log:
-                total = total + log * ((a + LOG_FLOOR * mean) / (b + LOG_FLOOR * mean)).log().abs().mean()
+            magnitude, level = scale_terms(reference, estimate, size)
+            total = total + linear * magnitude + log * level
         return total / len(sizes)
     return distance
 

@@ -18,7 +18,7 @@ from ddspvae.evaluation.metrics import other_tracker
 from ddspvae.evaluation.rate_distortion import Plan
 from ddspvae.features.f0 import TRACKERS
 from ddspvae.model.autoencoder import ModelConfig
-from ddspvae.presets import find_preset, read_card, read_weights, save_instrument
+from ddspvae.presets import find_preset, read_card
 from ddspvae.training.loop import train
 from ddspvae.training.prepare import Prepared, prepare
 from ddspvae.training.recordings import find_recordings
@@ -27,8 +27,6 @@ from ddspvae.training.validation import TrainingStopped
 # free bits charge nothing up to the target, and no axis comes near an eighth of this one
 FREE_OF_CHARGE: dict[str, Any] = {"controller": "free-bits", "bitrate": 20_000.0}
 MEASURING_SHARE = 0.2  # of the time of a point, for the progress bar
-INLET, BALANCE = "decoder.stack.inlet.weight", "decoder.balance_head."
-N_CURVES = 3  # that enter the decoder before z
 
 Progress = Callable[[str, float], None]
 
@@ -121,7 +119,7 @@ class Chain:
         is_first = self.base is None and not any(other.seed == seed for other in self.points.values())
         clock_s = 60 * minutes if is_first else 0.0
         if name == NONE:
-            source, model = without_z(source, self._path(seed, "start-without-z")), replace(self.model, n_z=0)
+            model = replace(self.model, n_z=0)
             budget = {unit: 2 * amount for unit, amount in budget.items()}
         try:
             self._train(path, seed, source, model, lambda share: tell(f"{where}: training", (1 - MEASURING_SHARE) * share),
@@ -187,18 +185,6 @@ def height(name: str) -> float:
 def minutes_done(path: Path) -> float:
     """What a card says on the length of its training."""
     return float(read_card(path)["training"].get("minutes_done", 0.0))
-
-
-def without_z(source: Path, out: Path) -> Path:
-    """An instrument's weights, cut down to what a model without z begins with; they are no instrument by themselves.
-
-    The decoder keeps what it makes of the curves. How bright, hollow and breathy that is comes from another layer where
-    no axis has a name; that one starts anew.
-    """
-    weights = {name: tensor for name, tensor in read_weights(source).items() if not name.startswith(BALANCE)}
-    weights[INLET] = weights[INLET][:, :N_CURVES]
-    save_instrument(out, weights, {"note": "weights to start from, without z"})
-    return out
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

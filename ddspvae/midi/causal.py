@@ -17,7 +17,7 @@ from ddspvae.midi.rules import (
 from ddspvae.midi.shapes import VIBRATO_FADE_S, fade_periodicity, velocity_to_level_db, vibrato_cents
 from ddspvae.units import A4_PITCH, CENTS_PER_SEMITONE, amplitude_to_db, db_to_amplitude, pitch_to_hz
 
-SILENT_DB = -100.0  # below the rounding noise of 16 bits: a voice that fell this far may be given away
+SILENT_DB = -115.0  # A-weighted: a low note that faint stays below 1e-5 of full scale, and its voice may be given away
 SHORTEST_S = 1e-6  # of an attack or a glide: at its own sample it has yet to begin, at the next it is over
 # rows of the state
 ONSET, RELEASE, CHANGE_S, AMPLITUDE, FROM_AMPLITUDE, DIP_DB, PITCH, FROM_PITCH, FROM_PERIODICITY = range(9)
@@ -116,7 +116,7 @@ class CausalPerformer:
                 np.maximum(loudness_db, REST_DB).astype(np.float32))
 
     def finished(self, voices: NDArray[np.int_], at_sample: int) -> NDArray[np.bool_]:
-        """Which voices [N] are released and have faded to -100 dB or less; those that never played are, too."""
+        """Which voices [N] are released and have faded to SILENT_DB or less; those that never played are, too."""
         state = self._state.take(voices, axis=1)
         *_, loudness_db = self._levels(state, at_sample)
         return (state[RELEASE] <= at_sample) & (loudness_db <= SILENT_DB)

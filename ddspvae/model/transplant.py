@@ -12,6 +12,7 @@ from ddspvae.model.decoder import harmonic_knots
 
 HARMONICS = ("decoder.harmonic_head.weight", "decoder.harmonic_head.bias")
 ROOMS = ("room_energy", "room_decay")
+INLET = "decoder.stack.inlet.weight"
 ASKED = ("named_bits",)  # decided by the bitrate that is asked for
 
 
@@ -30,9 +31,9 @@ def settle(model: Autoencoder, code: Tensor) -> Autoencoder:
     config = replace(model.config, n_z=model.config.n_running, n_timbre=0)
     one = Autoencoder(config)
     weights = {key: value for key, value in model.state_dict().items() if not key.startswith("timbre.")}
-    inlet = weights["decoder.stack.inlet.weight"]
+    inlet = weights[INLET]
     n_code = model.config.n_timbre
-    weights["decoder.stack.inlet.weight"] = inlet[:, :-n_code]
+    weights[INLET] = inlet[:, :-n_code]
     weights["decoder.stack.inlet.bias"] = weights["decoder.stack.inlet.bias"] + inlet[:, -n_code:] @ code
     weights["decoder.typical.coefficients"] = model.decoder.typical.at(code)
     one.load_state_dict(weights)
@@ -49,7 +50,7 @@ def transplant(given: Autoencoder, network: Autoencoder) -> None:
     """
     own, weights = network.state_dict(), given.state_dict()
     taken = {key: value for key, value in weights.items()
-             if key in own and own[key].shape == value.shape and key not in (*HARMONICS, *ROOMS, *ASKED)
+             if key in own and own[key].shape == value.shape and key not in (*HARMONICS, *ROOMS, *ASKED, INLET)
              and not key.startswith(("decoder.typical.", "timbre."))}
     here, there = harmonic_knots(network.config.n_harmonics), harmonic_knots(given.config.n_harmonics)
     n_both = min(here.shape[1], there.shape[1])
@@ -60,7 +61,7 @@ def transplant(given: Autoencoder, network: Autoencoder) -> None:
     for key in ROOMS:
         rows = {name: weights[key][at] for at, name in enumerate(given.config.rooms)}
         taken[key] = torch.stack([rows.get(name, own[key][at]) for at, name in enumerate(network.config.rooms)])
-    inlet, n_code = "decoder.stack.inlet.weight", network.config.n_timbre
-    if n_code and inlet in taken:  # codes of another model are other numbers
-        taken[inlet] = torch.cat([taken[inlet][:, :-n_code], own[inlet][:, -n_code:]], dim=1)
+    if is_as_wide:  # curves and axes are the same numbers in both; codes of another model are others
+        n_columns = min(weights[INLET].shape[1] - given.config.n_timbre, own[INLET].shape[1] - network.config.n_timbre)
+        taken[INLET] = torch.cat([weights[INLET][:, :n_columns], own[INLET][:, n_columns:]], dim=1)
     network.load_state_dict({**own, **taken})

@@ -49,12 +49,13 @@ class Typical(nn.Module):
 
     def forward(self, f0_hz: Tensor, loudness_db: Tensor, code: Tensor | None = None) -> Tensor:
         """[B, F, 1] each, and code [B, F, G], to [B, F, 4]; beyond the trained range as at its edge."""
-        terms = self._terms(f0_hz, loudness_db)
-        typical = terms @ self.coefficients[0]
-        if code is not None and len(self.coefficients) > 1:
-            beside = terms @ self.coefficients[1:].permute(1, 0, 2).flatten(1)  # [B, F, G * 4]
+        # large terms cancel: what is left of them in float32 would depend on how many frames come at a time
+        terms, coefficients = self._terms(f0_hz, loudness_db).double(), self.coefficients.double()
+        typical = terms @ coefficients[0]
+        if code is not None and len(coefficients) > 1:
+            beside = terms @ coefficients[1:].permute(1, 0, 2).flatten(1)  # [B, F, G * 4]
             typical = typical + (beside.unflatten(-1, (-1, len(NAMED_AXES))) * code[..., None]).sum(-2)
-        return typical
+        return typical.to(f0_hz)
 
     def _terms(self, f0_hz: Tensor, loudness_db: Tensor) -> Tensor:
         place = (torch.cat([hz_to_pitch(f0_hz), loudness_db], dim=-1) - self.middle) / self.half_range

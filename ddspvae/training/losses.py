@@ -32,11 +32,17 @@ def spectral_loss(reference: Tensor, estimate: Tensor, sizes: tuple[int, ...]) -
     """
     total = estimate.new_zeros(())
     for size in sizes:
-        window = torch.hann_window(size, device=estimate.device)
-        spectra = (torch.stft(x, size, size // 2, window=window, pad_mode="constant", return_complex=True)
-                   for x in (reference, estimate))
-        a, b = ((spectrum.real.square() + spectrum.imag.square() + 1e-12).sqrt() for spectrum in spectra)
-        mean = a.mean().clamp(min=1e-5)
-        floor = LOG_FLOOR * mean
-        total = total + (a - b).abs().mean() / mean + ((a + floor).log() - (b + floor).log()).abs().mean()
+        linear, log = scale_terms(reference, estimate, size)
+        total = total + linear + log
     return total / len(sizes)
+
+
+def scale_terms(reference: Tensor, estimate: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """The linear and the logarithmic term of one FFT size."""
+    window = torch.hann_window(size, device=estimate.device)
+    spectra = (torch.stft(x, size, size // 2, window=window, pad_mode="constant", return_complex=True)
+               for x in (reference, estimate))
+    a, b = ((spectrum.real.square() + spectrum.imag.square() + 1e-12).sqrt() for spectrum in spectra)
+    mean = a.mean().clamp(min=1e-5)
+    floor = LOG_FLOOR * mean
+    return (a - b).abs().mean() / mean, ((a + floor).log() - (b + floor).log()).abs().mean()

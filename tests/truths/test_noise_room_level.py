@@ -9,7 +9,7 @@ from ddspvae.checks import InputError
 from ddspvae.features.loudness import a_weighted_loudness
 from ddspvae.synth.convolve import Convolver, fft_convolve
 from ddspvae.synth.level import solve_level
-from ddspvae.synth.noise import filtered_noise, noise_key, white_noise
+from ddspvae.synth.noise import band_centres, filtered_noise, noise_key, white_noise
 from ddspvae.synth.render import render
 from ddspvae.synth.reverb import TAIL_LENGTH_S, Room, band_masks, impulse_response
 
@@ -44,14 +44,14 @@ def test_seeds_and_voices_are_uncorrelated(other):
 
 @pytest.mark.parametrize("sample_rate, hop", RATES)
 def test_band_levels_are_exact(sample_rate, hop):
-    """A 20 dB staircase, each step four bands wide, over 10 s."""
+    """A 20 dB staircase, each step sixteen bands wide, over 10 s."""
     n_frames = 10 * sample_rate // hop
     steps_db = torch.tensor([0.0, -10.0, -20.0, -5.0]).repeat_interleave(16)
     magnitudes = 10 ** (torch.cat([steps_db, steps_db[-1:]]) / 20)
     audio = filtered_noise(magnitudes.expand(1, n_frames, 65), hop)[0].double()
     power = torch.fft.rfft(audio).abs().square() / len(audio)
     for step in range(4):
-        low, high = (step * 16 + 3) / 64, (step * 16 + 12) / 64
+        low, high = band_centres(65)[[step * 16 + 3, step * 16 + 12]].tolist()
         band = power[round(low * len(power)) : round(high * len(power))]
         assert 10 * math.log10(float(band.mean())) == pytest.approx(float(steps_db[step * 16]), abs=0.5)
 

@@ -5,7 +5,7 @@ import pytest
 
 from ddspvae.checks import InputError
 from ddspvae.features.statistics import Statistics
-from ddspvae.midi.causal import CausalPerformer
+from ddspvae.midi.causal import SILENT_DB, CausalPerformer
 from ddspvae.midi.rules import perform
 from ddspvae.signals import Note, Notes
 from ddspvae.units import amplitude_to_db, db_to_amplitude, hz_to_cents, hz_to_pitch, pitch_to_hz
@@ -107,10 +107,10 @@ def test_a_release_falls_as_measured():
     assert at(performer, 1.1) == (pytest.approx(60, abs=1e-5), pytest.approx(0.7), pytest.approx(MIDDLE_DB - 12, abs=1e-4))
     assert at(performer, 1.5)[1] == 0
     assert loudness_db(performer, 3.0) == -120
-    # from -28.005 to -100 dB: 71.995 / 120 s = 28798 samples
+    # from -28.005 to -115 dB: 86.995 / 120 s = 34798 samples
     assert not performer.finished(VOICE, samples(1.0))[0]
-    assert not performer.finished(VOICE, samples(1.0) + 28_797)[0]
-    assert performer.finished(VOICE, samples(1.0) + 28_799)[0]
+    assert not performer.finished(VOICE, samples(1.0) + 34_797)[0]
+    assert performer.finished(VOICE, samples(1.0) + 34_799)[0]
 
 
 def test_a_release_in_the_attack_falls_from_there():
@@ -281,7 +281,7 @@ def test_nothing_jumps_at_a_bound_note_or_a_release(statistics):
         before = performer.curves(VOICE, sample)
         play(performer, event)
         after = performer.curves(VOICE, sample)
-        if event[2] is not None and (not event[4] or before[2][0] <= -100):
+        if event[2] is not None and (not event[4] or before[2][0] <= SILENT_DB):
             continue  # attacks begin in silence
         n_compared += 1
         np.testing.assert_allclose(after[0], before[0], rtol=1e-6)

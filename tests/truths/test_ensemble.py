@@ -1,0 +1,40 @@
+"""The shipped model of many instruments, listened to: its sound has the timbre that was asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ddspvae import load
+from ddspvae.model.heard import Heard
+from ddspvae.signals import Note, Notes
+
+SCALE = Notes(tuple(Note(60 + step, 90, 0.2 + 0.45 * at, 0.6 + 0.45 * at)
+                    for at, step in enumerate((0, 2, 4, 5, 7, 9, 11, 12, 11, 9, 7, 5, 4, 2, 0))))
+
+
+@pytest.fixture(scope="module")
+def ensemble():
+    return load("ensemble")
+
+
+def place(ensemble, sound, first, last):
+    """Where between two instruments a sound lies: 0 the first, 1 the last."""
+    codes = [np.array(ensemble.card["timbres"][name]["code"]) for name in (first, last)]
+    heard = ensemble.model.timbre(Heard.of(ensemble.listen(sound, 48_000)))[0].numpy()
+    way = codes[1] - codes[0]
+    return float((heard - codes[0]) @ way / (way @ way))
+
+
+@pytest.mark.parametrize(("first", "last"), [("clarinet", "trumpet"), ("violin", "flute")])
+def test_between_two_instruments_lies_what_sounds_between_them(ensemble, first, last):
+    places = [place(ensemble, load(f"ensemble:{timbre}").render(SCALE), first, last)
+              for timbre in (first, f"{first}+{last}", last)]
+    assert places[0] < places[1] - 0.1 and places[1] < places[2] - 0.1
+    assert places[0] < 0.35 and places[2] > 0.65
+
+
+def test_a_morph_is_heard_to_go_from_the_one_to_the_other(ensemble):
+    sound = load("ensemble:violin..flute").render(SCALE)
+    thirds = [place(ensemble, part, "violin", "flute") for part in np.array_split(sound, 3)]
+    assert thirds[0] < thirds[1] < thirds[2] and thirds[2] - thirds[0] > 0.4
