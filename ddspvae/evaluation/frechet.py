@@ -16,7 +16,6 @@ of what the rows scatter: compare sets of the same length, and look at the dista
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
@@ -27,6 +26,7 @@ from scipy.fft import dct
 from ddspvae.audio import Audio, resample
 from ddspvae.checks import check_choice, check_shape, fail
 from ddspvae.evaluation.metrics import check_audio
+from ddspvae.features.timbre import mel_filterbank
 
 TEXTURE_RATE = 32_000
 WINDOW, HOP = 2048, 320  # samples at TEXTURE_RATE: 64 ms tells harmonics 50 Hz apart; 10 ms
@@ -93,14 +93,14 @@ def texture(audio: Audio, sample_rate: int) -> NDArray[np.float64]:
     sound = np.pad(sound, (0, max(0, WINDOW + (STRETCH_FRAMES - 1) * HOP - len(sound))))
     pieces = np.lib.stride_tricks.sliding_window_view(sound, WINDOW)[::HOP]
     frequency_hz = np.fft.rfftfreq(WINDOW, 1 / TEXTURE_RATE)
-    bands = _bands(frequency_hz)
+    bands = mel_filterbank(WINDOW, TEXTURE_RATE, N_BANDS, LOWEST_HZ, HIGHEST_HZ).double().numpy()
     window = np.hanning(WINDOW)
     rows = []
     for at in range(0, len(pieces), 1024):
         power = np.square(np.abs(np.fft.rfft(pieces[at : at + 1024] * window)))
         total = power[:, frequency_hz >= LOWEST_HZ].sum(axis=1, keepdims=True) + 1e-20
         share = power / total
-        levels = 10 * np.log10(share @ bands.T + SHARE_FLOOR)
+        levels = 10 * np.log10(share @ bands + SHARE_FLOOR)
         cepstra = dct(levels, type=2, norm="ortho", axis=1)[:, :N_CEPSTRA] / np.sqrt(N_BANDS)  # a mean over the bands
         octaves = [_contrast(share[:, (frequency_hz >= low) & (frequency_hz < high)])
                    for low, high in pairwise(CONTRAST_EDGES_HZ)]
@@ -113,16 +113,6 @@ def texture(audio: Audio, sample_rate: int) -> NDArray[np.float64]:
     moving = stretches.std(axis=-1)
     result: NDArray[np.float64] = np.concatenate([stretches.mean(axis=-1)[:, :-1], moving], axis=1)
     return result
-
-
-def _bands(frequency_hz: NDArray) -> NDArray:
-    """Triangles evenly spaced on the mel scale, [N_BANDS, bins]."""
-    lowest, highest = (2595 * math.log10(1 + hz / 700) for hz in (LOWEST_HZ, HIGHEST_HZ))
-    edges = 700 * (10 ** (np.linspace(lowest, highest, N_BANDS + 2) / 2595) - 1)
-    rising = (frequency_hz - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-    falling = (edges[2:, None] - frequency_hz) / (edges[2:] - edges[1:-1])[:, None]
-    triangles: NDArray = np.clip(np.minimum(rising, falling), 0, None)
-    return triangles
 
 
 def _contrast(share: NDArray) -> NDArray:

@@ -66,12 +66,8 @@ class Typical(nn.Module):
         return torch.cat([powers, hats, hats * q[..., None]], dim=-1)
 
     @torch.no_grad()
-    def fit(self, takes: list[Heard], frames_per_z: int, codes: Tensor | None = None) -> None:
-        """Fit to takes of one row each; needs at least a few seconds of sure pitch.
-
-        Args:
-            codes: [N, G], the timbre code of each take.
-        """
+    def fit(self, takes: list[Heard], frames_per_z: int) -> None:
+        """Fit to takes of one row each, and to their codes where they have one; needs a few seconds of sure pitch."""
         loudness_db = torch.cat([take.loudness_db[0] for take in takes])
         self.loud_db.fill_(float(np.quantile(loudness_db.numpy(), 0.95)))
         weights = [self.reading_weights(take)[0] for take in takes]
@@ -82,11 +78,11 @@ class Typical(nn.Module):
         low, high = torch.from_numpy(np.quantile(places[sure].numpy(), (0.01, 0.99), axis=0).astype(np.float32))
         self.middle.copy_((low + high) / 2)
         self.half_range.copy_(((high - low) / 2).clamp(min=1.0))
-        each = [None] * len(takes) if codes is None else list(codes[:, None, None])
+        codes = [None if take.code is None else take.code[:, None] for take in takes]
         n_copies = len(self.coefficients)
         squares = torch.zeros(len(NAMED_AXES), n_copies * N_TERMS, n_copies * N_TERMS, dtype=torch.float64)
         products = torch.zeros(len(NAMED_AXES), n_copies * N_TERMS, dtype=torch.float64)
-        for take, weight, code in zip(takes, weights, each):  # one by one: all at once would fill the memory
+        for take, weight, code in zip(takes, weights, codes):  # one by one: all at once would fill the memory
             terms, values = self._terms(take.f0_hz, take.loudness_db)[0].double(), _attributes(take)[0].double()
             if code is not None and n_copies > 1:
                 terms = torch.cat([terms, *(terms * number for number in code.flatten())], dim=-1)
@@ -101,7 +97,7 @@ class Typical(nn.Module):
             solved = torch.linalg.solve(squares[axis] + ridge.diag() + stiff, products[axis])
             self.coefficients[..., axis] = solved.float().view(-1, N_TERMS)
         self.deviation.fill_(1.0)
-        rows, seen = zip(*(self.read(take, frames_per_z, code, limit=1e9) for take, code in zip(takes, each)))
+        rows, seen = zip(*(self.read(take, frames_per_z, code, limit=1e9) for take, code in zip(takes, codes)))
         far, tells = torch.cat([row[0] for row in rows]), torch.cat([one[0] for one in seen])
         deviation = torch.full((len(NAMED_AXES),), 1e9)
         for _ in range(LIMIT_ROUNDS):  # of what is left of rare extremes

@@ -92,12 +92,10 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
 
     torch.manual_seed(seed)
     network = Autoencoder(prepared.model)
-    codes = None
     if prepared.model.n_timbre:
         prepared = give_codes(network, prepared)
-        codes = torch.stack([take.code for take in prepared.training if take.code is not None])
     heard = [take.heard() for take in prepared.training]
-    network.decoder.typical.fit(heard, prepared.model.frames_per_z, codes)
+    network.decoder.typical.fit(heard, prepared.model.frames_per_z)
     if given is not None:
         is_one_of_many = given.config.n_timbre and not prepared.model.n_timbre
         transplant(settle(given, given.timbre.hear(heard)) if is_one_of_many else given, network)
@@ -110,7 +108,7 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
     if run.progress >= 1 and out.is_file():
         return out  # finished before; the caller says so
     _loop(run, prepared, checkpoint, settings, progress)
-    finish(run, prepared, out, str(start_from or ""))
+    finish(run, prepared, out, Path(start_from).name if start_from else "")
     return out
 
 

@@ -1,10 +1,13 @@
-"""What `render` refuses before it renders."""
+"""What `render` refuses before it renders, and how it balances what it does."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import mido
+import numpy as np
 import pytest
+import soundfile
 
 from ddspvae.checks import InputError
 from ddspvae.cli import build_parser
@@ -56,3 +59,20 @@ def test_folding_stays_on_the_keyboard(low, high):
     statistics = replace(load("flute").statistics, pitch_low=low, pitch_high=high)
     notes = fold_octaves(Notes(tuple(Note(pitch, 80, pitch, pitch + 1) for pitch in range(128))), statistics)
     assert all((folded.pitch - pitch) % 12 == 0 for pitch, folded in enumerate(notes.notes))
+
+
+def test_instruments_are_brought_to_one_level_unless_they_are_to_sound_as_recorded(tmp_path):
+    tracks = [mido.MidiTrack([mido.Message("program_change", program=program, channel=channel),
+                              mido.Message("note_on", note=60, velocity=90, channel=channel),
+                              mido.Message("note_off", note=60, channel=channel, time=480)])
+              for channel, program in enumerate((73, 57))]
+    mido.MidiFile(type=1, tracks=tracks).save(tmp_path / "two.mid")
+
+    def difference_db(*options):
+        stems = tmp_path / "-".join(["stems", *options])
+        run(tmp_path / "two.mid", "--out", tmp_path / "out.wav", "--stems", stems, "--track", "1=flute", "--track",
+            "2=trombone", *options)
+        powers = [float(np.mean(np.square(soundfile.read(path)[0]))) for path in sorted(stems.iterdir())]
+        return abs(10 * np.log10(powers[0] / powers[1]))
+
+    assert difference_db() < 10 < difference_db("--as-recorded")
