@@ -20,7 +20,7 @@ from ddspvae.model.decoder import FRAMES_PER_STEP, Memory, rows_of
 from ddspvae.signals import Controls, Performance
 from ddspvae.synth.envelopes import start_phase
 from ddspvae.synth.harmonic import play_harmonics
-from ddspvae.synth.level import Tail, scale, weigh
+from ddspvae.synth.level import Hearing, Tail, scale, weigh
 from ddspvae.synth.noise import fft_size, noise_key, play_noise
 from ddspvae.synth.reverb import N_ROOM_BANDS, Room
 
@@ -121,8 +121,10 @@ class Player:
         self.noise_keys = noise_key(seed, torch.arange(first_voice, first_voice + n_voices))
         self.sample_rate, self.hop_size = config.sample_rate, config.hop_size
         self.tail = None if room is None else Tail(room, config.sample_rate, config.hop_size)
+        self.hearing = Hearing.within(room, config.n_noise_bands, config.sample_rate)
         nothing = torch.zeros(1, N_ROOM_BANDS, dtype=torch.float64)
-        self._rings = (nothing, nothing, nothing) if self.tail is None else self.tail.constants
+        rings = (nothing, nothing, nothing) if self.tail is None else self.tail.constants
+        self._in_room = (*rings, self.hearing.body, self.hearing.noise)
         self._n_fft = fft_size(config.hop_size, config.n_noise_bands)
         self.memory = model.decoder.memory(n_voices)
         self.ringing = np.zeros((n_voices, N_ROOM_BANDS))
@@ -138,7 +140,7 @@ class Player:
             after_hz, before_hz: [V, 1, 1], f0 of the frames around these; None where there is none.
         """
         shape = self.model.balance(*self.model.decoder(f0_hz, periodicity, loudness_db, z, self.memory))
-        weighed = weigh(f0_hz, *shape, self.sample_rate, before_hz, after_hz)
+        weighed = weigh(f0_hz, *shape, self.hearing, before_hz, after_hz)
         controls, self.ringing = scale(f0_hz, loudness_db, shape[1], *weighed, tail=self.tail, ringing=self.ringing)
         return Frames.of(controls)
 
@@ -164,7 +166,7 @@ class Player:
         heights, noise_magnitudes, memory.curves[rows], ringing = networks.frame(
             ahead.f0_hz, ahead.periodicity, ahead.loudness_db, memory.before[rows], memory.now[rows],
             torch.from_numpy(fade)[:, None, None], memory.curves[rows], ahead.before_hz, ahead.after_hz,
-            torch.from_numpy(self.ringing[voices]), *self._rings)
+            torch.from_numpy(self.ringing[voices]), *self._in_room)
         memory.n_frames[voices] += 1
         self.ringing[voices] = ringing.numpy()
         return Frames(ahead.f0_hz, heights, noise_magnitudes)

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from ddspvae.audio import Audio
-from ddspvae.features.f0 import track_f0
+from ddspvae.features.f0 import TRACKERS, track_f0
 from ddspvae.features.loudness import a_weighted_loudness, by_blocks
 from ddspvae.features.partials import measure_partials
+from ddspvae.features.refine import refine_f0
 from ddspvae.features.timbre import timbre_frames
 from ddspvae.signals import Features
 
@@ -23,12 +24,15 @@ def extract(audio: Audio, sample_rate: int, hop_size: int, tracker: str | Path =
         audio: [T], full scale +-1.
         sample_rate: Hz.
         hop_size: samples per frame.
-        tracker: "swift", "crepe", "crepe-full", or the path of a CSV of time, Hz, periodicity.
+        tracker: "swift", "crepe", "crepe-full", whose curve is then refined; or the path of a CSV of time, Hz,
+            periodicity, which is taken as it is.
         prior_hz: the pitch of a single note where it is known.
     Returns:
         Features with F = ceil(T / hop_size) frames.
     """
     f0_hz, periodicity = track_f0(audio, sample_rate, hop_size, str(tracker), prior_hz=prior_hz)
+    if tracker in TRACKERS:
+        f0_hz = refine_f0(audio, sample_rate, hop_size, f0_hz, periodicity)
     batch = torch.from_numpy(np.ascontiguousarray(audio))[None]
     return Features(
         f0_hz=f0_hz,

@@ -56,7 +56,7 @@ def measure_partials(audio: Audio, sample_rate: int, hop_size: int, f0_hz: NDArr
         now = frames[at : at + BLOCK]
         around = now[:, None] * hop_size + np.arange(size)
         phase = cycles[around] - cycles[now * hop_size + size // 2][:, None]
-        window = _b_spline(phase / pieces[now, None]) * speed_hz[around] / f0_hz[now, None]
+        window = b_spline(phase / pieces[now, None]) * speed_hz[around] / f0_hz[now, None]
         half_turn = torch.from_numpy(np.exp(-1j * np.pi * (phase % 2)).astype(np.complex64))
         f0 = torch.from_numpy(f0_hz[now].astype(np.float32))[:, None]
         rows.append(_levels(torch.from_numpy(padded[around]), torch.from_numpy(window.astype(np.float32)), half_turn, f0,
@@ -66,10 +66,10 @@ def measure_partials(audio: Audio, sample_rate: int, hop_size: int, f0_hz: NDArr
     return np.stack([np.interp(everywhere, frames, column) for column in measured.T], axis=1).astype(np.float32)
 
 
-def _b_spline(x: NDArray) -> NDArray:
+def b_spline(x: NDArray) -> NDArray:
     """The B-spline of order 3: a box of width 1 convolved with itself twice.
 
-    >>> _b_spline(np.array([-1.5, -0.5, 0.0, 1.0, 2.0])).tolist()
+    >>> b_spline(np.array([-1.5, -0.5, 0.0, 1.0, 2.0])).tolist()
     [0.0, 0.5, 0.75, 0.125, 0.0]
     """
     x = np.abs(x)

@@ -26,6 +26,7 @@ from ddspvae.synth.reverb import MAX_DECAY_S, MIN_DECAY_S, N_ROOM_BANDS, Room
 STARTING_GAIN = 0.98  # of axes without names: 2.3 bits a row
 TELLING_SHARE = 0.7  # of the rows that sound, those that tell of an axis with a name
 TINY = 1e-12  # keeps a gradient finite
+LOUDEST_TAP = 0.1  # of the body, for a parameter of 1: Adam moves all alike, a thousand of them
 MAX_TAIL_ENERGY = 2.0  # a tail 3 dB louder than the direct sound, at the very most
 
 
@@ -45,6 +46,7 @@ class ModelConfig:
         bottleneck: one of model.bottleneck.BOTTLENECKS.
         bitrate: bit/s, which decides the sizes of discrete bottlenecks.
         rooms: names of the recording environments; the first is the default.
+        body_s: how long their bodies ring (see synth.reverb); 0 is without.
         with_noise, with_reverb: False leaves that part out (for ablations).
     """
 
@@ -61,6 +63,7 @@ class ModelConfig:
     bottleneck: str = "gaussian"
     bitrate: float = 500.0
     rooms: tuple[str, ...] = ("room",)
+    body_s: float = 0.005
     with_noise: bool = True
     with_reverb: bool = True
 
@@ -75,6 +78,7 @@ class ModelConfig:
         check_range("ModelConfig", "frames_per_z", self.frames_per_z, 1, 1000)
         for name in ("encoder_channels", "decoder_channels"):
             check_range("ModelConfig", name, getattr(self, name), 1, 4096)
+        check_range("ModelConfig", "body_s", self.body_s, 0, 0.25)
         check_choice("ModelConfig", "encoder", self.encoder, ENCODERS)
         check_choice("ModelConfig", "bottleneck", self.bottleneck, BOTTLENECKS)
         if self.bottleneck != "gaussian" and not self.n_running:
@@ -108,7 +112,7 @@ class ModelConfig:
         if unknown:
             raise InputError(f"ModelConfig: unknown settings {', '.join(sorted(unknown))}; "
                              "the file is from a newer ddspvae, upgrade with pip install -U ddspvae.")
-        return cls(**values)
+        return cls(**{"body_s": 0.0, **values})  # files that do not name it are from before there were bodies
 
 
 def bits_a_row(config: ModelConfig) -> float:
@@ -183,6 +187,8 @@ class Autoencoder(nn.Module):
         self.room_energy = nn.Parameter(torch.full((n_rooms, N_ROOM_BANDS), _logit(0.0025 / MAX_TAIL_ENERGY)))
         self.room_decay = nn.Parameter(
             torch.full((n_rooms, N_ROOM_BANDS), _logit((0.4 - MIN_DECAY_S) / (MAX_DECAY_S - MIN_DECAY_S))))
+        n_taps = round(config.body_s * config.sample_rate)
+        self.room_body = nn.Parameter(torch.zeros(n_rooms, n_taps)) if n_taps else None
 
     def encode(self, heard: Heard) -> Latents:
         """What was heard to Latents [B, M, Z], the axes with names first, and the code of who plays, in a model of many."""
@@ -234,7 +240,8 @@ class Autoencoder(nn.Module):
             return None
         rows = slice(0, 1) if index is None else index
         decay_s = MIN_DECAY_S + (MAX_DECAY_S - MIN_DECAY_S) * torch.sigmoid(self.room_decay[rows])
-        return Room(tail_energy=MAX_TAIL_ENERGY * torch.sigmoid(self.room_energy[rows]), decay_s=decay_s)
+        body = None if self.room_body is None else LOUDEST_TAP * self.room_body[rows]
+        return Room(MAX_TAIL_ENERGY * torch.sigmoid(self.room_energy[rows]), decay_s, body)
 
     def room_tail_energy(self) -> float:
         """The wettest room's mean tail energy, relative to the direct sound."""

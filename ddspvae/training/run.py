@@ -28,7 +28,7 @@ DRY_UNTIL = 0.15  # of the budget; a room learned beside an untrained instrument
 RATE_SETTLED = 0.5  # of the budget: the controller's ramp is over
 SCALES_PER_STEP = 3  # of the six, drawn anew each step
 GAIN_PACE = 10.0  # likewise, for one number that the bitrate is held by
-ROOM_PACE = 3.0  # of the learning rate: 14 bounded numbers on a logistic scale, with far to go
+ROOM_PACE = 5.0  # of the learning rate: 14 bounded numbers on a logistic scale, with far to go
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import torch
 
 from ddspvae.checks import InputError
 from ddspvae.features.f0 import VOICED, track_f0
+from ddspvae.features.refine import refine_f0
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.bottleneck import sounding_rows
 from ddspvae.synth.render import render
@@ -113,6 +114,7 @@ def validate(model: Autoencoder, takes: Sequence[Take], rooms: Sequence[str], tr
         shares.append(share)
         sure = take.features.periodicity >= VOICED
         f0_hz, periodicity = track_f0(audio, config.sample_rate, config.hop_size, tracker)
+        f0_hz = refine_f0(audio, config.sample_rate, config.hop_size, f0_hz, periodicity)  # as the take's own was
         n = min(len(f0_hz), len(sure))
         both = sure[:n] & (periodicity[:n] >= VOICED)
         heard.append((both.sum(), sure.sum()))

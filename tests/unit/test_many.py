@@ -110,11 +110,13 @@ def test_a_transplant_keeps_harmonics_by_number_and_rooms_by_name(given, wanted)
     smooth = torch.sin(torch.arange(len(giver.decoder.harmonic_head.bias)) / 9.0)
     giver.decoder.harmonic_head.bias.data.copy_(smooth)
     giver.room_energy.data.copy_(torch.randn(2, 7))
+    torch.nn.init.normal_(giver.room_body)
     transplant(giver, taker)
     n = min(given, wanted, 60)
     heights = [model.decoder.harmonic_head.bias @ model.decoder.knots for model in (giver, taker)]
     assert (heights[0][:n] - heights[1][:n]).abs().max() < 0.02
     assert torch.equal(taker.room_energy[0], giver.room_energy[1])
+    assert torch.equal(taker.room_body[0], giver.room_body[1]) and not taker.room_body[1].any()
     assert torch.equal(taker.room_energy[1], Autoencoder(taker.config).room_energy[1])
     assert torch.equal(taker.decoder.stack.inlet.weight, giver.decoder.stack.inlet.weight)
 

@@ -1,0 +1,88 @@
+"""Pitch to the cent: a tracker's curve, corrected by how the phases of the harmonics run along it.
+
+A tracker answers every 10 or 16 ms, to a few cents, and rounds off vibrato. Where it is right about the note, the harmonics
+themselves tell the rest: demodulated along the curve, each turns as fast as its number times what the curve is off by.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ddspvae.audio import Audio, resample
+from ddspvae.features.autocorrelation import RATE_HZ
+from ddspvae.features.partials import b_spline
+from ddspvae.features.segments import VOICED
+
+ORDER = 3  # of the window, a B-spline of whole periods: its spectrum touches zero at every other harmonic, ORDER times over
+SHORTEST_S = 0.03
+N_HARMONICS = 12
+HIGHEST_HZ = 5000.0
+ROUNDS = 2  # the second follows the vibrato that the first found
+MOST_CENTS = 30.0  # a tracker that is farther off means another note
+BLOCK = 256  # frames at once
+
+
+def refine_f0(audio: Audio, sample_rate: int, hop_size: int, f0_hz: NDArray[np.floating],
+              periodicity: NDArray[np.floating]) -> NDArray[np.float32]:
+    """The pitch that the first harmonics agree on, near a tracked one.
+
+    Args:
+        audio: [T].
+        sample_rate: Hz.
+        hop_size: samples per frame.
+        f0_hz, periodicity: [F], a tracker's curve, in the right octave.
+    Returns:
+        [F], Hz; at most MOST_CENTS from the tracker's, and the tracker's where nothing is pitched.
+    Source: Auger and Flandrin, "Improving the readability of time-frequency and time-scale representations by the
+        reassignment method", IEEE Trans. Signal Processing, 1995: a frequency from a window and its derivative.
+    """
+    audio_16k = resample(np.asarray(audio, dtype=np.float32), sample_rate, RATE_HZ)
+    tracked_hz = np.asarray(f0_hz, dtype=float)
+    frames = np.flatnonzero(np.asarray(periodicity) >= VOICED)
+    refined_hz, hop = tracked_hz.copy(), hop_size * RATE_HZ / sample_rate
+    limit = 2 ** (MOST_CENTS / 1200)
+    for _ in range(ROUNDS):
+        wrong_hz = _slip(audio_16k, hop, refined_hz, frames)
+        refined_hz[frames] = np.clip(refined_hz[frames] + wrong_hz, tracked_hz[frames] / limit, tracked_hz[frames] * limit)
+    return refined_hz.astype(np.float32)
+
+
+def _slip(audio: Audio, hop: float, f0_hz: NDArray, frames: NDArray) -> NDArray:
+    """How far the harmonics run ahead of a curve at some of its frames, Hz of f0; hop in samples, whole or not."""
+    if not len(frames):
+        return np.zeros(0)
+    pieces = 2 * np.maximum(1, np.round(SHORTEST_S * f0_hz / (2 * ORDER)))  # periods that a window joins, ORDER times
+    size = math.ceil(float((ORDER * pieces / f0_hz)[frames].max()) * RATE_HZ) + 2
+    padded = np.pad(audio, (size, size))
+    speed_hz = np.interp(np.arange(len(padded)) - size, np.arange(len(f0_hz)) * hop, f0_hz)
+    cycles = np.concatenate([[0.0], np.cumsum(speed_hz / RATE_HZ)])[:-1]
+    slips = []
+    for at in range(0, len(frames), BLOCK):
+        now = frames[at : at + BLOCK]
+        centre = now * hop + size
+        around = np.round(centre).astype(int)[:, None] + np.arange(-(size // 2), size // 2)
+        phase = cycles[around] - np.interp(centre, np.arange(len(cycles)), cycles)[:, None]
+        place = phase / pieces[now, None]
+        sound = padded[around] * speed_hz[around] / f0_hz[now, None]
+        per_s = f0_hz[now, None] / pieces[now, None]  # a window moves on by so many pieces
+        drawn = np.stack([sound * b_spline(place), sound * _b_spline_slope(place) * per_s], axis=1).astype(np.complex64)
+        turn = np.exp(-2j * np.pi * phase).astype(np.complex64)[:, None]
+        told, weight = np.zeros(len(now)), np.full(len(now), 1e-12)
+        for k in range(1, N_HARMONICS + 1):
+            drawn *= turn
+            level, change = drawn.sum(-1).T
+            power = np.abs(level) ** 2 + 1e-20
+            trust = np.sqrt(power) * (k * f0_hz[now] < HIGHEST_HZ)  # not their power, or one would decide
+            told += trust * k * -(change * level.conj()).imag / power / (2 * np.pi)
+            weight += trust * k * k
+        slips.append(told / weight)
+    return np.concatenate(slips)
+
+
+def _b_spline_slope(x: NDArray) -> NDArray:
+    """The derivative of `b_spline`."""
+    outer = np.maximum(1.5 - np.abs(x), 0)
+    return np.where(np.abs(x) < 0.5, -2 * x, -np.sign(x) * outer)
