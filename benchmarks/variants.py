@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from variants_networks import FreeLevel, FreeRoom, Plain, Residual, Transients
-from variants_training import AdversarialRun, VariantRun, altered_copies, crowded, one_sided
+from variants_training import AdversarialRun, VariantRun, altered_copies, crowded, one_sided, tracked
 
 from ddspvae.audio import read_audio
 from ddspvae.evaluation.frechet import EMBEDDINGS, embed, frechet_distance
@@ -45,6 +45,7 @@ class Variant:
         alter: makes more takes from takes, sample rate and hop size.
         seed_offset: added to the seed.
         crowding: of the noise bands, see synth.noise.
+        is_refined: False leaves pitch as the tracker has it.
         training: settings of TrainingConfig.
     """
 
@@ -56,6 +57,7 @@ class Variant:
     alter: Callable[[Sequence[Take], int, int], list[Take]] | None = None
     seed_offset: int = 0
     crowding: float = CROWDING
+    is_refined: bool = True
     training: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -63,6 +65,10 @@ class Variant:
 VARIANTS: dict[str, Variant] = {
     PLAIN: Variant(),
     NOISE: Variant(seed_offset=1000),
+    "pitch as tracked": Variant(is_refined=False),
+    "no body": Variant(model={"body_s": 0.0}),
+    "pitch as tracked, no body": Variant(model={"body_s": 0.0}, is_refined=False),
+    "body of 20 ms": Variant(model={"body_s": 0.02}),
     "residual after the DSP": Variant(network=Residual),
     "transients at onsets": Variant(network=Transients),
     "adversarial last third": Variant(run=AdversarialRun),
@@ -80,7 +86,7 @@ VARIANTS: dict[str, Variant] = {
     "400 frames/s": Variant(model={"hop_size": 120, "frames_per_z": 16}),
     "level free": Variant(network=FreeLevel),
     "no room": Variant(model={"with_reverb": False}),
-    "free response of 1 s": Variant(network=FreeRoom),
+    "free response of 1 s": Variant(network=FreeRoom, model={"body_s": 0.0}),
     "17 noise bands": Variant(model={"n_noise_bands": 17}),
     "40 harmonics": Variant(found={"n_harmonics": 40}),
     "160 harmonics": Variant(found={"n_harmonics": 160}),
@@ -126,8 +132,9 @@ class Outcome:
 
 
 @cache
-def _prepared(recordings: Path, held_out: tuple[Path, ...], model: ModelConfig) -> Prepared:
-    return prepare(recordings, held_out, "swift", model)
+def _prepared(recordings: Path, held_out: tuple[Path, ...], model: ModelConfig, is_refined: bool) -> Prepared:
+    with tracked(is_refined):
+        return prepare(recordings, held_out, "swift", model)
 
 
 def train_variant(variant: Variant, material: Material, config: TrainingConfig
@@ -140,7 +147,7 @@ def train_variant(variant: Variant, material: Material, config: TrainingConfig
     config = replace(config, seed=config.seed + variant.seed_offset, **variant.training)
     wanted = replace(ModelConfig(bitrate=config.bitrate), **variant.model)
     rates = ModelConfig(hop_size=wanted.hop_size, frames_per_z=wanted.frames_per_z)  # all that preparing depends on
-    prepared = _prepared(material.recordings, material.held_out, rates)
+    prepared = _prepared(material.recordings, material.held_out, rates, variant.is_refined)
     found = {"n_harmonics": prepared.model.n_harmonics, "rooms": prepared.model.rooms, **variant.found}
     prepared = replace(prepared, model=replace(wanted, **found))
     model_config, takes = prepared.model, list(prepared.training)
@@ -172,11 +179,12 @@ def resynthesize(model: Plain, take: Take) -> np.ndarray:
 
 
 @cache
-def _held_out_takes(material: Material, sample_rate: int, hop_size: int) -> list[Take]:
+def _held_out_takes(material: Material, sample_rate: int, hop_size: int, is_refined: bool) -> list[Take]:
     takes = []
     for path in material.held_out:
         audio = read_audio(path, sample_rate)[0][: round(material.seconds * sample_rate)]
-        features = extract(audio, sample_rate, hop_size, "swift")
+        with tracked(is_refined):
+            features = extract(audio, sample_rate, hop_size, "swift")
         whole = samples_to_frames(len(audio), hop_size) * hop_size
         takes.append(Take(path, np.pad(audio, (0, whole - len(audio))), features, path.parent.name))
     return takes
@@ -208,7 +216,7 @@ def run_row(name: str, material: Material, config: TrainingConfig, folder: Path,
 def _train_and_measure(name: str, material: Material, config: TrainingConfig, tracker: str) -> Outcome:
     model, prepared, losses, seconds_a_step = train_variant(VARIANTS[name], material, config)
     rate = prepared.model.sample_rate
-    takes = _held_out_takes(material, rate, prepared.model.hop_size)
+    takes = _held_out_takes(material, rate, prepared.model.hop_size, VARIANTS[name].is_refined)
     sounds = [resynthesize(model, take) for take in takes]
     pitches = [pitch_error(take.audio, sound, rate, tracker) for take, sound in zip(takes, sounds)]
     tenth = max(1, len(losses) // 10)

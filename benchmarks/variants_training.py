@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from variants_networks import Plain
 
 from ddspvae.audio import Audio, resample
+from ddspvae.features import extract as listening
 from ddspvae.features.loudness import a_weighted_loudness, by_blocks
 from ddspvae.features.partials import measure_partials
 from ddspvae.features.timbre import timbre_frames
@@ -58,6 +59,18 @@ def crowded(crowding: float) -> Iterator[None]:
         yield
     finally:
         put(before)
+
+
+@contextmanager
+def tracked(is_refined: bool) -> Iterator[None]:
+    """Pitch as the tracker has it inside, unless it is to be refined."""
+    before = listening.refine_f0
+    if not is_refined:
+        listening.refine_f0 = lambda audio, sample_rate, hop_size, f0_hz, periodicity: f0_hz
+    try:
+        yield
+    finally:
+        listening.refine_f0 = before
 
 
 class VariantRun(Run):
@@ -155,7 +168,7 @@ class AdversarialRun(VariantRun):
 
     def _freeze_encoder(self) -> None:
         for name, parameter in self.model.named_parameters():
-            if name.split(".")[0] in ("encoder", "expected", "gain", "named_bits", "room_energy", "room_decay"):
+            if name.split(".")[0] in ("encoder", "expected", "gain", "named_bits", "room_energy", "room_decay", "room_body"):
                 parameter.requires_grad_(False)
 
 

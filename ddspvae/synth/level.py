@@ -104,7 +104,7 @@ def noise_band_power(noise_magnitudes: Tensor, hearing: Hearing) -> Tensor:
 @functools.lru_cache(maxsize=8)
 @torch.inference_mode(False)
 def _noise_weights(n_bands: int, sample_rate: int) -> tuple[Tensor, Tensor]:
-    """A-weighted width of each noise band at 4096 frequencies [K, 4096], and in which of the room's bands they lie [4096, J]."""
+    """A-weighted width of each noise band at N frequencies [K, N], and in which of the room's bands each lies [N, J]."""
     n_bins = 4096
     frequency_hz = torch.linspace(0, sample_rate / 2, n_bins)
     room_band = torch.bucketize(frequency_hz, torch.tensor(BAND_EDGES_HZ[1:-1]))

@@ -13,6 +13,7 @@ import torch
 
 from ddspvae.checks import InputError
 from ddspvae.features.extract import extract
+from ddspvae.features.f0 import track_f0
 from ddspvae.model.autoencoder import ModelConfig
 from ddspvae.model.heard import Heard
 from ddspvae.training.dataset import Batch, Crops, Take
@@ -32,6 +33,7 @@ from variants_training import (
     VariantRun,
     altered_copies,
     one_sided,
+    tracked,
 )
 
 RATE, HOP = 16_000, 80
@@ -189,3 +191,12 @@ def test_a_finished_row_is_taken_as_it_is_and_another_seed_is_another_row(tmp_pa
 def test_every_row_has_a_model_that_the_package_takes():
     for variant in VARIANTS.values():
         ModelConfig(**{**variant.model, **variant.found})
+
+
+def test_pitch_is_as_tracked_only_inside():
+    audio = melody_take(2.0, RATE)
+    with tracked(is_refined=False):
+        rough = extract(audio, RATE, HOP)
+    refined = extract(audio, RATE, HOP)
+    f0_hz, _ = track_f0(audio, RATE, HOP)
+    assert np.array_equal(rough.f0_hz, f0_hz) and not np.array_equal(refined.f0_hz, f0_hz)

@@ -10,6 +10,7 @@ from ddspvae.features.extract import extract
 from ddspvae.features.f0 import track_f0
 from ddspvae.features.refine import MOST_CENTS, refine_f0
 from ddspvae.units import hz_to_cents
+
 SECONDS = 2.0
 
 
@@ -59,7 +60,8 @@ def test_a_curve_from_a_file_is_taken_as_it_is(tmp_path):
     assert np.abs(extract(audio, 48_000, 240, "swift").f0_hz - 222).max() > 1
 
 
-@pytest.mark.parametrize("file", ["violin/garner/violin-mov8B_01.flac", "bassoon/vsco2ce-freesound/bassoon-C4-v2-sustain_01.flac"])
+@pytest.mark.parametrize("file", ["violin/garner/violin-mov8B_01.flac",
+                                  "bassoon/vsco2ce-freesound/bassoon-C4-v2-sustain_01.flac"])
 def test_of_real_takes_trackers_agree_better_once_refined(shared_dir, file):
     audio = read_audio(shared_dir / "recordings" / file, 48_000)[0][: 5 * 48_000]
     curves = []
