@@ -22,7 +22,8 @@ N_HARMONICS = 12
 HIGHEST_HZ = 5000.0
 ROUNDS = 2  # the second follows the vibrato that the first found
 MOST_CENTS = 30.0  # a tracker that is farther off means another note
-BLOCK = 256  # frames at once
+EVERY = 2  # frames from one look to the next; straight lines in between
+BLOCK = 256  # looks at once
 
 
 def refine_f0(audio: Audio, sample_rate: int, hop_size: int, f0_hz: NDArray[np.floating],
@@ -42,27 +43,31 @@ def refine_f0(audio: Audio, sample_rate: int, hop_size: int, f0_hz: NDArray[np.f
     audio_16k = resample(np.asarray(audio, dtype=np.float32), sample_rate, RATE_HZ)
     tracked_hz = np.asarray(f0_hz, dtype=float)
     frames = np.flatnonzero(np.asarray(periodicity) >= VOICED)
+    looks = frames[::EVERY]
+    if not len(looks):
+        return tracked_hz.astype(np.float32)
     refined_hz, hop = tracked_hz.copy(), hop_size * RATE_HZ / sample_rate
-    limit = 2 ** (MOST_CENTS / 1200)
+    most = MOST_CENTS / 1200
+    ratio = np.zeros(len(looks))  # of the refined pitch and the tracked one, octaves
     for _ in range(ROUNDS):
-        wrong_hz = _slip(audio_16k, hop, refined_hz, frames)
-        refined_hz[frames] = np.clip(refined_hz[frames] + wrong_hz, tracked_hz[frames] / limit, tracked_hz[frames] * limit)
+        slips_hz = _slip(audio_16k, hop, refined_hz, looks)
+        ratio = np.clip(ratio + np.log2(1 + np.maximum(slips_hz / refined_hz[looks], -0.5)), -most, most)
+        refined_hz[frames] = tracked_hz[frames] * 2 ** np.interp(frames, looks, ratio)
     return refined_hz.astype(np.float32)
 
 
 def _slip(audio: Audio, hop: float, f0_hz: NDArray, frames: NDArray) -> NDArray:
     """How far the harmonics run ahead of a curve at some of its frames, Hz of f0; hop in samples, whole or not."""
-    if not len(frames):
-        return np.zeros(0)
     pieces = 2 * np.maximum(1, np.round(SHORTEST_S * f0_hz / (2 * ORDER)))  # periods that a window joins, ORDER times
-    size = math.ceil(float((ORDER * pieces / f0_hz)[frames].max()) * RATE_HZ) + 2
-    padded = np.pad(audio, (size, size))
-    speed_hz = np.interp(np.arange(len(padded)) - size, np.arange(len(f0_hz)) * hop, f0_hz)
+    sizes = np.ceil(ORDER * pieces / f0_hz * RATE_HZ).astype(int) + 2
+    spare = int(sizes[frames].max())
+    padded = np.pad(audio, (spare, spare))
+    speed_hz = np.interp(np.arange(len(padded)) - spare, np.arange(len(f0_hz)) * hop, f0_hz)
     cycles = np.concatenate([[0.0], np.cumsum(speed_hz / RATE_HZ)])[:-1]
     slips = []
     for at in range(0, len(frames), BLOCK):
         now = frames[at : at + BLOCK]
-        centre = now * hop + size
+        centre, size = now * hop + spare, int(sizes[now].max())
         around = np.round(centre).astype(int)[:, None] + np.arange(-(size // 2), size // 2)
         phase = cycles[around] - np.interp(centre, np.arange(len(cycles)), cycles)[:, None]
         place = phase / pieces[now, None]
