@@ -46,8 +46,8 @@ def tone(f0_hz: float | np.ndarray, seconds: float, sample_rate: int = 48_000, n
     return (level * audio / np.abs(audio).max()).astype(np.float32)
 
 
-def melody_take(seconds: float, sample_rate: int, seed: int = 0) -> np.ndarray:
-    """A small 'instrument': detached notes with attacks, decays, vibrato and some breath."""
+def melody_take(seconds: float, sample_rate: int, seed: int = 0, has_timbres: bool = False) -> np.ndarray:
+    """A small 'instrument': detached notes with attacks, decays, vibrato and some breath; each as bright or not."""
     random = np.random.default_rng(seed)
     audio = np.zeros(round(seconds * sample_rate), dtype=np.float32)
     at = 0.1
@@ -56,7 +56,8 @@ def melody_take(seconds: float, sample_rate: int, seed: int = 0) -> np.ndarray:
         n = round(length * sample_rate)
         t = np.arange(n) / sample_rate
         pitch = float(random.integers(60, 76)) + 0.2 * np.sin(2 * np.pi * 5.5 * t)
-        note = tone(440 * 2 ** ((pitch - 69) / 12), length, sample_rate)
+        n_harmonics = int(random.integers(6, 15)) if has_timbres else 10
+        note = tone(440 * 2 ** ((pitch - 69) / 12), length, sample_rate, n_harmonics)
         note = note[:n] + 0.01 * random.standard_normal(n)
         envelope = np.minimum(1, t / 0.03) * np.minimum(1, (length - t) / 0.05)
         start = round(at * sample_rate)

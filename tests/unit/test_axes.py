@@ -68,7 +68,7 @@ def test_the_tilt_has_gradients():
 
 @pytest.fixture(scope="module")
 def takes():
-    return [Heard.of(extract(melody_take(4.0, RATE, seed), RATE, HOP)) for seed in range(4)]
+    return [Heard.of(extract(melody_take(4.0, RATE, seed, has_timbres=True), RATE, HOP)) for seed in range(4)]
 
 
 @pytest.fixture(scope="module")
