@@ -51,7 +51,7 @@ few seconds of a recording (`ensemble:take.wav`). For one instrument alone take 
 {n_started} of {len(read_cards())} started here and went on.
 
 {card['statistics']['minutes']:.1f} minutes of recordings; {card['config']['sample_rate']} Hz;
-{card['config']['n_harmonics']} harmonics, {card['config']['n_noise_bands']} noise bands; f0 by {card['tracker']}.
+{card['config']['n_harmonics']} harmonics, {card['config']['n_noise_bands']} noise bands; f0 by {card['tracker']}, refined.
 
 ## Quality
 

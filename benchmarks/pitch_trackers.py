@@ -1,15 +1,18 @@
 """Does an instrument keep the pitch of what it plays back? The same sounds heard by every tracker there is.
 
-    python benchmarks/pitch_trackers.py PRESET RECORDING ... [--room NAME] [--seconds 5]
+    python benchmarks/pitch_trackers.py PRESET RECORDING ... [--room NAME] [--seconds 5] [--out REPORT/trackers.json]
 
 A row of a table: cents between recordings and what the instrument makes of them, both by one tracker, over all frames
 together; the median of the differences without their sign and, in brackets, with it. A tracker hears another pitch where
-the timbre is another; what all trackers hear, with one sign, is the instrument's.
+the timbre is another; what all trackers hear, with one sign, is the instrument's. What is written to the report of
+`ddspvae evaluate` goes into the instrument's card and the table of presets.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +40,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="of each recording")
     parser.add_argument("--trackers", nargs="+", choices=TRACKERS, default=list(TRACKERS))
     parser.add_argument("--head", action="store_true", help="print the head of the table first")
+    parser.add_argument("--out", type=Path, help="a JSON file for the same")
     args = parser.parse_args()
     torch.set_num_threads(1)
     instrument = load(args.preset, args.room)
@@ -47,11 +51,12 @@ def main() -> None:
         pairs.append(align("pitch_trackers", audio, instrument.resynthesize(instrument.analyze(audio, rate)), rate))
     if args.head:
         print(f"| median cents, and their bias | {' | '.join(args.trackers)} |\n|{'---|' * (1 + len(args.trackers))}")
-    cells = []
-    for tracker in args.trackers:
-        error = compare_tracks(*(joined([pair[i] for pair in pairs], rate, tracker) for i in (0, 1)))
-        cells.append(f"{error.median_cents:.1f} ({error.bias_cents:+.1f})")
+    errors = {tracker: compare_tracks(*(joined([pair[i] for pair in pairs], rate, tracker) for i in (0, 1)))
+              for tracker in args.trackers}
+    cells = [f"{error.median_cents:.1f} ({error.bias_cents:+.1f})" for error in errors.values()]
     print(f"| {instrument.name} | {' | '.join(cells)} |", flush=True)
+    if args.out:
+        args.out.write_text(json.dumps({tracker: asdict(error) for tracker, error in errors.items()}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

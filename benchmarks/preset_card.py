@@ -74,6 +74,17 @@ The sound is learned from the recordings below, edited (mono, level, trimmed). T
 {rows}"""
 
 
+def trackers_text(report: Path) -> str:
+    """The same sounds by every tracker, where `pitch_trackers.py` has left its figures in the report."""
+    path = report / "trackers.json"
+    if not path.is_file():
+        return ""
+    errors = json.loads(path.read_text(encoding="utf-8"))
+    heard = ", ".join(f"{name} {error['median_cents']:.1f} ({error['bias_cents']:+.1f})" for name, error in errors.items())
+    return ("\nBy every tracker, median cents of the differences without their sign, and with it "
+            f"(`benchmarks/pitch_trackers.py`): {heard}. What only one of them hears is its own.\n")
+
+
 def card_text(name: str, card: dict[str, Any], metrics: dict[str, Any], args: argparse.Namespace) -> str:
     """The card as Markdown."""
     statistics, training = card["statistics"], card["training"]
@@ -110,7 +121,7 @@ def card_text(name: str, card: dict[str, Any], metrics: dict[str, Any], args: ar
 
 Range heard in training: {pitch_to_name(statistics['pitch_low'])} to {pitch_to_name(statistics['pitch_high'])};
 {statistics['minutes']:.1f} minutes; {card['config']['sample_rate']} Hz; {card['config']['n_harmonics']} harmonics,
-{card['config']['n_noise_bands']} noise bands; rooms: {', '.join(card['config']['rooms'])}; f0 by {card['tracker']}.
+{card['config']['n_noise_bands']} noise bands; rooms: {', '.join(card['config']['rooms'])}; f0 by {card['tracker']}, refined.
 {performer_text(card['performer'])}
 
 ## Quality
@@ -122,7 +133,7 @@ Pitch by {metrics['measured_with']}, which was not used in training; the floor i
 | | resynthesis | floor |
 |---|---|---|
 {chr(10).join(f'| {a} | {b} | {c} |' for a, b, c in rows)}
-
+{trackers_text(args.report)}
 | edit | pitch error, median cents | 95th percentile | mean change of loudness, dB |
 |---|---|---|---|
 {edits}

@@ -6,8 +6,6 @@ themselves tell the rest: demodulated along the curve, each turns as fast as its
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
