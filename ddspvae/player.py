@@ -124,7 +124,9 @@ class Player:
         self.hearing = Hearing.within(room, config.n_noise_bands, config.sample_rate)
         nothing = torch.zeros(1, N_ROOM_BANDS, dtype=torch.float64)
         rings = (nothing, nothing, nothing) if self.tail is None else self.tail.constants
-        self._in_room = (*rings, self.hearing.body, self.hearing.noise)
+        n_bins = Hearing.within(model.room(), config.n_noise_bands, config.sample_rate).body.shape[-1]
+        body = self.hearing.body if self.hearing.body.shape[-1] == n_bins else torch.ones(1, n_bins)  # as it is exported
+        self._in_room = (*rings, body, self.hearing.noise)
         self._n_fft = fft_size(config.hop_size, config.n_noise_bands)
         self.memory = model.decoder.memory(n_voices)
         self.ringing = np.zeros((n_voices, N_ROOM_BANDS))
