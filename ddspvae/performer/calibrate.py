@@ -35,12 +35,12 @@ def calibrate(instrument: Instrument, performance: Performance, notes: Notes, co
     """
     if not instrument.config.n_z:
         return performance
-    heard = measure_controls(replace(performance, z=_heard_z(instrument, performance)), notes)
+    heard = measure_controls(replace(performance, z=heard_z(instrument, performance)), notes)
     return move_axes(performance, notes, controls, heard, MOST)
 
 
 @torch.inference_mode()
-def _heard_z(instrument: Instrument, performance: Performance) -> np.ndarray:
+def heard_z(instrument: Instrument, performance: Performance) -> np.ndarray:
     """The axes with names as they are read from the sound, [M, Z]; the others 0."""
     config = instrument.config
     audio = np.asarray(instrument.resynthesize(performance))[: performance.n_frames * config.hop_size]
