@@ -3,8 +3,8 @@
     python benchmarks/pitch_trackers.py PRESET RECORDING ... [--room NAME] [--seconds 5] [--out REPORT/trackers.json]
 
 A row of a table: cents between recordings and what the instrument makes of them, both by one tracker, over all frames
-together; the median of the differences without their sign and, in brackets, with it. A tracker hears another pitch where
-the timbre is another; what all trackers hear, with one sign, is the instrument's. What is written to the report of
+together; the median of the differences without their sign and, in brackets, with it. A tracker may hear another pitch
+where the timbre is another; what all trackers hear, with one sign, is the instrument's. What is written to the report of
 `ddspvae evaluate` goes into the instrument's card and the table of presets.
 """
 

@@ -82,7 +82,7 @@ def trackers_text(report: Path) -> str:
     errors = json.loads(path.read_text(encoding="utf-8"))
     heard = ", ".join(f"{name} {error['median_cents']:.1f} ({error['bias_cents']:+.1f})" for name, error in errors.items())
     return ("\nBy every tracker, median cents of the differences without their sign, and with it "
-            f"(`benchmarks/pitch_trackers.py`): {heard}. What only one of them hears is its own.\n")
+            f"(`benchmarks/pitch_trackers.py`): {heard}.\n")
 
 
 def card_text(name: str, card: dict[str, Any], metrics: dict[str, Any], args: argparse.Namespace) -> str:

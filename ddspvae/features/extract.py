@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ddspvae.audio import Audio
 from ddspvae.features.f0 import TRACKERS, track_f0
@@ -14,6 +15,15 @@ from ddspvae.features.partials import measure_partials
 from ddspvae.features.refine import refine_f0
 from ddspvae.features.timbre import timbre_frames
 from ddspvae.signals import Features
+
+
+def track_and_refine(audio: Audio, sample_rate: int, hop_size: int, tracker: str | Path, *, prior_hz: float | None = None
+                     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """f0_hz and periodicity [F] as `track_f0` gives them, the pitch refined unless it was read from a file."""
+    f0_hz, periodicity = track_f0(audio, sample_rate, hop_size, str(tracker), prior_hz=prior_hz)
+    if tracker in TRACKERS:
+        f0_hz = refine_f0(audio, sample_rate, hop_size, f0_hz, periodicity)
+    return f0_hz, periodicity
 
 
 def extract(audio: Audio, sample_rate: int, hop_size: int, tracker: str | Path = "swift",
@@ -30,9 +40,7 @@ def extract(audio: Audio, sample_rate: int, hop_size: int, tracker: str | Path =
     Returns:
         Features with F = ceil(T / hop_size) frames.
     """
-    f0_hz, periodicity = track_f0(audio, sample_rate, hop_size, str(tracker), prior_hz=prior_hz)
-    if tracker in TRACKERS:
-        f0_hz = refine_f0(audio, sample_rate, hop_size, f0_hz, periodicity)
+    f0_hz, periodicity = track_and_refine(audio, sample_rate, hop_size, tracker, prior_hz=prior_hz)
     batch = torch.from_numpy(np.ascontiguousarray(audio))[None]
     return Features(
         f0_hz=f0_hz,

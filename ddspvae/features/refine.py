@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from ddspvae.audio import Audio, resample
 from ddspvae.features.autocorrelation import RATE_HZ
-from ddspvae.features.partials import b_spline
+from ddspvae.features.partials import ORDER, b_spline
 from ddspvae.features.segments import VOICED
 
-ORDER = 3  # of the window, a B-spline of whole periods: its spectrum touches zero at every other harmonic, ORDER times over
 SHORTEST_S = 0.03
 N_HARMONICS = 12
 HIGHEST_HZ = 5000.0
@@ -55,7 +54,10 @@ def refine_f0(audio: Audio, sample_rate: int, hop_size: int, f0_hz: NDArray[np.f
 
 
 def _slip(audio: Audio, hop: float, f0_hz: NDArray, frames: NDArray) -> NDArray:
-    """How far the harmonics run ahead of a curve at some of its frames, Hz of f0; hop in samples, whole or not."""
+    """How far the harmonics run ahead of a curve at some of its frames, Hz of f0; hop in samples, whole or not.
+
+    The window is a B-spline of whole periods, as in `measure_partials`: its spectrum touches zero at every other harmonic.
+    """
     pieces = 2 * np.maximum(1, np.round(SHORTEST_S * f0_hz / (2 * ORDER)))  # periods that a window joins, ORDER times
     sizes = np.ceil(ORDER * pieces / f0_hz * RATE_HZ).astype(int) + 2
     spare = int(sizes[frames].max())

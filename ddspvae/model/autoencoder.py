@@ -26,7 +26,7 @@ from ddspvae.synth.reverb import MAX_DECAY_S, MIN_DECAY_S, N_ROOM_BANDS, Room
 STARTING_GAIN = 0.98  # of axes without names: 2.3 bits a row
 TELLING_SHARE = 0.7  # of the rows that sound, those that tell of an axis with a name
 TINY = 1e-12  # keeps a gradient finite
-LOUDEST_TAP = 0.1  # of the body, for a parameter of 1: Adam moves all alike, a thousand of them
+BODY_SCALE = 0.1  # a tap for a parameter of 1: Adam moves all alike, hundreds of them
 MAX_TAIL_ENERGY = 2.0  # a tail 3 dB louder than the direct sound, at the very most
 
 
@@ -240,7 +240,7 @@ class Autoencoder(nn.Module):
             return None
         rows = slice(0, 1) if index is None else index
         decay_s = MIN_DECAY_S + (MAX_DECAY_S - MIN_DECAY_S) * torch.sigmoid(self.room_decay[rows])
-        body = None if self.room_body is None else LOUDEST_TAP * self.room_body[rows]
+        body = None if self.room_body is None else BODY_SCALE * self.room_body[rows]
         return Room(MAX_TAIL_ENERGY * torch.sigmoid(self.room_energy[rows]), decay_s, body)
 
     def room_tail_energy(self) -> float:

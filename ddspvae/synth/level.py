@@ -41,11 +41,12 @@ class Hearing:
     sample_rate: int
 
     @classmethod
-    def within(cls, room: Room | None, n_noise_bands: int, sample_rate: int) -> Hearing:
-        """Of a room; None is a dry sound."""
+    def within(cls, room: Room | None, n_noise_bands: int, sample_rate: int, like: Tensor | None = None) -> Hearing:
+        """Of a room; None is a dry sound. On the device and of the type of `like`, or of the room."""
         weights, is_in_band = _noise_weights(n_noise_bands, sample_rate)
         # the room learns from the sound it makes, not from the level it costs
         body = torch.ones(1, 2) if room is None else body_power(room).detach()
+        body = body if like is None else body.to(like)
         position = torch.linspace(0, body.shape[-1] - 1, len(is_in_band)).to(body).expand(len(body), -1)
         noise = (weights.to(body) * read_table(body, position)[:, None]) @ is_in_band.to(body)
         return cls(body, noise, sample_rate)
@@ -207,7 +208,7 @@ def solve_level(f0_hz: Tensor, loudness_db: Tensor, harmonic_distribution: Tenso
         Controls whose A-weighted power is, frame by frame, the one asked for.
     """
     tail = None if room is None else Tail(room, sample_rate, hop_size)
-    hearing = Hearing.within(room, int(noise_shape.shape[-1]), sample_rate)
+    hearing = Hearing.within(room, int(noise_shape.shape[-1]), sample_rate, like=f0_hz)
     weighed = weigh(f0_hz, harmonic_distribution, noise_shape, harmonic_share, hearing)
     return scale(f0_hz, loudness_db, noise_shape, *weighed, tail=tail)[0]
 

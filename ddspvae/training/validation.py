@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from ddspvae.checks import InputError
-from ddspvae.features.f0 import VOICED, track_f0
-from ddspvae.features.refine import refine_f0
+from ddspvae.features.extract import track_and_refine
+from ddspvae.features.f0 import VOICED
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.bottleneck import sounding_rows
 from ddspvae.synth.render import render
@@ -113,8 +113,7 @@ def validate(model: Autoencoder, takes: Sequence[Take], rooms: Sequence[str], tr
         bits.append(take_bits)
         shares.append(share)
         sure = take.features.periodicity >= VOICED
-        f0_hz, periodicity = track_f0(audio, config.sample_rate, config.hop_size, tracker)
-        f0_hz = refine_f0(audio, config.sample_rate, config.hop_size, f0_hz, periodicity)  # as the take's own was
+        f0_hz, periodicity = track_and_refine(audio, config.sample_rate, config.hop_size, tracker)
         n = min(len(f0_hz), len(sure))
         both = sure[:n] & (periodicity[:n] >= VOICED)
         heard.append((both.sum(), sure.sum()))

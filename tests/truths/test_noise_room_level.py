@@ -134,6 +134,18 @@ def test_without_a_level_that_knows_the_body_the_loudness_would_be_wrong():
     assert float(difference_db.max() - difference_db.min()) > 6
 
 
+@pytest.mark.parametrize("wet", [False, True])
+def test_the_level_is_solved_in_double_precision_too(wet):
+    """And so on any device: what it reads tables with goes where the curves are."""
+    room = Room(torch.full((1, 7), 0.1), torch.full((1, 7), 0.4), some_body(48_000)) if wet else None
+    ones = torch.ones(1, 20, 1)
+    asked = (ones * 300, ones * -30, torch.ones(1, 20, 9) / 9, torch.ones(1, 20, 65), ones * 0.9)
+    single = solve_level(*asked, 48_000, 240, room)
+    double = solve_level(*(value.double() for value in asked), 48_000, 240, room)
+    assert double.amplitude.dtype == torch.float64
+    torch.testing.assert_close(double.amplitude.float(), single.amplitude, rtol=1e-4, atol=0)
+
+
 def test_band_masks_split_power_without_loss():
     masks = band_masks(8192, 48_000)
     torch.testing.assert_close(masks.square().sum(0), torch.ones(4097), atol=1e-5, rtol=0)
