@@ -99,6 +99,7 @@ def card_text(name: str, card: dict[str, Any], metrics: dict[str, Any], args: ar
         ("loudness error", f"{loudness['mean_abs_db']:.2f} dB", ""),
         ("mean loudness difference", f"{loudness['mean_difference_db']:+.2f} dB", ""),
         ("spectral distance", f"{resynthesis['spectral_distance']:.2f}", ""),
+        ("levels of the harmonics off by", f"{resynthesis['harmonics_db']:.1f} dB", ""),
         ("rate of z", f"{total['rate']['bits_per_second']:.0f} bit/s, {total['rate']['axes_in_use']} axes in use", ""),
     ]
     edits = "\n".join(

@@ -15,7 +15,8 @@ from ddspvae.midi.notes import pitch_to_name
 from ddspvae.presets import find_preset, list_presets, read_card
 
 HEADINGS = ("", "range", "minutes heard", "pitch, median cents, CREPE full", "95th percentile", "autocorrelation",
-            "CREPE tiny", "its floor", "heard", "loudness error, dB", "spectral distance", "bit/s", "MB", "training, min")
+            "CREPE tiny", "its floor", "heard", "loudness error, dB", "spectral distance", "harmonics, dB", "bit/s", "MB",
+            "training, min")
 
 
 def main() -> None:
@@ -38,7 +39,8 @@ def main() -> None:
                  f"{heard['crepe-full']['p95_cents']:.1f}", f"{heard['autocorrelation']['median_cents']:.1f}",
                  f"{pitch['median_cents']:.1f}", f"{floor['median_cents']:.1f}", f"{pitch['heard']:.1%}",
                  f"{total['resynthesis']['loudness']['mean_abs_db']:.2f}",
-                 f"{total['resynthesis']['spectral_distance']:.2f}", f"{total['rate']['bits_per_second']:.0f}",
+                 f"{total['resynthesis']['spectral_distance']:.2f}", f"{total['resynthesis']['harmonics_db']:.1f}",
+                 f"{total['rate']['bits_per_second']:.0f}",
                  f"{path.stat().st_size / 1e6:.1f}", f"{card['training']['minutes_done']:.1f}")
         print(f"| {' | '.join(cells)} |")
 

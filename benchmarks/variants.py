@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 from variants_networks import FreeLevel, FreeRoom, Plain, Residual, Transients
-from variants_training import AdversarialRun, VariantRun, altered_copies, crowded, one_sided, tracked
+from variants_training import AdversarialRun, VariantRun, altered_copies, at_every_instant, crowded, one_sided, tracked
 
 from ddspvae.audio import read_audio
 from ddspvae.evaluation.frechet import EMBEDDINGS, embed, frechet_distance
-from ddspvae.evaluation.metrics import loudness_error, pitch_error, spectral_distance
+from ddspvae.evaluation.metrics import harmonic_error, loudness_error, pitch_error, spectral_distance
 from ddspvae.features.extract import extract
+from ddspvae.features.f0 import VOICED
 from ddspvae.model.autoencoder import ModelConfig
 from ddspvae.model.heard import Heard
 from ddspvae.synth.noise import CROWDING
@@ -66,6 +67,7 @@ VARIANTS: dict[str, Variant] = {
     PLAIN: Variant(),
     NOISE: Variant(seed_offset=1000),
     "pitch as tracked": Variant(is_refined=False),
+    "loss at every instant": Variant(run=partial(VariantRun, distance=at_every_instant)),
     "no body": Variant(model={"body_s": 0.0}),
     "pitch as tracked, no body": Variant(model={"body_s": 0.0}, is_refined=False),
     "body of 20 ms": Variant(model={"body_s": 0.02}),
@@ -111,6 +113,7 @@ class Outcome:
         validation_distance: likewise, the mean over the takes that were split off the training folder.
         cents, heard: median pitch error, and share of the sure frames with a pitch.
         loudness_db: mean absolute error.
+        harmonics_db: of `harmonic_error`.
         frechet: by embedding, between all that was held out and its resynthesis.
         parameters: of the whole model.
         seconds_a_step: of the processor, one thread; steps: of the training.
@@ -123,6 +126,7 @@ class Outcome:
     cents: float
     heard: float
     loudness_db: float
+    harmonics_db: float
     frechet: dict[str, float]
     parameters: int
     seconds_a_step: float
@@ -229,6 +233,9 @@ def _train_and_measure(name: str, material: Material, config: TrainingConfig, tr
         heard=float(np.mean([pitch.heard for pitch in pitches])),
         loudness_db=float(np.mean([loudness_error(take.audio, sound, rate).mean_abs_db
                                    for take, sound in zip(takes, sounds)])),
+        harmonics_db=float(np.nanmean([harmonic_error(
+            take.audio, sound, rate, prepared.model.hop_size, take.features.f0_hz, take.features.periodicity >= VOICED)
+            for take, sound in zip(takes, sounds)])),
         frechet={kind: frechet_distance(_recorded_rows(material, kind, rate), embed(sounds, rate, kind))
                  for kind in EMBEDDINGS},
         parameters=sum(p.numel() for p in model.parameters()),

@@ -21,11 +21,11 @@ from ddspvae.model.bottleneck import sounding_rows
 from ddspvae.signals import Features
 from ddspvae.synth import level, noise
 from ddspvae.training.dataset import Batch, Take
-from ddspvae.training.losses import scale_terms, spectral_loss
+from ddspvae.training.losses import beat_span, scale_terms, spectral_loss
 from ddspvae.training.run import Run, TrainingConfig
 from ddspvae.units import db_to_amplitude, samples_to_frames
 
-Distance = Callable[[Tensor, Tensor, tuple[int, ...]], Tensor]
+Distance = Callable[[Tensor, Tensor, tuple[int, ...], Tensor | None], Tensor]
 WARMUP_S = 0.32
 SECOND_STAGE = 2 / 3  # of the budget
 ADVERSARIAL_WEIGHT, MATCHING_WEIGHT = 0.05, 1.0
@@ -34,12 +34,17 @@ RATIOS = ((18, 17), (36, 35), (35, 36), (17, 18))  # of a semitone and a half, u
 TILT_DB, GAIN_DB = 1.0, 4.0  # standard deviations; dB per octave, dB
 
 
+def at_every_instant(reference: Tensor, estimate: Tensor, sizes: tuple[int, ...], span: Tensor | None = None) -> Tensor:
+    """The training loss as it is published: nothing is averaged, so phases count where windows are short."""
+    return spectral_loss(reference, estimate, sizes)
+
+
 def one_sided(linear: float, log: float) -> Distance:
     """The training loss with other weights of its two terms."""
-    def distance(reference: Tensor, estimate: Tensor, sizes: tuple[int, ...]) -> Tensor:
+    def distance(reference: Tensor, estimate: Tensor, sizes: tuple[int, ...], span: Tensor | None = None) -> Tensor:
         total = estimate.new_zeros(())
         for size in sizes:
-            magnitude, level = scale_terms(reference, estimate, size)
+            magnitude, level = scale_terms(reference, estimate, size, span)
             total = total + linear * magnitude + log * level
         return total / len(sizes)
     return distance
@@ -96,12 +101,13 @@ class VariantRun(Run):
         bottled = model.bottleneck(model.encode(heard), rows)
         seeds = torch.arange(len(heard.audio)) + noise_seed * len(heard.audio)
         audio = model.play(heard, bottled.z, batch.room if with_room and config.with_reverb else None, seeds)
-        warm = round(WARMUP_S * config.frame_rate_hz) * config.hop_size
-        return self.compare(heard.audio[:, warm:], audio[:, warm:], sizes) + bottled.loss, bottled.bits
+        frames = round(WARMUP_S * config.frame_rate_hz)
+        warm, span = frames * config.hop_size, beat_span(heard.f0_hz[:, frames:], config.sample_rate)
+        return self.compare(heard.audio[:, warm:], audio[:, warm:], sizes, span) + bottled.loss, bottled.bits
 
-    def compare(self, reference: Tensor, estimate: Tensor, sizes: tuple[int, ...]) -> Tensor:
+    def compare(self, reference: Tensor, estimate: Tensor, sizes: tuple[int, ...], span: Tensor) -> Tensor:
         """What is to become small."""
-        return self.distance(reference, estimate, sizes)
+        return self.distance(reference, estimate, sizes, span)
 
 
 class Judge(nn.Module):
@@ -140,9 +146,9 @@ class AdversarialRun(VariantRun):
         self.judges = nn.ModuleList(Judge(n_fft) for n_fft in n_ffts)
         self.judging = torch.optim.Adam(self.judges.parameters(), lr=DISCRIMINATOR_PACE, betas=(0.5, 0.9))
 
-    def compare(self, reference: Tensor, estimate: Tensor, sizes: tuple[int, ...]) -> Tensor:
+    def compare(self, reference: Tensor, estimate: Tensor, sizes: tuple[int, ...], span: Tensor) -> Tensor:
         """In the first stage the distance alone; in the second the judges learn first, then are asked."""
-        distance = self.distance(reference, estimate, sizes)
+        distance = self.distance(reference, estimate, sizes, span)
         if self.progress < SECOND_STAGE:
             return distance
         self._freeze_encoder()

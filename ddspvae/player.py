@@ -141,8 +141,9 @@ class Player:
             f0_hz, periodicity, loudness_db: [V, F, 1]; z: [V, M, Z].
             after_hz, before_hz: [V, 1, 1], f0 of the frames around these; None where there is none.
         """
-        shape = self.model.balance(*self.model.decoder(f0_hz, periodicity, loudness_db, z, self.memory))
-        weighed = weigh(f0_hz, *shape, self.hearing, before_hz, after_hz)
+        body = self.hearing.of_harmonics(f0_hz, self.model.config.n_harmonics)
+        shape = self.model.balance(*self.model.decoder(f0_hz, periodicity, loudness_db, z, body, self.memory))
+        weighed = weigh(f0_hz, *shape, self.hearing, body, before_hz, after_hz)
         controls, self.ringing = scale(f0_hz, loudness_db, shape[1], *weighed, tail=self.tail, ringing=self.ringing)
         return Frames.of(controls)
 

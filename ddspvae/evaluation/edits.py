@@ -16,12 +16,13 @@ from ddspvae.evaluation.metrics import (
     LoudnessError,
     PitchTrack,
     compare_tracks,
+    harmonic_error,
     loudness_error,
     other_tracker,
     spectral_distance,
     track_pitch,
 )
-from ddspvae.features.f0 import TRACKERS
+from ddspvae.features.f0 import TRACKERS, VOICED
 from ddspvae.signals import Performance
 
 TRANSPOSITIONS = (-5.0, 3.0, 7.0)  # semitones
@@ -91,6 +92,7 @@ class Recording:
     Args:
         file: its name.
         audio: [T] at the instrument's sample rate.
+        harmonics_db: `harmonic_error` of the resynthesis.
         floor: what two trackers hear in the recording: the one that measures, and `floor_tracker`.
         trials: the plain resynthesis first.
         rate: bits_per_second, axes_in_use, per_axis.
@@ -101,6 +103,7 @@ class Recording:
     audio: Audio
     sample_rate: int
     performance: Performance
+    harmonics_db: float
     floor: tuple[PitchTrack, PitchTrack]
     trials: tuple[Trial, ...]
     rate: dict[str, Any]
@@ -149,7 +152,9 @@ def try_recording(instrument: Evaluable, file: str, audio: Audio, tracker: str,
         still_pitch = track_pitch(still, sample_rate, tracker)
         trials += [attempt(Edit("axis", by, name), excerpt, still, still_pitch)
                    for name in performance.axis_names for by in AXIS_OFFSETS]
-    return Recording(file, audio, sample_rate, performance, floor, tuple(trials),
+    harmonics_db = harmonic_error(audio, plain.audio, sample_rate, instrument.config.hop_size, performance.f0_hz,
+                                  performance.periodicity >= VOICED)
+    return Recording(file, audio, sample_rate, performance, harmonics_db, floor, tuple(trials),
                      instrument.rate(audio, sample_rate), _saved_bytes(performance))
 
 
@@ -167,7 +172,7 @@ def summarize(recordings: Sequence[Recording]) -> dict[str, Any]:
     """Figures over one recording or several: pitch over all their frames, the rest weighted by duration.
 
     Returns:
-        duration_s, resynthesis {spectral_distance, pitch, floor, loudness}, edits [...], rate and sizes; plain
+        duration_s, resynthesis {spectral_distance, harmonics_db, pitch, floor, loudness}, edits [...], rate and sizes; plain
         Python values, NaN where nothing could be compared.
     """
     durations_s = np.array([recording.duration_s for recording in recordings])
@@ -191,6 +196,7 @@ def summarize(recordings: Sequence[Recording]) -> dict[str, Any]:
             "spectral_distance": weighted([trial.spectral_distance for trial in trials]),
         })
     resynthesis = {key: value for key, value in rows[0].items() if key not in ("kind", "amount", "axis")}
+    resynthesis["harmonics_db"] = weighted([recording.harmonics_db for recording in recordings])
     resynthesis["floor"] = pitch([recording.floor for recording in recordings])
     rates = [recording.rate for recording in recordings]
     return {

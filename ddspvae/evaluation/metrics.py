@@ -1,4 +1,4 @@
-"""How far a sound is from the one that was asked for: four measures, defined here once.
+"""How far a sound is from the one that was asked for: five measures, defined here once.
 
 Conventions
 -----------
@@ -18,6 +18,7 @@ Measures
                      `tracker_floor` tells how far two trackers differ on the original alone;
                      an error near that floor cannot be told from none.
 `loudness_error`     is it as loud? A-weighted, the mean difference reported on its own.
+`harmonic_error`     has every harmonic its level? The mean difference of those that count, dB.
 `note_scores`        are the notes of the score heard? Onsets within 50 ms, pitches within 50 cents.
 
 A frame *has a pitch* where the tracker's periodicity reaches `VOICED` = 0.5. The tracker is *sure* of it
@@ -39,8 +40,9 @@ from ddspvae.audio import Audio, resample
 from ddspvae.checks import InputError, check_choice, check_range, check_shape, fail
 from ddspvae.features.f0 import TRACKERS, VOICED, track_f0
 from ddspvae.features.loudness import a_weighted_loudness
+from ddspvae.features.partials import measure_partials
 from ddspvae.signals import Note, Notes
-from ddspvae.units import hz_to_cents, pitch_to_hz, semitones_to_ratio
+from ddspvae.units import hz_to_cents, pitch_to_hz, samples_to_frames, semitones_to_ratio
 
 N_FFTS = (2048, 1024, 512, 256, 128, 64)
 SPECTRAL_RATE = 16_000  # Hz; what a recording of any rate can be compared at
@@ -48,6 +50,7 @@ LOG_OFFSET = 1e-5
 FRAME_RATE_HZ = 100  # CREPE's own rate; twice as fine as the 50 ms that the notes allow
 SPARE_S = 0.1  # longest tail that one signal may have and the other not: a row of z is 0.04 s
 AUDIBLE_DB = 50.0  # below the loudest frame; quieter ones are room and recording noise
+AUDIBLE_HARMONIC_DB = 30.0  # below the strongest
 ONSET_TOLERANCE_S = 0.05
 PITCH_TOLERANCE_CENTS = 50.0
 
@@ -250,6 +253,33 @@ def loudness_error(reference: ArrayLike, estimate: ArrayLike, sample_rate: int,
     difference_db = (estimate_db - reference_db)[audible] - expected_change_db
     mean_db = difference_db.mean()
     return LoudnessError(float(np.abs(difference_db - mean_db).mean()), float(mean_db))
+
+
+def harmonic_error(reference: ArrayLike, estimate: ArrayLike, sample_rate: int, hop_size: int,
+                   f0_hz: NDArray[np.floating], is_sure: NDArray[np.bool_]) -> float:
+    """How far the levels of the harmonics are from the reference's, dB: the mean over those that count.
+
+    What the spectral distance hardly hears below 200 Hz: whether a low note has all its harmonics. Of the first forty up
+    to 10 kHz those count that lie within 30 dB of the strongest; a harmonic is 30 dB off at most. Levels are beside the sum
+    of all, so how loud the whole is does not matter.
+
+    Args:
+        reference, estimate: [T].
+        sample_rate: Hz of both.
+        hop_size: samples per frame.
+        f0_hz: [F], of the reference, Hz.
+        is_sure: [F], frames to look at.
+    Returns:
+        dB, NaN without a sure frame.
+    Raises:
+        InputError: signals as in `spectral_distance`.
+    """
+    pair = align("harmonic_error", reference, estimate, sample_rate)
+    n_frames = samples_to_frames(len(pair[0]), hop_size)
+    rows = [measure_partials(audio, sample_rate, hop_size, f0_hz[:n_frames])[is_sure[:n_frames], :-1] for audio in pair]
+    asked, found = (20 * np.log10(np.maximum(levels, 1e-9)) for levels in rows)
+    counts = asked > asked.max(axis=1, keepdims=True, initial=-180) - AUDIBLE_HARMONIC_DB
+    return float(np.abs(found - asked)[counts].clip(max=AUDIBLE_HARMONIC_DB).mean()) if counts.any() else math.nan
 
 
 def note_scores(reference: Notes, estimate: Notes) -> NoteScores:

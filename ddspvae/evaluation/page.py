@@ -128,6 +128,7 @@ def _resynthesis(metrics: dict[str, Any]) -> str:
          *goal(loudness["mean_abs_db"], 0.5, "0.5 dB or less")],
         ["mean loudness difference", number(loudness["mean_difference_db"], 2, " dB", signed=True), "", "", ""],
         ["spectral distance", number(plain["spectral_distance"], 3), "", "", ""],
+        ["levels of the harmonics off by", number(plain["harmonics_db"], 1, " dB"), "", "", ""],
     ]
     return f"""<h2>Played back as it was</h2>
 {table(["", "measured", "floor", "goal", ""], rows)}

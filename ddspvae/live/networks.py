@@ -53,10 +53,11 @@ class FrameNetwork(nn.Module):
             ringing, keep, at_once, first: as `solve_frame` takes them.
             body, noise: of the room's Hearing.
         """
-        *shape, curves = self.model.decoder.frame(f0_hz, periodicity, loudness_db, before, now, fade, curves)
-        _, noise_shape, _ = balanced = self.model.balance(*shape)
         hearing = Hearing(body, noise, self.model.config.sample_rate)
-        *weighed, band_share = weigh(f0_hz, *balanced, hearing, before_hz, after_hz)
+        in_body = hearing.of_harmonics(f0_hz, self.model.config.n_harmonics)
+        *shape, curves = self.model.decoder.frame(f0_hz, periodicity, loudness_db, before, now, fade, curves, in_body)
+        _, noise_shape, _ = balanced = self.model.balance(*shape)
+        *weighed, band_share = weigh(f0_hz, *balanced, hearing, in_body, before_hz, after_hz)
         power, ringing = solve_frame(asked_power(loudness_db), band_share, ringing, keep, at_once, first)
         controls = controls_of(power, f0_hz, noise_shape, *weighed)
         return controls.amplitude * controls.harmonic_distribution, controls.noise_magnitudes, curves, ringing

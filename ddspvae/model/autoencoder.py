@@ -20,7 +20,7 @@ from ddspvae.model.quantize import Quantizer
 from ddspvae.model.stack import mean_rows, scale_curves
 from ddspvae.model.timbre import TimbreCode
 from ddspvae.signals import Controls, Latents
-from ddspvae.synth.level import solve_level
+from ddspvae.synth.level import Hearing, Tail, scale, weigh
 from ddspvae.synth.reverb import MAX_DECAY_S, MIN_DECAY_S, N_ROOM_BANDS, Room
 
 STARTING_GAIN = 0.98  # of axes without names: 2.3 bits a row
@@ -112,7 +112,7 @@ class ModelConfig:
         if unknown:
             raise InputError(f"ModelConfig: unknown settings {', '.join(sorted(unknown))}; "
                              "the file is from a newer ddspvae, upgrade with pip install -U ddspvae.")
-        return cls(**{"body_s": 0.0, **values})  # files that do not name it are from before there were bodies
+        return cls(**values)
 
 
 def bits_a_row(config: ModelConfig) -> float:
@@ -249,8 +249,12 @@ class Autoencoder(nn.Module):
 
     def decode(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, z: Tensor, room: Room | None) -> Controls:
         """Curves [B, F, 1] and z [B, M, Z] to Controls whose level, in that room, is the one asked for."""
-        shape = self.decoder(f0_hz, periodicity, loudness_db, z)
-        return solve_level(f0_hz, loudness_db, *self.balance(*shape), self.config.sample_rate, self.config.hop_size, room)
+        config = self.config
+        hearing = Hearing.within(room, config.n_noise_bands, config.sample_rate, like=f0_hz)
+        body = hearing.of_harmonics(f0_hz, config.n_harmonics)
+        shape = self.balance(*self.decoder(f0_hz, periodicity, loudness_db, z, body))
+        tail = None if room is None else Tail(room, config.sample_rate, config.hop_size)
+        return scale(f0_hz, loudness_db, shape[1], *weigh(f0_hz, *shape, hearing, body), tail=tail)[0]
 
     def balance(self, distribution: Tensor, noise_shape: Tensor, share: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The decoder's word on the spectrum's shape; a model without noise gives all power to the harmonics."""

@@ -23,6 +23,7 @@ from ddspvae.model.axes import (
 )
 from ddspvae.model.stack import GatedStack, scale_curves
 from ddspvae.model.typical import Typical
+from ddspvae.synth.level import Hearing
 from ddspvae.synth.noise import band_centres
 
 MAX_KNOTS = 128
@@ -86,18 +87,21 @@ class Decoder(nn.Module):
     takes the curves and z at its first frame, and is faded in over its four frames; what changes faster reaches the
     heads through the frames' own layer. A quarter of the steps is nearly a quarter of the work.
 
-    The axes with names do not pass through the network. They say how bright and hollow the distribution is, and how
-    much of the power is noise, beside what is typical and what a small layer of the curves alone adds to that; so the
-    other axes cannot move any of these, nor these each other.
+    The axes with names do not pass through the network. They say how bright and hollow the distribution is heard, and how
+    loud breath is beside the harmonics: so much above what is typical and what a small layer of the curves alone adds to
+    that. So the other axes cannot move any of these, nor these each other. What the bands above hold is the recording's
+    own hiss; it comes on top.
 
     Args of forward:
         f0_hz, periodicity, loudness_db: [B, F, 1]; z: [B, M, Z].
+        body: [B, F, H], what the room's body makes of the power of each harmonic; None for a dry sound.
     """
 
     knots: Tensor
     tilt: Tensor
     noise_tilt: Tensor
     is_breath: Tensor
+    noise_weights: Tensor
 
     def __init__(self, n_channels: int, dilations: tuple[int, ...], n_z: int, frames_per_z: int, n_harmonics: int,
                  n_noise_bands: int, sample_rate: int, n_timbre: int = 0) -> None:
@@ -124,6 +128,8 @@ class Decoder(nn.Module):
         # what a recording holds above is its own hiss: as loud as ever, whatever is played
         above_hz = position * sample_rate / 2 - HIGHEST_HZ
         self.register_buffer("is_breath", (-above_hz / BREATH_FADE_HZ).clamp(0, 1), persistent=False)
+        weights = Hearing.within(None, n_noise_bands, sample_rate).noise.sum(-1)[0]
+        self.register_buffer("noise_weights", weights, persistent=False)
         for head in (self.harmonic_head, self.noise_head, self.balance_head):
             nn.init.normal_(head.weight, std=0.01)
             nn.init.zeros_(head.bias)
@@ -136,8 +142,8 @@ class Decoder(nn.Module):
         return Memory(self.stack.silence(n_voices), nothing, nothing.clone(), nothing.new_zeros(n_voices, ONSET_FRAMES, 3),
                       np.zeros(n_voices, dtype=np.int64))
 
-    def forward(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, z: Tensor, memory: Memory | None = None
-                ) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, z: Tensor, body: Tensor | None = None,
+                memory: Memory | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """To harmonic_distribution [B, F, H], noise_shape [B, F, K], harmonic_share [B, F, 1].
 
         With a memory, frames may come in pieces, for voices of one age; every piece but the last is as long as a multiple
@@ -158,7 +164,7 @@ class Decoder(nn.Module):
         seen = torch.cat([memory.curves, curves], dim=1)
         memory.before, memory.now, memory.curves = ends[:, -2:-1], ends[:, -1:], seen[:, -ONSET_FRAMES:]
         memory.n_frames = memory.n_frames + curves.shape[1]
-        return self._heads(f0_hz, loudness_db, hidden, seen)
+        return self._heads(f0_hz, loudness_db, hidden, seen, body)
 
     def step(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, z: Tensor, *pasts: Tensor) -> tuple[Tensor, ...]:
         """One step of the stack for R voices, curves [R, 1, 1] and z [R, 1, Z].
@@ -171,10 +177,10 @@ class Decoder(nn.Module):
         return step, curves, *following
 
     def frame(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, before: Tensor, now: Tensor, fade: Tensor,
-              curves: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+              curves: Tensor, body: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """One frame of R voices, `fade` [R, 1, 1] of the way from one step to the next: as forward, and new curves."""
         seen = torch.cat([curves, scale_curves(f0_hz, periodicity, loudness_db)], dim=1)
-        return *self._heads(f0_hz, loudness_db, torch.lerp(before, now, fade), seen), seen[:, 1:]
+        return *self._heads(f0_hz, loudness_db, torch.lerp(before, now, fade), seen, body), seen[:, 1:]
 
     def _listen(self, curves: Tensor, z: Tensor, pasts: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """The stack on the curves and the axes without names; beside its output the axes with names, and the code."""
@@ -183,7 +189,8 @@ class Decoder(nn.Module):
         code = z[..., z.shape[-1] - self.n_timbre :]
         return torch.cat([steps, named, code], dim=-1), following
 
-    def _heads(self, f0_hz: Tensor, loudness_db: Tensor, hidden: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _heads(self, f0_hz: Tensor, loudness_db: Tensor, hidden: Tensor, seen: Tensor, body: Tensor | None
+               ) -> tuple[Tensor, Tensor, Tensor]:
         """Steps [B, F, C + N + G] and the curves [B, ONSET_FRAMES + F, 3] to the shape of the spectrum."""
         hidden, named, code = hidden.split([self.stack.n_channels, self.n_named, self.n_timbre], dim=-1)
         taps = seen[:, ONSET_FRAMES + 1 - TAPS :].unfold(1, TAPS, 1).flatten(2)
@@ -198,10 +205,13 @@ class Decoder(nn.Module):
         if self.n_named:
             axes = nn.functional.pad(named, (0, len(NAMED_AXES) - self.n_named)) * self.typical.deviation
             wanted = (self.typical(f0_hz, loudness_db, code) + axes)[..., [BRIGHTNESS, HOLLOWNESS]] + balance[..., 1:]
-            heights = tilt_and_hollow(heights, f0_hz, wanted)
+            heights = tilt_and_hollow(heights, f0_hz, wanted, body)
             more_noise = torch.lerp(axes[..., [BREATHINESS]], axes[..., [BITE]], find_onsets(seen))
-            share = share - more_noise  # which is taken from the harmonics, and given to the bands that were measured
+            # the share is that of harmonics beside breath; the hiss comes on top, and stays when breath is added
+            breath_power = noise_shape.square() @ (self.is_breath * self.noise_weights)
             noise_shape = noise_shape * torch.exp(more_noise / 2 * self.is_breath)
+            noise_power = noise_shape.square() @ self.noise_weights
+            share = share - torch.log(noise_power / breath_power)[..., None]
         softplus = nn.functional.softplus  # a hard bound would never let go of what has reached it
         share = softplus(MOST_SHARE - softplus(MOST_SHARE - share) + MOST_SHARE) - MOST_SHARE
         return torch.softmax(heights, dim=-1), noise_shape, torch.sigmoid(share)

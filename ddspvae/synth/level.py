@@ -51,10 +51,11 @@ class Hearing:
         noise = (weights.to(body) * read_table(body, position)[:, None]) @ is_in_band.to(body)
         return cls(body, noise, sample_rate)
 
-    def tone_power(self, frequency_hz: Tensor) -> Tensor:
-        """A-weighted power of tones of amplitude 1, [B, F, H] as their frequencies."""
+    def of_harmonics(self, f0_hz: Tensor, n_harmonics: int) -> Tensor:
+        """What the body makes of the power of every harmonic, [B, F, H] for f0 [B, F, 1]."""
+        frequency_hz = f0_hz * harmonic_numbers(n_harmonics, f0_hz)
         position = frequency_hz * (2 * (self.body.shape[-1] - 1) / self.sample_rate)
-        return a_weighting(frequency_hz) * read_table(self.body, position.flatten(1)).view_as(frequency_hz) / 2
+        return read_table(self.body, position.flatten(1)).view_as(frequency_hz)
 
 
 def read_table(table: Tensor, position: Tensor) -> Tensor:
@@ -65,17 +66,17 @@ def read_table(table: Tensor, position: Tensor) -> Tensor:
     return torch.lerp(rows.gather(1, left), rows.gather(1, left + 1), position - left)
 
 
-def harmonic_band_power(f0_hz: Tensor, harmonic_distribution: Tensor, hearing: Hearing) -> Tensor:
+def harmonic_band_power(f0_hz: Tensor, harmonic_distribution: Tensor, body: Tensor) -> Tensor:
     """A-weighted power of the harmonics at amplitude 1: sum of h_k^2 / 2 * A(k f0), in each of the room's bands.
 
     Args:
         f0_hz: [B, F, 1]; harmonic_distribution: [B, F, H], already constrained.
-        hearing: in which a harmonic is as loud as the body makes it.
+        body: [B, F, H], from `Hearing.of_harmonics`.
     Returns:
         [B, F, J].
     """
     n_harmonics = int(harmonic_distribution.shape[-1])  # int: an export would trace it
-    power = harmonic_distribution.square() * hearing.tone_power(f0_hz * harmonic_numbers(n_harmonics, f0_hz))
+    power = harmonic_distribution.square() * body * a_weighting(f0_hz * harmonic_numbers(n_harmonics, f0_hz)) / 2
     # harmonics rise in frequency, so a band is a run of them: the difference of two running sums
     running = torch.nn.functional.pad(power, (1, 0)).cumsum(-1)
     edges = _edges(f0_hz.dtype, f0_hz.device)
@@ -209,21 +210,24 @@ def solve_level(f0_hz: Tensor, loudness_db: Tensor, harmonic_distribution: Tenso
     """
     tail = None if room is None else Tail(room, sample_rate, hop_size)
     hearing = Hearing.within(room, int(noise_shape.shape[-1]), sample_rate, like=f0_hz)
-    weighed = weigh(f0_hz, harmonic_distribution, noise_shape, harmonic_share, hearing)
+    body = hearing.of_harmonics(f0_hz, int(harmonic_distribution.shape[-1]))
+    weighed = weigh(f0_hz, harmonic_distribution, noise_shape, harmonic_share, hearing, body)
     return scale(f0_hz, loudness_db, noise_shape, *weighed, tail=tail)[0]
 
 
 def weigh(f0_hz: Tensor, harmonic_distribution: Tensor, noise_shape: Tensor, harmonic_share: Tensor, hearing: Hearing,
-          before_hz: Tensor | None = None, after_hz: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+          body: Tensor, before_hz: Tensor | None = None, after_hz: Tensor | None = None
+          ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """What must be known of a spectrum's shape to give it a loudness.
 
-    Args: as in solve_level; hearing: in the room, or dry; before_hz, after_hz: [B, 1, 1], f0 of the frames around these.
+    Args: as in solve_level; hearing: in the room, or dry; body: [B, F, H], what it says of the harmonics; before_hz,
+        after_hz: [B, 1, 1], f0 of the frames around these.
     Returns:
         the distribution that may sound [B, F, H]; the squares of the amplitude and of the noise's gain at an A-weighted
         power of 1 [B, F, 1]; how that power divides over the room's bands [B, F, J].
     """
     distribution = constrain_distribution(harmonic_distribution, f0_hz, hearing.sample_rate, before_hz, after_hz)
-    harmonic_bands = harmonic_band_power(f0_hz, distribution, hearing)
+    harmonic_bands = harmonic_band_power(f0_hz, distribution, body)
     noise_bands = noise_band_power(noise_shape, hearing)
     harmonic_power, noise_power = harmonic_bands.sum(-1, keepdim=True), noise_bands.sum(-1, keepdim=True)
     harmonic_share = harmonic_share * (harmonic_power > 1e-20)  # no harmonic below Nyquist: the noise plays alone

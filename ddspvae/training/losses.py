@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 LOG_FLOOR = 1e-4  # relative to the mean magnitude: below -80 dB differences count less and less
+PERIODS = 2
 
 
 def fft_sizes(sample_rate: int) -> tuple[int, ...]:
@@ -20,29 +21,49 @@ def fft_sizes(sample_rate: int) -> tuple[int, ...]:
     return tuple(longest // 2**i for i in range(6))
 
 
-def spectral_loss(reference: Tensor, estimate: Tensor, sizes: tuple[int, ...]) -> Tensor:
+def beat_span(f0_hz: Tensor, sample_rate: int) -> Tensor:
+    """Two periods of each take's lower pitches, samples [B], for f0 [B, F, 1] in Hz."""
+    return PERIODS * sample_rate / f0_hz.flatten(1).quantile(0.25, dim=1)
+
+
+def spectral_loss(reference: Tensor, estimate: Tensor, sizes: tuple[int, ...], span: Tensor | None = None) -> Tensor:
     """Mean over scales of relative linear and log magnitude differences; scale-free in the level of both.
+
+    Windows shorter than a few periods hear two harmonics at once, louder or softer as their phases have it. A synthesizer
+    whose harmonics start together cannot follow that, and would rather leave out every second harmonic of a tuba. So the
+    power is averaged over `span` before it is compared: over two periods the beats of neighbours are gone.
 
     Args:
         reference, estimate: [B, T].
         sizes: FFT sizes, Hann windows, 50 % overlap.
+        span: [B], samples, from `beat_span`; None compares every instant.
     Returns:
         scalar; 0 for equal sounds, about 2 for unrelated ones.
     Source: Engel et al., "DDSP", ICLR 2020, multi-scale spectral loss; the linear term relative, as spectral convergence.
+        The averaging is ours.
     """
     total = estimate.new_zeros(())
     for size in sizes:
-        linear, log = scale_terms(reference, estimate, size)
+        linear, log = scale_terms(reference, estimate, size, span)
         total = total + linear + log
     return total / len(sizes)
 
 
-def scale_terms(reference: Tensor, estimate: Tensor, size: int) -> tuple[Tensor, Tensor]:
+def scale_terms(reference: Tensor, estimate: Tensor, size: int, span: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """The linear and the logarithmic term of one FFT size."""
     window = torch.hann_window(size, device=estimate.device)
     spectra = (torch.stft(x, size, size // 2, window=window, pad_mode="constant", return_complex=True)
                for x in (reference, estimate))
-    a, b = ((spectrum.real.square() + spectrum.imag.square() + 1e-12).sqrt() for spectrum in spectra)
+    a, b = (_averaged(spectrum.real.square() + spectrum.imag.square() + 1e-12, size // 2, span).sqrt()
+            for spectrum in spectra)
     mean = a.mean().clamp(min=1e-5)
     floor = LOG_FLOOR * mean
     return (a - b).abs().mean() / mean, ((a + floor).log() - (b + floor).log()).abs().mean()
+
+
+def _averaged(power: Tensor, hop_size: int, span: Tensor | None) -> Tensor:
+    """Power [B, K, N] averaged over `span` samples of each row, then in one line; as it is where no span reaches a hop."""
+    n_frames = [1] if span is None else [min(max(1, round(s / hop_size)), power.shape[-1]) for s in span.tolist()]
+    if max(n_frames) == 1:
+        return power
+    return torch.cat([nn.functional.avg_pool1d(row, n, stride=1).flatten() for row, n in zip(power, n_frames)])

@@ -18,7 +18,7 @@ from ddspvae.model.bottleneck import sounding_rows
 from ddspvae.synth.render import render
 from ddspvae.synth.reverb import impulse_response
 from ddspvae.training.dataset import Batch, Crops
-from ddspvae.training.losses import spectral_loss
+from ddspvae.training.losses import beat_span, spectral_loss
 from ddspvae.training.rate import CONTROLLERS, make_controller
 from ddspvae.training.validation import TrainingStopped
 
@@ -93,7 +93,8 @@ def training_loss(model: Autoencoder, batch: Batch, sizes: tuple[int, ...], with
     audio = render(controls, config.sample_rate, config.hop_size, response=response, seed=seeds,
                    with_noise=config.with_noise, points_per_harmonic=TABLE_POINTS)
     warm = WARMUP_FRAMES * config.hop_size
-    loss = spectral_loss(heard.audio[:, warm:], audio[:, warm:], sizes)
+    span = beat_span(heard.f0_hz[:, WARMUP_FRAMES:], config.sample_rate)
+    loss = spectral_loss(heard.audio[:, warm:], audio[:, warm:], sizes, span)
     return loss + bottled.loss, bottled.bits
 
 

@@ -16,7 +16,7 @@ from ddspvae.model.bottleneck import sounding_rows
 from ddspvae.synth.render import render
 from ddspvae.synth.reverb import impulse_response
 from ddspvae.training.dataset import Take
-from ddspvae.training.losses import fft_sizes, spectral_loss
+from ddspvae.training.losses import beat_span, fft_sizes, spectral_loss
 from ddspvae.units import hz_to_cents
 
 MAX_SECONDS = 24.0
@@ -104,12 +104,17 @@ def validate(model: Autoencoder, takes: Sequence[Take], rooms: Sequence[str], tr
     mean_z = typical_z(model, takes, device)
     for take in takes:
         reference = torch.from_numpy(np.array(take.audio))[None]
+        span = beat_span(torch.from_numpy(np.array(take.features.f0_hz))[None], config.sample_rate)
+
+        def loss_of(audio: np.ndarray, reference: torch.Tensor = reference, span: torch.Tensor = span) -> float:
+            length = min(reference.shape[-1], len(audio))
+            return float(spectral_loss(reference[:, :length], torch.from_numpy(audio)[None, :length], sizes, span))
+
         audio, take_bits, share = reconstruct(model, take, rooms, device)
-        length = min(reference.shape[-1], len(audio))
-        losses.append(float(spectral_loss(reference[:, :length], torch.from_numpy(audio)[None, :length], sizes)))
+        losses.append(loss_of(audio))
         if config.n_z:
             flat, _, _ = reconstruct(model, take, rooms, device, mean_z)
-            flat_losses.append(float(spectral_loss(reference[:, :length], torch.from_numpy(flat)[None, :length], sizes)))
+            flat_losses.append(loss_of(flat))
         bits.append(take_bits)
         shares.append(share)
         sure = take.features.periodicity >= VOICED

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -13,9 +15,11 @@ from ddspvae.model.axes import NAMED_AXES, ONSET_FRAMES, axis_names, find_onsets
 from ddspvae.model.heard import Heard
 from ddspvae.model.stack import scale_curves
 from ddspvae.model.typical import Typical
+from ddspvae.synth.noise import band_centres
 from ddspvae.synth.render import render
+from ddspvae.synth.reverb import Room, impulse_response
 
-from ..conftest import melody_take
+from ..conftest import melody_take, some_body
 
 RATE, HOP = 16_000, 80
 
@@ -51,9 +55,12 @@ def test_a_spectrum_is_as_bright_and_hollow_as_it_is_asked_to_be():
     random = torch.Generator().manual_seed(0)
     logits = -torch.arange(1, 83).float().log() + 0.7 * torch.randn(2, 50, 82, generator=random)
     f0_hz = 200 * 2 ** (2 * torch.rand(2, 50, 1, generator=random))
+    body = 10 ** torch.randn(2, 50, 82, generator=random).clamp(-1, 1)
     for change in ([0.3, 0.1], [0.8, -0.1], [-0.4, 0.05]):
         wanted = read_back(logits, f0_hz) + torch.tensor(change)
         torch.testing.assert_close(read_back(tilt_and_hollow(logits, f0_hz, wanted), f0_hz), wanted, atol=2e-3, rtol=0)
+        behind = tilt_and_hollow(logits, f0_hz, wanted, body) + body.log() / 2
+        torch.testing.assert_close(read_back(behind, f0_hz), wanted, atol=2e-3, rtol=0)
     beyond = tilt_and_hollow(logits, f0_hz, torch.tensor([40.0, 3.0]).expand(2, 50, 2))  # approached, and finite
     assert bool(torch.isfinite(beyond).all()) and float(read_back(beyond, f0_hz)[..., 0].min()) > 2
 
@@ -106,25 +113,46 @@ def test_a_take_without_any_pitch_tells_nothing():
     assert float(rows.abs().max()) == 0 and float(seen.max()) == 0
 
 
+@pytest.mark.parametrize("has_body", [False, True])
 @pytest.mark.parametrize("axis", range(3))
-def test_an_axis_moves_its_own_attribute_in_the_sound_and_no_other(model, takes, axis):
+def test_an_axis_moves_its_own_attribute_in_the_sound_and_no_other(model, takes, axis, has_body):
     """Through the synthesizer and back through the measurement; bite needs onsets, see truths/test_named_axes.py."""
     f0_hz = torch.full((1, 200, 1), 330.0)
     loudness_db = torch.full((1, 200, 1), -25.0)
     column = {0: 0, 1: 2, 2: 1}
+    room = Room(torch.full((1, 7), 1e-6), torch.full((1, 7), 0.1), some_body(RATE)) if has_body else None
     levels = []
     for value in (-1.0, 0.0, 1.0):
         z = torch.zeros(1, 25, 6)
         z[..., axis] = value
         with torch.inference_mode():
-            controls = model.decode(f0_hz, torch.ones_like(f0_hz), loudness_db, z, None)
-            audio = render(controls, RATE, HOP)[0].numpy()
+            controls = model.decode(f0_hz, torch.ones_like(f0_hz), loudness_db, z, room)
+            audio = render(controls, RATE, HOP, response=room and impulse_response(room, RATE))[0].numpy()
         read = read_attributes(torch.from_numpy(measure_partials(audio, RATE, HOP, f0_hz[0, :, 0].numpy())))[40:-40].mean(0)
         levels.append(torch.stack([read[column[i]] for i in range(3)]) / model.decoder.typical.deviation[:3])
     slopes = (levels[2] - levels[0]) / 2
     assert float(slopes[axis]) == pytest.approx(1, abs=0.25)
     assert float((slopes - slopes[axis] * torch.eye(3)[axis]).abs().max()) < 0.1
     assert float(levels[0][axis]) < float(levels[1][axis]) < float(levels[2][axis])
+
+
+def test_breath_leaves_the_hiss_of_the_recording_alone():
+    """Where most of the noise lies above what breathiness is read from, and would rise with it if nobody saw to that."""
+    config = ModelConfig(n_harmonics=20, encoder_channels=8, decoder_channels=8, with_reverb=False)
+    model = Autoencoder(config).eval()
+    above_hz = band_centres(config.n_noise_bands) * 24_000
+    with torch.no_grad():
+        model.decoder.noise_head.bias.copy_(4.0 * (above_hz > 13_000))
+    ones = torch.ones(1, 16, 1)
+    powers = []
+    for z in (torch.zeros(1, 2, 4), torch.tensor([[[0.0, 1, 0, 0]]]).expand(1, 2, 4)):
+        with torch.inference_mode():
+            controls = model.decode(300 * ones, ones, -30 * ones, z, None)
+        harmonics = (controls.amplitude * controls.harmonic_distribution).square().sum(-1)
+        noise = controls.noise_magnitudes.square() / harmonics[..., None]  # beside the harmonics' power
+        powers.append(torch.stack([noise[..., above_hz < 9000].sum(-1), noise[..., above_hz > 13_000].sum(-1)]).mean(-1))
+    assert float(powers[0][1] / powers[0][0]) > 10
+    torch.testing.assert_close(powers[1] / powers[0], torch.tensor([[math.e], [1.0]]), rtol=1e-3, atol=0)
 
 
 def test_axes_without_names_cannot_move_what_has_one(model, takes):
@@ -134,9 +162,9 @@ def test_axes_without_names_cannot_move_what_has_one(model, takes):
         z = model.encode(take).to_z()
         moved = z.clone()
         moved[..., 4:] = 3 * torch.randn(z[..., 4:].shape, generator=random)
-        (a, _, share_a), (b, _, share_b) = (model.decoder(*take.curves, one) for one in (z, moved))
-    assert torch.equal(share_a, share_b)
-    assert not torch.equal(a, b)
+        (a, noise_a, share_a), (b, noise_b, share_b) = (model.decoder(*take.curves, one) for one in (z, moved))
+    assert not torch.equal(a, b) and not torch.equal(noise_a, noise_b)
+    torch.testing.assert_close(share_a, share_b)
 
 
 def test_rows_that_tell_nothing_cost_nothing(model, takes):

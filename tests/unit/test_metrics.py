@@ -10,6 +10,7 @@ from ddspvae.evaluation.metrics import (
     UNPITCHED,
     PitchTrack,
     compare_tracks,
+    harmonic_error,
     loudness_error,
     note_scores,
     other_tracker,
@@ -262,3 +263,25 @@ def test_without_mir_eval_the_fix_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "mir_eval", None)
     with pytest.raises(InputError, match=r"mir_eval is not installed; pip install 'ddspvae\[evaluation\]'"):
         note_scores(score((60, 0.0)), score((60, 0.0)))
+
+
+def test_harmonic_error_is_what_one_harmonic_lacks():
+    rate, hop, f0_hz = 48_000, 240, np.full(400, 110.0)
+    t = np.arange(400 * hop) / rate
+
+    def sound(levels_db):
+        return sum(0.05 * 10 ** (db / 20) * np.cos(2 * np.pi * (110 * k * t + k * k / 7))
+                   for k, db in enumerate(levels_db, 1))
+
+    sure = np.arange(400) % 2 == 0
+    reference = sound([0, -3, -6, -9, -12])
+    assert harmonic_error(reference, reference, rate, hop, f0_hz, sure) == 0
+    assert harmonic_error(reference, 0.1 * reference, rate, hop, f0_hz, sure) < 0.01
+    # levels are beside the sum of all: without most of the third, four rise by 1.6 dB and it falls by 10.4
+    less = harmonic_error(reference, sound([0, -3, -18, -9, -12]), rate, hop, f0_hz, sure)
+    total = [sum(10 ** (db / 20) for db in levels) for levels in ([0, -3, -6, -9, -12], [0, -3, -18, -9, -12])]
+    rise_db = 20 * np.log10(total[0] / total[1])
+    assert less == pytest.approx((4 * rise_db + 12 - rise_db) / 5, abs=0.05)
+    assert np.isnan(harmonic_error(reference, reference, rate, hop, f0_hz, np.zeros(400, dtype=bool)))
+    with pytest.raises(InputError, match="harmonic_error: estimate must be as long"):
+        harmonic_error(reference, reference[:40_000], rate, hop, f0_hz, sure)

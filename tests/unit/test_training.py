@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from ddspvae.model.autoencoder import ModelConfig
 from ddspvae.presets import read_card
 from ddspvae.training.dataset import Crops, Take, split
 from ddspvae.training.loop import pick_device, train
-from ddspvae.training.losses import fft_sizes, spectral_loss
+from ddspvae.training.losses import beat_span, fft_sizes, spectral_loss
 from ddspvae.training.run import TrainingConfig
 from ddspvae.training.validation import TrainingStopped, Validation, check_health
 
@@ -175,6 +176,34 @@ def test_loss_is_zero_for_equal_sounds_and_blind_to_level():
     assert float(spectral_loss(a, a, sizes)) == 0
     assert float(spectral_loss(a, b, sizes)) > 0.5
     assert float(spectral_loss(a * 0.01, b * 0.01, sizes)) == pytest.approx(float(spectral_loss(a, b, sizes)), rel=0.05)
+
+
+def tuba(phases, levels):
+    """Two seconds of 55 Hz."""
+    t = torch.arange(2 * RATE) / RATE
+    number = torch.arange(1, len(levels) + 1)[:, None]
+    return (torch.tensor(levels)[:, None] * torch.cos(2 * math.pi * (55 * number * t + phases[:, None]))).sum(0)[None] / 10
+
+
+def test_the_loss_asks_for_the_levels_of_low_harmonics_whatever_their_phases():
+    """Which it would not if nothing were averaged: then a synthesizer whose harmonics start together leaves some out."""
+    levels = [0.7, 1.0, 1.0, 1.0, 0.8, 0.6, 0.5, 0.4]
+    span, sizes = beat_span(torch.full((1, 100, 1), 55.0), RATE), fft_sizes(RATE)
+    assert span.tolist() == [pytest.approx(2 * RATE / 55)]
+    together, told, untold = torch.zeros(len(levels)), 0, 0
+    for seed in range(8):
+        reference = tuba(torch.rand(len(levels), generator=torch.Generator().manual_seed(seed)), levels)
+        for missing in range(4):
+            less = [level * (0.25 if i == missing else 1) for i, level in enumerate(levels)]
+            right, wrong = tuba(together, levels), tuba(together, less)
+            told += float(spectral_loss(reference, right, sizes, span)) < float(spectral_loss(reference, wrong, sizes, span))
+            untold += float(spectral_loss(reference, right, sizes)) < float(spectral_loss(reference, wrong, sizes))
+    assert told == 32 and untold < 24
+
+
+def test_a_span_shorter_than_a_hop_changes_nothing():
+    a, b = (torch.from_numpy(melody_take(1.0, RATE, s))[None] for s in (0, 1))
+    assert torch.equal(spectral_loss(a, b, (1024, 512), torch.tensor([300.0])), spectral_loss(a, b, (1024, 512)))
 
 
 @pytest.mark.parametrize("change, words", [
