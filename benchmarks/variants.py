@@ -22,6 +22,7 @@ from ddspvae.features.extract import extract
 from ddspvae.features.f0 import VOICED
 from ddspvae.model.autoencoder import ModelConfig
 from ddspvae.model.heard import Heard
+from ddspvae.presets import FILE_FORMAT
 from ddspvae.synth.noise import CROWDING
 from ddspvae.threads import one_thread
 from ddspvae.training.dataset import Crops, Take
@@ -203,8 +204,8 @@ def _recorded_rows(material: Material, kind: str, sample_rate: int) -> np.ndarra
 def run_row(name: str, material: Material, config: TrainingConfig, folder: Path, tracker: str = "swift") -> Outcome:
     """Train and measure a row; one that is finished in the folder is taken as it is."""
     path = folder / f"{name.replace(' ', '-').replace('/', '-').replace(',', '').replace(':', '')}.json"
-    asked = {"steps": config.steps, "minutes": config.minutes, "seed": config.seed, "tracker": tracker,
-             "seconds": material.seconds, "held_out": [take.name for take in material.held_out]}
+    asked = {"format": FILE_FORMAT, "steps": config.steps, "minutes": config.minutes, "seed": config.seed,
+             "tracker": tracker, "seconds": material.seconds, "held_out": [take.name for take in material.held_out]}
     if path.is_file():
         kept = json.loads(path.read_text())
         if kept.pop("asked") == asked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -178,7 +179,8 @@ def summarize(recordings: Sequence[Recording]) -> dict[str, Any]:
     durations_s = np.array([recording.duration_s for recording in recordings])
 
     def weighted(values: Sequence[float]) -> float:
-        return float(np.average(values, weights=durations_s))
+        known = np.isfinite(values)
+        return float(np.average(np.asarray(values)[known], weights=durations_s[known])) if known.any() else math.nan
 
     def pitch(pairs: Sequence[tuple[PitchTrack, PitchTrack]], semitones: float = 0.0) -> dict[str, float]:
         return asdict(compare_tracks(*join_tracks(pairs), semitones))

@@ -256,7 +256,7 @@ def loudness_error(reference: ArrayLike, estimate: ArrayLike, sample_rate: int,
 
 
 def harmonic_error(reference: ArrayLike, estimate: ArrayLike, sample_rate: int, hop_size: int,
-                   f0_hz: NDArray[np.floating], is_sure: NDArray[np.bool_]) -> float:
+                   f0_hz: NDArray[np.floating], is_pitched: NDArray[np.bool_]) -> float:
     """How far the levels of the harmonics are from the reference's, dB: the mean over those that count.
 
     What the spectral distance hardly hears below 200 Hz: whether a low note has all its harmonics. Of the first forty up
@@ -268,17 +268,18 @@ def harmonic_error(reference: ArrayLike, estimate: ArrayLike, sample_rate: int, 
         sample_rate: Hz of both.
         hop_size: samples per frame.
         f0_hz: [F], of the reference, Hz.
-        is_sure: [F], frames to look at.
+        is_pitched: [F], frames to look at; silent ones are left out.
     Returns:
-        dB, NaN without a sure frame.
+        dB, NaN where there is no such frame.
     Raises:
         InputError: signals as in `spectral_distance`.
     """
     pair = align("harmonic_error", reference, estimate, sample_rate)
     n_frames = samples_to_frames(len(pair[0]), hop_size)
-    rows = [measure_partials(audio, sample_rate, hop_size, f0_hz[:n_frames])[is_sure[:n_frames], :-1] for audio in pair]
+    rows = [measure_partials(audio, sample_rate, hop_size, f0_hz[:n_frames])[is_pitched[:n_frames], :-1] for audio in pair]
     asked, found = (20 * np.log10(np.maximum(levels, 1e-9)) for levels in rows)
-    counts = asked > asked.max(axis=1, keepdims=True, initial=-180) - AUDIBLE_HARMONIC_DB
+    sounds = rows[0].sum(axis=1, keepdims=True) > 0.5  # they sum to 1, in silence to nothing
+    counts = sounds & (asked > asked.max(axis=1, keepdims=True, initial=-180) - AUDIBLE_HARMONIC_DB)
     return float(np.abs(found - asked)[counts].clip(max=AUDIBLE_HARMONIC_DB).mean()) if counts.any() else math.nan
 
 

@@ -15,6 +15,7 @@ from ddspvae.checks import InputError
 from ddspvae.instrument import load
 from ddspvae.model.autoencoder import Autoencoder, ModelConfig
 from ddspvae.model.transplant import settle, transplant
+from ddspvae.presets import FILE_FORMAT
 from ddspvae.training.checkpoint import Checkpoint
 from ddspvae.training.dataset import Crops
 from ddspvae.training.finish import finish
@@ -86,7 +87,7 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
     prepared = replace(prepared, model=replace(prepared.model, bitrate=bitrate))
     checkpoint = Checkpoint(out)
     settings = {"files": ["/".join(take.path.parts[-2:]) for take in prepared.training + prepared.validation],
-                "model": prepared.model.to_dict(), "tracker": tracker, "from": str(start_from or ""),
+                "model": prepared.model.to_dict(), "tracker": tracker, "from": str(start_from or ""), "format": FILE_FORMAT,
                 **asdict(replace(config, minutes=None, steps=1))}
     settings["model"]["rooms"] = list(settings["model"]["rooms"])
 

@@ -62,7 +62,7 @@ def scale_terms(reference: Tensor, estimate: Tensor, size: int, span: Tensor | N
 
 
 def _averaged(power: Tensor, hop_size: int, span: Tensor | None) -> Tensor:
-    """Power [B, K, N] averaged over `span` samples of each row, then in one line; as it is where no span reaches a hop."""
+    """Power [B, K, N] averaged over each row's span, in one line; as it is where all are nearer to one hop than to two."""
     n_frames = [1] if span is None else [min(max(1, round(s / hop_size)), power.shape[-1]) for s in span.tolist()]
     if max(n_frames) == 1:
         return power

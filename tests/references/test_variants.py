@@ -16,6 +16,7 @@ from ddspvae.features.extract import extract
 from ddspvae.features.f0 import track_f0
 from ddspvae.model.autoencoder import ModelConfig
 from ddspvae.model.heard import Heard
+from ddspvae.presets import FILE_FORMAT
 from ddspvae.training.dataset import Batch, Crops, Take
 from ddspvae.training.losses import spectral_loss
 from ddspvae.training.run import Run, TrainingConfig, training_loss
@@ -181,7 +182,8 @@ def test_a_difference_that_is_chance_has_zero_in_its_interval():
 def test_a_finished_row_is_taken_as_it_is_and_another_seed_is_another_row(tmp_path):
     material = Material(tmp_path / "nowhere", (tmp_path / "held.flac",), 80.0)
     outcome = Outcome("no room", [7.0, 8.0], 6.5, 4.0, 0.99, 0.3, 2.0, {"texture": 9.0}, 500_000, 0.4, 250, 3.0, 1.5)
-    asked = {"steps": 250, "minutes": None, "seed": 1, "tracker": "swift", "seconds": 80.0, "held_out": ["held.flac"]}
+    asked = {"format": FILE_FORMAT, "steps": 250, "minutes": None, "seed": 1, "tracker": "swift", "seconds": 80.0,
+             "held_out": ["held.flac"]}
     (tmp_path / "no-room.json").write_text(json.dumps({**asdict(outcome), "asked": asked}))
     assert run_row("no room", material, TrainingConfig(steps=250, seed=1), tmp_path) == outcome
     with pytest.raises(InputError, match="nowhere"):  # it goes to train

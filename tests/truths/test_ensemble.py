@@ -39,4 +39,5 @@ def test_a_morph_is_heard_to_go_from_the_one_to_the_other(ensemble):
     thirds = [place(ensemble, part, "violin", "flute") for part in np.array_split(sound, 3)]
     ends = [place(ensemble, load(f"ensemble:{timbre}").render(SCALE), "violin", "flute") for timbre in ("violin", "flute")]
     assert thirds[0] < thirds[1] < thirds[2]
+    assert ends[1] - ends[0] > 0.3
     assert thirds[2] - thirds[0] > (ends[1] - ends[0]) / 2  # the middles of the thirds lie two thirds of the way apart

@@ -283,5 +283,9 @@ def test_harmonic_error_is_what_one_harmonic_lacks():
     rise_db = 20 * np.log10(total[0] / total[1])
     assert less == pytest.approx((4 * rise_db + 12 - rise_db) / 5, abs=0.05)
     assert np.isnan(harmonic_error(reference, reference, rate, hop, f0_hz, np.zeros(400, dtype=bool)))
+    assert np.isnan(harmonic_error(0 * reference, reference, rate, hop, f0_hz, sure)), "silence has no harmonics"
+    half = reference * (np.arange(len(reference)) < 48_000)
+    noise = 1e-6 * np.random.default_rng(0).standard_normal(len(half))
+    assert harmonic_error(half, half + noise, rate, hop, f0_hz, sure) < 0.3
     with pytest.raises(InputError, match="harmonic_error: estimate must be as long"):
         harmonic_error(reference, reference[:40_000], rate, hop, f0_hz, sure)

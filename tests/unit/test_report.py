@@ -1,6 +1,7 @@
 import base64
 import io
 import json
+import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -13,7 +14,7 @@ import soundfile
 from ddspvae.audio import write_audio
 from ddspvae.checks import InputError
 from ddspvae.curves import resample_curve
-from ddspvae.evaluation.edits import Edit
+from ddspvae.evaluation.edits import Edit, summarize, try_recording
 from ddspvae.evaluation.page import describe
 from ddspvae.evaluation.plots import plot_comparison, plot_performance, plot_training_curve
 from ddspvae.evaluation.report import evaluate
@@ -113,6 +114,15 @@ def test_the_page_parses_and_holds_everything_itself(report):
     assert "prefers-color-scheme: dark" in text
     assert "broken.wav" in text and "silent.wav" in text and "try_recording: the resynthesis must sound" in text
     assert "nan" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text).lower().replace("resonan", "")
+
+
+def test_a_recording_without_an_answer_leaves_the_mean_to_the_others(tmp_path):
+    audio, _ = soundfile.read(take(tmp_path / "one.wav"), dtype="float32")
+    recording = try_recording(Organ(), "one.wav", audio, "autocorrelation", lambda words: None)
+    assert recording.harmonics_db >= 0
+    unknown = replace(recording, harmonics_db=math.nan)
+    assert summarize([unknown, recording])["resynthesis"]["harmonics_db"] == recording.harmonics_db
+    assert math.isnan(summarize([unknown])["resynthesis"]["harmonics_db"])
 
 
 def test_players_play_what_was_measured(report):

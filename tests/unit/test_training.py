@@ -19,7 +19,7 @@ from ddspvae.model.autoencoder import ModelConfig
 from ddspvae.presets import read_card
 from ddspvae.training.dataset import Crops, Take, split
 from ddspvae.training.loop import pick_device, train
-from ddspvae.training.losses import beat_span, fft_sizes, spectral_loss
+from ddspvae.training.losses import beat_span, fft_sizes, scale_terms, spectral_loss
 from ddspvae.training.run import TrainingConfig
 from ddspvae.training.validation import TrainingStopped, Validation, check_health
 
@@ -201,9 +201,21 @@ def test_the_loss_asks_for_the_levels_of_low_harmonics_whatever_their_phases():
     assert told == 32 and untold < 24
 
 
-def test_a_span_shorter_than_a_hop_changes_nothing():
+def test_a_span_nearer_to_one_hop_than_to_two_changes_nothing():
     a, b = (torch.from_numpy(melody_take(1.0, RATE, s))[None] for s in (0, 1))
     assert torch.equal(spectral_loss(a, b, (1024, 512), torch.tensor([300.0])), spectral_loss(a, b, (1024, 512)))
+    assert not torch.equal(spectral_loss(a, b, (1024, 512), torch.tensor([500.0])), spectral_loss(a, b, (1024, 512)))
+
+
+def test_every_take_is_averaged_over_its_own_span():
+    """The linear term of two takes is that of each, weighted by what it has in the sum."""
+    a, b = (torch.from_numpy(np.stack([melody_take(1.0, RATE, s) for s in seeds])) for seeds in ((0, 1), (2, 3)))
+    spans = torch.tensor([1600.0, 16.0])
+    together, _ = scale_terms(a, b, 256, spans)
+    alone = [scale_terms(a[i : i + 1], b[i : i + 1], 256, spans[i : i + 1])[0] for i in range(2)]
+    swapped, _ = scale_terms(a, b, 256, spans.flip(0))
+    assert min(alone) < together < max(alone) and float((together - swapped).abs()) > 1e-3
+    torch.testing.assert_close(scale_terms(a.flip(0), b.flip(0), 256, spans.flip(0))[0], together)
 
 
 @pytest.mark.parametrize("change, words", [
