@@ -94,8 +94,7 @@ def table_of_sound(args: argparse.Namespace) -> None:
         against = f"{gain:+.1%} ({low:+.1%} to {high:+.1%})" if name != variants.PLAIN else ""
         cells = (f"{np.mean(row.distances):.3f}", against, f"{row.validation_distance:.3f}", f"{row.frechet['texture']:.1f}",
                  f"{row.frechet['crepe']:.2f}", f"{row.cents:.1f}", f"{row.heard:.1%}", f"{row.loudness_db:.2f}",
-                 f"{row.harmonics_db:.1f}",
-                 f"{row.parameters:,}", f"{row.seconds_a_step:.2f}", f"{row.steps}")
+                 f"{row.harmonics_db:.1f}", f"{row.parameters:,}", f"{row.seconds_a_step:.2f}", f"{row.steps}")
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 

@@ -10,6 +10,7 @@ right levels, as it is published (at every instant) and as it is here (averaged 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ def play(levels: Tensor, f0_hz: Tensor, like: Tensor) -> Tensor:
     return audio * (like.square().mean() / audio.square().mean()).sqrt()
 
 
-def preferred(path: str) -> tuple[float, int, int]:
+def preferred(path: Path) -> tuple[float, int, int]:
     """Median f0; how many wrong spectra the loss prefers at every instant, and averaged."""
     audio, _ = read_audio(path, RATE)
     audio = audio[round(START_S * RATE) : round((START_S + LENGTH_S) * RATE)]
@@ -61,13 +62,13 @@ def preferred(path: str) -> tuple[float, int, int]:
 def main() -> None:
     """Print a row for each recording."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recordings", nargs="+")
+    parser.add_argument("recordings", nargs="+", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
     print(f"| | f0, Hz | wrong spectra that the loss prefers, of {N_TRIED} | averaged over two periods |\n|---|---|---|---|")
     for path in args.recordings:
         f0_hz, instant, averaged = preferred(path)
-        print(f"| {path.split('/')[-1].split('.')[0]} | {f0_hz:.0f} | {instant} | {averaged} |", flush=True)
+        print(f"| {path.stem} | {f0_hz:.0f} | {instant} | {averaged} |", flush=True)
 
 
 if __name__ == "__main__":

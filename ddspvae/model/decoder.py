@@ -90,8 +90,8 @@ class Decoder(nn.Module):
     The axes with names do not pass through the network. They say how bright and hollow the distribution is heard, and how
     loud breath is beside the harmonics: so much above what is typical and what a small layer of the curves alone adds to
     that. So the other axes cannot move any of these, nor these each other. What the bands above hold is the recording's
-    own hiss; it comes on top. (Breath and hiss are weighed as they are dry; a body moves the one beside the other by
-    tenths of a dB.)
+    own hiss; it comes on top. (Breath and hiss are weighed as they are dry, so a body moves the one a little beside
+    the other.)
 
     Args of forward:
         f0_hz, periodicity, loudness_db: [B, F, 1]; z: [B, M, Z].

@@ -99,22 +99,14 @@ def validate(model: Autoencoder, takes: Sequence[Take], rooms: Sequence[str], tr
              device: torch.device) -> Validation:
     """Measure a model on excerpts."""
     config = model.config
-    sizes = fft_sizes(config.sample_rate)
     losses, flat_losses, bits, shares, cents, heard = [], [], [], [], [], []
     mean_z = typical_z(model, takes, device)
     for take in takes:
-        reference = torch.from_numpy(np.array(take.audio))[None]
-        span = beat_span(torch.from_numpy(np.array(take.features.f0_hz))[None], config.sample_rate)
-
-        def loss_of(audio: np.ndarray, reference: torch.Tensor = reference, span: torch.Tensor = span) -> float:
-            length = min(reference.shape[-1], len(audio))
-            return float(spectral_loss(reference[:, :length], torch.from_numpy(audio)[None, :length], sizes, span))
-
         audio, take_bits, share = reconstruct(model, take, rooms, device)
-        losses.append(loss_of(audio))
+        losses.append(_loss(take, audio, config.sample_rate))
         if config.n_z:
             flat, _, _ = reconstruct(model, take, rooms, device, mean_z)
-            flat_losses.append(loss_of(flat))
+            flat_losses.append(_loss(take, flat, config.sample_rate))
         bits.append(take_bits)
         shares.append(share)
         sure = take.features.periodicity >= VOICED
@@ -134,6 +126,14 @@ def validate(model: Autoencoder, takes: Sequence[Take], rooms: Sequence[str], tr
         harmonic_share=float(np.mean(shares)),
         z_gain=float(np.mean(flat_losses)) / max(loss, 1e-9) - 1 if flat_losses else 0.0,
     )
+
+
+def _loss(take: Take, estimate: np.ndarray, sample_rate: int) -> float:
+    """The training loss of a take and a sound [T], with every scale."""
+    reference, sound = (torch.from_numpy(np.array(audio))[None] for audio in (take.audio, estimate))
+    length = min(reference.shape[-1], sound.shape[-1])
+    span = beat_span(torch.from_numpy(np.array(take.features.f0_hz))[None], sample_rate)
+    return float(spectral_loss(reference[:, :length], sound[:, :length], fft_sizes(sample_rate), span))
 
 
 def check_health(v: Validation, progress: float, step: int, n_inferred: int, tail_energy: float) -> None:
