@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ddspvae.checks import check_choice, check_range, check_shape, fail
 from ddspvae.curves import Curve, check_frames, freeze_curves
 from ddspvae.performance import Performance
@@ -46,6 +48,8 @@ class Features:
         timbre: [F, C], level-normalised frames for the encoder.
         partials: [F, P], levels of the harmonics and of the noise between them, see features.partials.
         frame_rate_hz: frames per second.
+        spectrum: [F, K + H], magnitudes of noise bands and amplitudes of harmonics, see features.spectrum; [F, 0] where it
+            was not measured.
     """
 
     f0_hz: Curve
@@ -54,19 +58,22 @@ class Features:
     timbre: Curve
     partials: Curve
     frame_rate_hz: float
+    spectrum: Curve | None = None
 
     def __post_init__(self) -> None:
         freeze_curves(self, f0_hz=self.f0_hz, periodicity=self.periodicity,
-                loudness_db=self.loudness_db, timbre=self.timbre, partials=self.partials)
+                loudness_db=self.loudness_db, timbre=self.timbre, partials=self.partials,
+                spectrum=np.zeros((len(self.f0_hz), 0), np.float32) if self.spectrum is None else self.spectrum)
         check_frames("Features", self.f0_hz, self.periodicity, self.loudness_db)
         check_shape("Features", "timbre", self.timbre.shape, len(self.f0_hz), None)
         check_shape("Features", "partials", self.partials.shape, len(self.f0_hz), None)
+        check_shape("Features", "spectrum", self.spectrum.shape, len(self.f0_hz), None)
 
     def slice(self, start_frame: int, stop_frame: int) -> Features:
         """The frames from start to stop."""
         cut = slice(start_frame, stop_frame)
         return Features(self.f0_hz[cut], self.periodicity[cut], self.loudness_db[cut], self.timbre[cut],
-                        self.partials[cut], self.frame_rate_hz)
+                        self.partials[cut], self.frame_rate_hz, self.spectrum[cut])
 
 
 @dataclass(frozen=True)
@@ -157,6 +164,8 @@ class Latents:
 
     Args:
         z_mean, z_logvar: [B, M, Z]; log-variance in nats.
+        persistence: [B, M, Z], 0 to below 1, how much of the row before each row is expected to be, in proportion: the prior
+            is a first-order autoregression of unit variance. 0, or None, expects nothing.
         gain: [B, M, Z], what a drawn number is multiplied by to be the z of a Performance; None is 1.
         code: [B, M, G], the instrument's own numbers, which follow in z; None where a model knows one instrument.
     """
@@ -165,11 +174,14 @@ class Latents:
     z_logvar: Tensor
     gain: Tensor | None = None
     code: Tensor | None = None
+    persistence: Tensor | None = None
 
     def __post_init__(self) -> None:
         check_shape("Latents", "z_logvar", self.z_logvar.shape, *self.z_mean.shape)
         if self.gain is not None:
             check_shape("Latents", "gain", self.gain.shape, *self.z_mean.shape)
+        if self.persistence is not None:
+            check_shape("Latents", "persistence", self.persistence.shape, *self.z_mean.shape)
         if self.code is not None:
             check_shape("Latents", "code", self.code.shape, *self.z_mean.shape[:2], None)
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from ddspvae.audio import Audio
 from ddspvae.features.f0 import TRACKERS, track_f0
 from ddspvae.features.loudness import a_weighted_loudness, by_blocks
-from ddspvae.features.partials import measure_partials
+from ddspvae.features.partials import read_partials
 from ddspvae.features.refine import refine_f0
+from ddspvae.features.spectrum import measure_spectrum
 from ddspvae.features.timbre import timbre_frames
 from ddspvae.signals import Features
 
@@ -41,12 +42,14 @@ def extract(audio: Audio, sample_rate: int, hop_size: int, tracker: str | Path =
         Features with F = ceil(T / hop_size) frames.
     """
     f0_hz, periodicity = track_and_refine(audio, sample_rate, hop_size, tracker, prior_hz=prior_hz)
+    spectrum = measure_spectrum(audio, sample_rate, hop_size, f0_hz)
     batch = torch.from_numpy(np.ascontiguousarray(audio))[None]
     return Features(
         f0_hz=f0_hz,
         periodicity=periodicity,
         loudness_db=by_blocks(a_weighted_loudness, batch, sample_rate, hop_size)[0].numpy(),
         timbre=by_blocks(timbre_frames, batch, sample_rate, hop_size)[0].numpy(),
-        partials=measure_partials(audio, sample_rate, hop_size, f0_hz),
+        partials=read_partials(spectrum, f0_hz, sample_rate),
         frame_rate_hz=sample_rate / hop_size,
+        spectrum=spectrum,
     )

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ddspvae.audio import Audio, resample
 from ddspvae.features.autocorrelation import RATE_HZ
-from ddspvae.features.partials import ORDER, b_spline
 from ddspvae.features.segments import VOICED
 
+ORDER = 3  # of the window: blind to neighbours that swell or bend like a parabola
 SHORTEST_S = 0.03
 N_HARMONICS = 12
 HIGHEST_HZ = 5000.0
@@ -56,7 +56,7 @@ def refine_f0(audio: Audio, sample_rate: int, hop_size: int, f0_hz: NDArray[np.f
 def _slip(audio: Audio, hop: float, f0_hz: NDArray, frames: NDArray) -> NDArray:
     """How far the harmonics run ahead of a curve at some of its frames, Hz of f0; hop in samples, whole or not.
 
-    The window is a B-spline of whole periods, as in `measure_partials`: its spectrum touches zero at every other harmonic.
+    The window is a B-spline of whole periods: its spectrum touches zero at every other harmonic.
     """
     pieces = 2 * np.maximum(1, np.round(SHORTEST_S * f0_hz / (2 * ORDER)))  # periods that a window joins, ORDER times
     sizes = np.ceil(ORDER * pieces / f0_hz * RATE_HZ).astype(int) + 2
@@ -85,6 +85,16 @@ def _slip(audio: Audio, hop: float, f0_hz: NDArray, frames: NDArray) -> NDArray:
             weight += trust * k * k
         slips.append(told / weight)
     return np.concatenate(slips)
+
+
+def b_spline(x: NDArray) -> NDArray:
+    """The B-spline of order 3: a box of width 1 convolved with itself twice.
+
+    >>> b_spline(np.array([-1.5, -0.5, 0.0, 1.0, 2.0])).tolist()
+    [0.0, 0.5, 0.75, 0.125, 0.0]
+    """
+    x = np.abs(x)
+    return np.where(x < 0.5, 0.75 - x * x, 0.5 * np.square(np.maximum(1.5 - x, 0)))
 
 
 def _b_spline_slope(x: NDArray) -> NDArray:

@@ -14,16 +14,19 @@ from ddspvae.model.axes import NAMED_AXES
 from ddspvae.model.bottleneck import BOTTLENECKS, bits_per_second, kl_nats, make_bottleneck
 from ddspvae.model.decoder import Decoder
 from ddspvae.model.encoder import ENCODERS
+from ddspvae.model.envelope import N_NODES
 from ddspvae.model.heard import Heard
 from ddspvae.model.prior import Prior
 from ddspvae.model.quantize import Quantizer
-from ddspvae.model.stack import mean_rows, scale_curves
+from ddspvae.model.stack import row_middle, rows_around, scale_curves
+from ddspvae.model.target import Shape, decoded_shape, frame_weights, measured_shape
 from ddspvae.model.timbre import TimbreCode
 from ddspvae.signals import Controls, Latents
 from ddspvae.synth.level import Hearing, Tail, scale, weigh
 from ddspvae.synth.reverb import MAX_DECAY_S, MIN_DECAY_S, N_ROOM_BANDS, Room
 
-STARTING_GAIN = 0.98  # of axes without names: 2.3 bits a row
+MOST_LEFT = 2.5  # nepers, 22 dB: beyond, something was measured where nothing sounds
+MOST_PERSISTENT = 0.98  # a row of its predecessor; what stays longer costs next to nothing anyway
 TELLING_SHARE = 0.7  # of the rows that sound, those that tell of an axis with a name
 TINY = 1e-12  # keeps a gradient finite
 BODY_SCALE = 0.1  # a tap for a parameter of 1: Adam moves all alike, hundreds of them
@@ -63,7 +66,7 @@ class ModelConfig:
     bottleneck: str = "gaussian"
     bitrate: float = 500.0
     rooms: tuple[str, ...] = ("room",)
-    body_s: float = 0.005
+    body_s: float = 0.0
     with_noise: bool = True
     with_reverb: bool = True
 
@@ -134,34 +137,54 @@ def harmonics_needed(lowest_f0_hz: float, sample_rate: int) -> int:
 
 
 class Expected(nn.Module):
-    """How the axes without names are distributed where pitch and loudness are all there is: a mean and a deviation.
+    """Where the axes without names are to be expected when pitch and loudness are all there is.
 
-    The mean is taken off them and the deviation divided out. So neither depends on pitch or loudness any more, and 0 is
-    the likeliest everywhere.
+    That is taken off them, so that 0 is the likeliest everywhere.
     """
 
     def __init__(self, n_z: int, n_hidden: int = 32) -> None:
         super().__init__()
         self.hidden = nn.Sequential(nn.Linear(3, n_hidden), nn.Tanh(), nn.Linear(n_hidden, n_hidden), nn.Tanh())
-        self.mean, self.logvar = nn.Linear(n_hidden, n_z), nn.Linear(n_hidden, n_z)
+        self.mean = nn.Linear(n_hidden, n_z)
+        nn.init.zeros_(self.mean.weight)
+        nn.init.zeros_(self.mean.bias)
 
-    def forward(self, heard: Heard, frames_per_z: int) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance, [B, M, n_z] each."""
-        hidden = self.hidden(mean_rows(scale_curves(*heard.curves), frames_per_z))
-        return self.mean(hidden), self.logvar(hidden).clamp(-8, 8)
+    def forward(self, heard: Heard, frames_per_z: int) -> Tensor:
+        """[B, M, n_z]."""
+        mean: Tensor = self.mean(self.hidden(rows_around(scale_curves(*heard.curves), frames_per_z, row_middle(frames_per_z))))
+        return mean
 
     @torch.no_grad()
     def permute(self, order: Tensor, sign: Tensor) -> None:
         """Axis i becomes what axis order_i was, times sign_i."""
-        for layer in (self.mean, self.logvar):
-            layer.weight.copy_(layer.weight[order])
-            layer.bias.copy_(layer.bias[order])
-        self.mean.weight.mul_(sign[:, None])
-        self.mean.bias.mul_(sign)
+        self.mean.weight.copy_(self.mean.weight[order] * sign[:, None])
+        self.mean.bias.copy_(self.mean.bias[order] * sign)
+
+
+@dataclass(frozen=True, eq=False)
+class Listened:
+    """What a model hears in takes.
+
+    Args:
+        latents: of all axes.
+        explained: what pitch, loudness and the named axes alone make of them; None where there is no spectrum to compare.
+        measured: what was there.
+        left: [B, F, N_NODES + K], what is left of it in nepers, where it counts.
+        surprise: how far the axes without names are from where pitch and loudness let expect them, mean square, scalar;
+            trains nothing but that expectation.
+    """
+
+    latents: Latents
+    explained: Shape | None = None
+    measured: Shape | None = None
+    left: Tensor | None = None
+    surprise: Tensor | None = None
 
 
 class Autoencoder(nn.Module):
     """The model. `encode` listens, `decode` gives Controls; audio is made by `synth`, outside."""
+
+    coarseness: Tensor
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -171,9 +194,10 @@ class Autoencoder(nn.Module):
         if self.n_unnamed:
             self.encoder = ENCODERS[config.encoder](
                 n_channels=config.encoder_channels, n_z=self.n_unnamed, frames_per_z=config.frames_per_z,
-                sample_rate=config.sample_rate, hop_size=config.hop_size)
+                sample_rate=config.sample_rate, hop_size=config.hop_size, n_left=N_NODES + config.n_noise_bands)
             self.expected = Expected(self.n_unnamed)
-            self.gain = nn.Parameter(torch.full((self.n_unnamed,), _logit(STARTING_GAIN)))
+        self.persistence = nn.Parameter(torch.zeros(config.n_running))
+        self.register_buffer("coarseness", torch.zeros(()))
         self.decoder = Decoder(config.decoder_channels, (1, 2, 4, 8), config.n_z, config.frames_per_z,
                                config.n_harmonics, config.n_noise_bands, config.sample_rate, config.n_timbre)
         if config.n_timbre:
@@ -192,6 +216,49 @@ class Autoencoder(nn.Module):
 
     def encode(self, heard: Heard) -> Latents:
         """What was heard to Latents [B, M, Z], the axes with names first, and the code of who plays, in a model of many."""
+        return self.listen(heard).latents
+
+    def listen(self, heard: Heard) -> Listened:
+        """As `encode`, and what was there to be heard.
+
+        The axes with names are read in closed form. What the decoder makes of these and the curves explains a part of the
+        measured spectrum; the encoder hears the rest.
+        """
+        named = self._read_named(heard)
+        if not heard.spectrum.shape[-1]:
+            n_rows = named.z_mean.shape[1]
+            nothing = heard.f0_hz.new_zeros(len(heard.f0_hz), n_rows, self.n_unnamed)
+            return Listened(self._joined(named, nothing, nothing))
+        config = self.config
+        blank = named.z_mean.new_zeros(*named.z_mean.shape[:2], self.n_unnamed)
+        explained = self.explain(heard, self._joined(named, blank, blank).to_z())
+        measured = measured_shape(heard.spectrum, heard.f0_hz, config.n_harmonics, config.n_noise_bands, config.sample_rate)
+        if not self.n_unnamed:
+            return Listened(named, explained, measured)
+        left = measured.less(explained, heard.f0_hz).detach().clamp(-MOST_LEFT, MOST_LEFT)
+        left = left * frame_weights(heard.loudness_db, float(self.decoder.typical.loud_db))
+        others = self.encoder(heard, left)
+        expected = self.expected(heard, config.frames_per_z)
+        latents = self._joined(named, others.z_mean - expected.detach(), others.z_logvar + self.coarseness)
+        return Listened(latents, explained, measured, left, (others.z_mean.detach() - expected).square().mean())
+
+    def explain(self, heard: Heard, z: Tensor) -> Shape:
+        """The shape that z [B, M, Z] and the curves of takes ask for, as it is heard in a dry room."""
+        config = self.config
+        shape = self.balance(*self.decoder(*heard.curves, z))
+        return decoded_shape(*shape, heard.f0_hz, config.sample_rate)
+
+    def _joined(self, named: Latents, mean: Tensor, logvar: Tensor) -> Latents:
+        """The axes with names, and the others."""
+        if not self.n_unnamed:
+            return named
+        assert named.gain is not None and named.persistence is not None
+        persistence = MOST_PERSISTENT * torch.sigmoid(self.persistence[self.n_named :]).expand_as(mean)
+        return Latents(torch.cat([named.z_mean, mean], dim=-1), torch.cat([named.z_logvar, logvar], dim=-1),
+                       torch.cat([named.gain, torch.ones_like(mean)], dim=-1), named.code,
+                       torch.cat([named.persistence, persistence], dim=-1))
+
+    def _read_named(self, heard: Heard) -> Latents:
         n_rows = -(-heard.f0_hz.shape[1] // self.config.frames_per_z)
         if not self.config.n_running:
             nothing = heard.f0_hz.new_zeros(len(heard.f0_hz), n_rows, 0)
@@ -203,17 +270,13 @@ class Autoencoder(nn.Module):
         seen = seen[..., : self.n_named]
         # the best Gaussian channel of b bits for a number of unit variance: noise of 2^-2b, and a gain at both ends that
         # leaves unit variance
-        logvar = -2 * math.log(2) * nn.functional.softplus(self.named_bits) * seen
+        bits = nn.functional.softplus(self.named_bits) - self.coarseness / (2 * math.log(2))
+        logvar = -2 * math.log(2) * bits.clamp(min=1e-3) * seen
         gain = seen if self.bottleneck.discrete else (1 - logvar.exp() + TINY).sqrt() * seen
         mean = gain * deviations[..., : self.n_named]
-        if self.n_unnamed:
-            others = self.encoder(heard)
-            with torch.no_grad():
-                expected, spread = self.expected(heard, self.config.frames_per_z)
-            around = torch.sigmoid(self.gain) * (others.z_mean - expected) * (-spread / 2).exp()
-            mean, logvar = torch.cat([mean, around], dim=-1), torch.cat([logvar, others.z_logvar], dim=-1)
-            gain = torch.cat([gain, torch.ones_like(around)], dim=-1)
-        return Latents(mean, logvar, gain, None if held is None else held.expand(-1, n_rows, -1))
+        follows = seen * nn.functional.pad(seen[:, :-1], (0, 0, 1, 0))  # nothing is known of a row after one that tells nothing
+        persistence = MOST_PERSISTENT * torch.sigmoid(self.persistence[: self.n_named]) * follows
+        return Latents(mean, logvar, gain, None if held is None else held.expand(-1, n_rows, -1), persistence)
 
     def to_z(self, latents: Latents) -> Tensor:
         """The z of a Performance [B, M, Z]: the means, through the bottleneck."""
@@ -224,15 +287,6 @@ class Autoencoder(nn.Module):
         if isinstance(self.bottleneck, Quantizer):
             return self.bottleneck.nominal_bits
         return bits_per_second(kl_nats(latents), self.config.z_rate_hz, rows)
-
-    def expectation_loss(self, heard: Heard) -> Tensor:
-        """How unlikely the other axes are by what `expected` makes of pitch and loudness; trains nothing else."""
-        if not self.n_unnamed:
-            return heard.f0_hz.new_zeros(())
-        with torch.no_grad():
-            told = self.encoder(heard).z_mean
-        mean, logvar = self.expected(heard, self.config.frames_per_z)
-        return 0.5 * (logvar + (told - mean).square() * (-logvar).exp()).mean()
 
     def room(self, index: Tensor | None = None) -> Room | None:
         """The rooms at index [B], or the first; None for a model without."""

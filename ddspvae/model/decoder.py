@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ddspvae.features.partials import HIGHEST_HZ
+from ddspvae.features.bands import band_centres, band_weights, breath_shares
 from ddspvae.model.axes import (
     BITE,
     BREATHINESS,
@@ -21,15 +21,12 @@ from ddspvae.model.axes import (
     find_onsets,
     tilt_and_hollow,
 )
-from ddspvae.model.stack import GatedStack, scale_curves
+from ddspvae.model.envelope import N_NODES, read_nodes
+from ddspvae.model.stack import FRAMES_PER_STEP, GatedStack, scale_curves
 from ddspvae.model.typical import Typical
-from ddspvae.synth.level import Hearing
-from ddspvae.synth.noise import band_centres
 
 MAX_KNOTS = 128
-FRAMES_PER_STEP = 4
 N_BALANCE = 32
-BREATH_FADE_HZ = 2000.0
 MOST_SHARE = 14.0  # nepers between the harmonics' power and the noise's, either way
 TAPS = 4  # frames whose curves a frame hears directly: one step's worth
 
@@ -61,7 +58,7 @@ class Memory:
 
     Args:
         pasts: of the stack, [V, left, C] each.
-        before, now: [V, 1, C + N + G], the stack's last two steps, and the named axes and the timbre code there.
+        before, now: [V, 1, C + E + N + G], the stack's last two steps, the envelopes, the named axes and the timbre code there.
         curves: [V, ONSET_FRAMES, 3], the scaled curves of the last frames.
         n_frames: [V], frames heard so far.
     """
@@ -87,6 +84,10 @@ class Decoder(nn.Module):
     takes the curves and z at its first frame, and is faded in over its four frames; what changes faster reaches the
     heads through the frames' own layer. A quarter of the steps is nearly a quarter of the work.
 
+    Beside what the heads say of each harmonic and each noise band there is an envelope over frequency, at every step: what
+    resonates stays where it is when the pitch moves. The axes without names are weights of such envelopes, and pass
+    through the stack as well.
+
     The axes with names do not pass through the network. They say how bright and hollow the distribution is heard, and how
     loud breath is beside the harmonics: so much above what is typical and what a small layer of the curves alone adds to
     that. So the other axes cannot move any of these, nor these each other. What the bands above hold is the recording's
@@ -100,6 +101,7 @@ class Decoder(nn.Module):
 
     knots: Tensor
     tilt: Tensor
+    octaves: Tensor
     noise_tilt: Tensor
     is_breath: Tensor
     noise_weights: Tensor
@@ -109,8 +111,12 @@ class Decoder(nn.Module):
         super().__init__()
         self.frames_per_z, self.n_timbre = frames_per_z, n_timbre
         self.n_named = min(n_z - n_timbre, len(NAMED_AXES))
-        self.n_beside = self.n_named + n_timbre  # axes that do not (only) pass through the stack
+        self.n_detail = n_z - n_timbre - self.n_named
+        self.n_envelope = N_NODES + n_noise_bands
+        self.n_beside = self.n_envelope + self.n_named + n_timbre  # what does not (only) pass through the stack
         self.stack = GatedStack(3 + n_z - self.n_named, n_channels, dilations)
+        self.envelope_head = nn.Linear(n_channels, self.n_envelope)
+        self.detail_head = nn.Linear(self.n_detail, self.n_envelope, bias=False) if self.n_detail else None
         self.frame_inlet = nn.Linear(3 * TAPS, n_channels)
         self.frame_layer = nn.Linear(n_channels, n_channels)
         knots = harmonic_knots(n_harmonics)
@@ -122,20 +128,22 @@ class Decoder(nn.Module):
         self.balance_head = nn.Linear(N_BALANCE if self.n_named else n_channels, 3)
         self.register_buffer("knots", knots, persistent=False)
         # start like a string: -6 dB an octave, mostly harmonic (sigmoid(3) = 95 %), heads nearly off
-        self.register_buffer("tilt", -torch.log(torch.arange(1, n_harmonics + 1).float()), persistent=False)
+        number = torch.arange(1, n_harmonics + 1).float()
+        self.register_buffer("tilt", -torch.log(number), persistent=False)
+        self.register_buffer("octaves", torch.log2(number), persistent=False)
         # and breath that falls 6 dB an octave from a twentieth of Nyquist: white noise would be unlearned first
         position = band_centres(n_noise_bands)
         self.register_buffer("noise_tilt", -torch.log(1 + 20 * position), persistent=False)
         # what a recording holds above is its own hiss: as loud as ever, whatever is played
-        above_hz = position * sample_rate / 2 - HIGHEST_HZ
-        self.register_buffer("is_breath", (-above_hz / BREATH_FADE_HZ).clamp(0, 1), persistent=False)
-        weights = Hearing.within(None, n_noise_bands, sample_rate).noise.sum(-1)[0]
-        self.register_buffer("noise_weights", weights, persistent=False)
-        for head in (self.harmonic_head, self.noise_head, self.balance_head):
+        self.register_buffer("is_breath", breath_shares(n_noise_bands, sample_rate), persistent=False)
+        self.register_buffer("noise_weights", band_weights(n_noise_bands, sample_rate).sum(-1), persistent=False)
+        for head in (self.harmonic_head, self.noise_head, self.balance_head, self.envelope_head):
             nn.init.normal_(head.weight, std=0.01)
             nn.init.zeros_(head.bias)
         with torch.no_grad():
-            self.balance_head.bias[0] = 3.0
+            self.stack.inlet.weight[:, 3 : 3 + self.n_detail] = 0  # at first they are envelopes and nothing else
+            if not self.n_named:
+                self.balance_head.bias[0] = 3.0
 
     def memory(self, n_voices: int) -> Memory:
         """Of voices that have heard nothing."""
@@ -171,7 +179,7 @@ class Decoder(nn.Module):
         """One step of the stack for R voices, curves [R, 1, 1] and z [R, 1, Z].
 
         Returns:
-            its output [R, 1, C + N + G], the curves as it hears them [R, 1, 3], and new pasts.
+            its output [R, 1, C + E + N + G], the curves as it hears them [R, 1, 3], and new pasts.
         """
         curves = scale_curves(f0_hz, periodicity, loudness_db)
         step, following = self._listen(curves, z, list(pasts))
@@ -188,31 +196,36 @@ class Decoder(nn.Module):
         named, others = z[..., : self.n_named], z[..., self.n_named :]
         steps, following = self.stack(torch.cat([curves, others], dim=-1), pasts)
         code = z[..., z.shape[-1] - self.n_timbre :]
-        return torch.cat([steps, named, code], dim=-1), following
+        envelope = self.envelope_head(steps)
+        if self.detail_head is not None:
+            envelope = envelope + self.detail_head(others[..., : self.n_detail])
+        return torch.cat([steps, envelope, named, code], dim=-1), following
 
     def _heads(self, f0_hz: Tensor, loudness_db: Tensor, hidden: Tensor, seen: Tensor, body: Tensor | None
                ) -> tuple[Tensor, Tensor, Tensor]:
-        """Steps [B, F, C + N + G] and the curves [B, ONSET_FRAMES + F, 3] to the shape of the spectrum."""
-        hidden, named, code = hidden.split([self.stack.n_channels, self.n_named, self.n_timbre], dim=-1)
+        """Steps [B, F, C + E + N + G] and the curves [B, ONSET_FRAMES + F, 3] to the shape of the spectrum."""
+        sizes = [self.stack.n_channels, N_NODES, self.n_envelope - N_NODES, self.n_named, self.n_timbre]
+        hidden, nodes, noise_envelope, named, code = hidden.split(sizes, dim=-1)
         taps = seen[:, ONSET_FRAMES + 1 - TAPS :].unfold(1, TAPS, 1).flatten(2)
         hidden = nn.functional.silu(self.frame_layer(hidden + self.frame_inlet(taps)))
         heights = self.harmonic_head(hidden)
         if self.knots.shape[0] < self.knots.shape[1]:
             heights = heights @ self.knots
-        heights = heights + self.tilt
-        noise_shape = torch.exp((self.noise_head(hidden) + self.noise_tilt).clamp(-12, 12))
+        heights = heights + self.tilt + read_nodes(nodes, f0_hz, self.octaves)
+        noise_shape = torch.exp((self.noise_head(hidden) + noise_envelope + self.noise_tilt).clamp(-12, 12))
         balance = self.balance_head(torch.tanh(self.balance_layer(taps)) if self.n_named else hidden)
         share = balance[..., :1]
         if self.n_named:
             axes = nn.functional.pad(named, (0, len(NAMED_AXES) - self.n_named)) * self.typical.deviation
-            wanted = (self.typical(f0_hz, loudness_db, code) + axes)[..., [BRIGHTNESS, HOLLOWNESS]] + balance[..., 1:]
-            heights = tilt_and_hollow(heights, f0_hz, wanted, body)
+            wanted = self.typical(f0_hz, loudness_db, code) + axes
+            heights = tilt_and_hollow(heights, f0_hz, wanted[..., [BRIGHTNESS, HOLLOWNESS]] + balance[..., 1:], body)
+            breath = torch.lerp(wanted[..., [BREATHINESS]], wanted[..., [BITE]], find_onsets(seen)) - share
+            # breath is as loud beside the harmonics as it is to be; the hiss comes on top, and stays when breath is added
             more_noise = torch.lerp(axes[..., [BREATHINESS]], axes[..., [BITE]], find_onsets(seen))
-            # the share is that of harmonics beside breath; the hiss comes on top, and stays when breath is added
             breath_power = noise_shape.square() @ (self.is_breath * self.noise_weights)
             noise_shape = noise_shape * torch.exp(more_noise / 2 * self.is_breath)
             noise_power = noise_shape.square() @ self.noise_weights
-            share = share - torch.log(noise_power / breath_power)[..., None]
+            share = -(breath + torch.log(noise_power / breath_power)[..., None])
         softplus = nn.functional.softplus  # a hard bound would never let go of what has reached it
         share = softplus(MOST_SHARE - softplus(MOST_SHARE - share) + MOST_SHARE) - MOST_SHARE
         return torch.softmax(heights, dim=-1), noise_shape, torch.sigmoid(share)

@@ -5,7 +5,7 @@ default width of 96 channels, with 4 axes, 48 kHz and 8 frames a row; time is th
 
     name         parameters  time  hears
     mel             270,000   1.0  0.16 s of log-mel frames
-    harmonics       260,000   1.1  0.16 s of the levels of the harmonics, and the noise
+    harmonics       290,000   1.1  0.16 s of what is left of the levels of the harmonics, and the noise
     waveform        390,000   2.3  0.18 s of audio
     transformer     170,000  0.25  1.3 s of log-mel frames a layer
 """
@@ -20,16 +20,13 @@ from torch.nn.functional import avg_pool1d, pad, scaled_dot_product_attention, s
 
 from ddspvae.checks import check_shape
 from ddspvae.features.loudness import window_size
-from ddspvae.features.partials import HIGHEST_HZ, N_PARTIALS
-from ddspvae.features.timbre import FLOOR_DB, N_MELS
+from ddspvae.features.timbre import N_MELS
 from ddspvae.model.heard import Heard
-from ddspvae.model.stack import GatedStack, mean_rows
+from ddspvae.model.stack import GatedStack, mean_rows, row_middle, rows_around
 from ddspvae.signals import Latents
-from ddspvae.units import amplitude_to_db, db_to_power, power_to_db
 
 LOGVAR_RANGE = (-8.0, 2.0)  # per axis; the lower end caps the variance's share at 3.5 nats a row
 DILATIONS = (1, 2, 4, 8)  # 31 frames: 0.16 s
-N_GRID, LOWEST_HZ = 48, 60.0  # points of the spectral envelope: six an octave
 SILENT_POWER = 1e-12  # mean square; quieter audio is not made louder
 BLOCK_FRAMES = 1024  # of audio at once
 CONTEXT = 32  # rows that a row of the Transformer attends to: 1.3 s at 25 rows per second, about a training crop
@@ -48,90 +45,64 @@ class Encoder(nn.Module):
 
     hears_audio = False  # whether Heard.audio is wanted
 
-    def __init__(self, n_channels: int, n_z: int, frames_per_z: int, hop_size: int, sample_rate: int) -> None:
+    def __init__(self, n_channels: int, n_z: int, frames_per_z: int, hop_size: int, sample_rate: int, n_left: int) -> None:
         super().__init__()
         self.frames_per_z, self.hop_size, self.sample_rate = frames_per_z, hop_size, sample_rate
+        self.principal = nn.Linear(n_left, n_z, bias=False)
         self.head = nn.Linear(n_channels, 2 * n_z)
+        nn.init.zeros_(self.principal.weight)
         with torch.no_grad():  # start nearly deterministic: a decoder that sees noise first learns to ignore z
+            self.head.weight.mul_(0.1)
             self.head.bias[n_z:] = -4.0
 
     @torch.no_grad()
     def permute(self, order: Tensor, sign: Tensor) -> None:
         """Axis i becomes what axis order_i was, times sign_i."""
+        self.principal.weight.copy_(self.principal.weight[order] * sign[:, None])
         both = torch.cat([order, order + len(order)])
         self.head.weight.copy_(self.head.weight[both])
         self.head.bias.copy_(self.head.bias[both])
         self.head.weight[: len(order)] *= sign[:, None]
         self.head.bias[: len(order)] *= sign
 
-    def rows(self, heard: Heard) -> Tensor:
+    def rows(self, heard: Heard, left: Tensor) -> Tensor:
         """Hidden rows [B, ceil(F / frames_per_z), n_channels]."""
         raise NotImplementedError
 
-    def forward(self, heard: Heard) -> Latents:
-        """What was heard in F frames to Latents [B, ceil(F / frames_per_z), n_z]."""
-        z_mean, z_logvar = self.head(self.rows(heard)).chunk(2, dim=-1)
+    def forward(self, heard: Heard, left: Tensor) -> Latents:
+        """What was heard in F frames to Latents [B, ceil(F / frames_per_z), n_z].
+
+        Args:
+            left: [B, F, n_left], envelopes of what is not explained yet. Their weighted sums, to begin with the principal
+                axes of the training set, are the means; the network adds to them.
+        """
+        z_mean, z_logvar = self.head(self.rows(heard, left)).chunk(2, dim=-1)
+        z_mean = z_mean + self.principal(rows_around(left, self.frames_per_z, row_middle(self.frames_per_z)))
         return Latents(z_mean=z_mean, z_logvar=z_logvar.clamp(*LOGVAR_RANGE))
 
 
 class MelEncoder(Encoder):
     """Convolutions over level-normalised log-mel frames."""
 
-    def __init__(self, n_channels: int, n_z: int, frames_per_z: int, hop_size: int, sample_rate: int) -> None:
-        super().__init__(n_channels, n_z, frames_per_z, hop_size, sample_rate)
+    def __init__(self, n_channels: int, n_z: int, frames_per_z: int, hop_size: int, sample_rate: int, n_left: int) -> None:
+        super().__init__(n_channels, n_z, frames_per_z, hop_size, sample_rate, n_left)
         self.stack = GatedStack(N_MELS, n_channels, DILATIONS)
 
-    def rows(self, heard: Heard) -> Tensor:
+    def rows(self, heard: Heard, left: Tensor) -> Tensor:
         """Hidden rows [B, ceil(F / frames_per_z), n_channels]."""
         return mean_rows(self.stack(heard.timbre)[0], self.frames_per_z)
 
 
 class HarmonicEncoder(Encoder):
-    """The default: the same convolutions over the spectral envelope, read where the harmonics are, and the noise's share.
+    """The default: the same convolutions over rows of what is left of the harmonics' envelope and the noise's."""
 
-    The envelope stands on a fixed grid of frequencies, so a note and its octave with one spectrum look alike.
-    """
+    def __init__(self, n_channels: int, n_z: int, frames_per_z: int, hop_size: int, sample_rate: int, n_left: int) -> None:
+        super().__init__(n_channels, n_z, frames_per_z, hop_size, sample_rate, n_left)
+        self.stack = GatedStack(n_left, n_channels, DILATIONS)
 
-    grid_hz: Tensor
-
-    def __init__(self, n_channels: int, n_z: int, frames_per_z: int, hop_size: int, sample_rate: int) -> None:
-        super().__init__(n_channels, n_z, frames_per_z, hop_size, sample_rate)
-        self.highest_hz = min(HIGHEST_HZ, 0.45 * sample_rate)
-        grid_hz = torch.logspace(math.log10(LOWEST_HZ), math.log10(self.highest_hz), N_GRID)
-        self.register_buffer("grid_hz", grid_hz, persistent=False)
-        self.stack = GatedStack(N_GRID + 1, n_channels, DILATIONS)
-
-    def rows(self, heard: Heard) -> Tensor:
+    def rows(self, heard: Heard, left: Tensor) -> Tensor:
         """Hidden rows [B, ceil(F / frames_per_z), n_channels]."""
-        envelope = spectral_envelope(heard.partials[..., :-1], heard.f0_hz, self.grid_hz, self.highest_hz)
-        noise = (heard.partials[..., -1:].clamp(-12, 6) + 3) / 9
-        return mean_rows(self.stack(torch.cat([envelope, noise], dim=-1))[0], self.frames_per_z)
-
-
-def spectral_envelope(shares: Tensor, f0_hz: Tensor, grid_hz: Tensor, highest_hz: float) -> Tensor:
-    """Levels of harmonics, as a curve over frequency whose own level is taken out.
-
-    Args:
-        shares: [B, F, N_PARTIALS], amplitudes of the harmonics of f0_hz up to highest_hz; any scale.
-        f0_hz: [B, F, 1], Hz.
-        grid_hz: [G], Hz, where to read.
-        highest_hz: harmonics above were not measured.
-    Returns:
-        [B, F, G], about -1 to 1; linear in dB between harmonics, level beyond the first and the last.
-    """
-    check_shape("spectral_envelope", "shares", shares.shape, None, None, N_PARTIALS)
-    n_heard = (0.98 * highest_hz / f0_hz).clamp(1, N_PARTIALS).long()
-    number = torch.arange(1, N_PARTIALS + 1, device=shares.device)
-    # odd and even harmonics must not comb: the teeth would tell the pitch, and hollowness has an axis of its own
-    before = torch.where(number > 1, number - 1, n_heard.clamp(max=2))
-    after = torch.where(number < n_heard, number + 1, (number - 1).clamp(min=1))
-    level_db = amplitude_to_db(shares, floor_db=FLOOR_DB)
-    smooth_db = (level_db.gather(-1, before - 1) + 2 * level_db + level_db.gather(-1, after - 1)) / 4
-    place = torch.minimum((grid_hz / f0_hz).clamp(min=1), n_heard)
-    left = place.long().clamp(max=N_PARTIALS - 1)
-    read_db = torch.lerp(smooth_db.gather(-1, left - 1), smooth_db.gather(-1, left), place - left)
-    relative_db = read_db - power_to_db(db_to_power(read_db).mean(-1, keepdim=True))
-    return relative_db.clamp(min=FLOOR_DB) / (-FLOOR_DB / 2) + 1
+        return self.stack(rows_around(left, self.frames_per_z, row_middle(self.frames_per_z)))[0]
 
 
 class WaveformEncoder(Encoder):
@@ -139,8 +110,8 @@ class WaveformEncoder(Encoder):
 
     hears_audio = True
 
-    def __init__(self, n_channels: int, n_z: int, frames_per_z: int, hop_size: int, sample_rate: int) -> None:
-        super().__init__(n_channels, n_z, frames_per_z, hop_size, sample_rate)
+    def __init__(self, n_channels: int, n_z: int, frames_per_z: int, hop_size: int, sample_rate: int, n_left: int) -> None:
+        super().__init__(n_channels, n_z, frames_per_z, hop_size, sample_rate, n_left)
         strides = factor_hop(hop_size)
         widths = [1, *(max(n_channels >> later, min(16, n_channels)) for later in reversed(range(len(strides))))]
         self.layers = nn.ModuleList(nn.Conv1d(n_in, n_out, 4 * stride, stride)
@@ -148,7 +119,7 @@ class WaveformEncoder(Encoder):
         self.reach = 1 + sum((4 * stride - 1) * math.prod(strides[:at]) for at, stride in enumerate(strides))
         self.stack = GatedStack(n_channels, n_channels, DILATIONS)
 
-    def rows(self, heard: Heard) -> Tensor:
+    def rows(self, heard: Heard, left: Tensor) -> Tensor:
         """Hidden rows [B, ceil(F / frames_per_z), n_channels].
 
         Raises:
@@ -205,13 +176,13 @@ def normalise_level(audio: Tensor, hop_size: int, sample_rate: int) -> Tensor:
 class TransformerEncoder(Encoder):
     """Two layers of attention over rows of embedded log-mel frames."""
 
-    def __init__(self, n_channels: int, n_z: int, frames_per_z: int, hop_size: int, sample_rate: int) -> None:
-        super().__init__(n_channels, n_z, frames_per_z, hop_size, sample_rate)
+    def __init__(self, n_channels: int, n_z: int, frames_per_z: int, hop_size: int, sample_rate: int, n_left: int) -> None:
+        super().__init__(n_channels, n_z, frames_per_z, hop_size, sample_rate, n_left)
         self.embed = nn.Sequential(nn.Linear(2 * N_MELS, n_channels), nn.SiLU(), nn.Linear(n_channels, n_channels))
         self.layers = nn.ModuleList(TransformerLayer(n_channels, math.gcd(4, n_channels)) for _ in range(2))
         self.norm = nn.LayerNorm(n_channels)
 
-    def rows(self, heard: Heard) -> Tensor:
+    def rows(self, heard: Heard, left: Tensor) -> Tensor:
         """Hidden rows [B, ceil(F / frames_per_z), n_channels]."""
         timbre = heard.timbre
         change = timbre - torch.cat([timbre[:, :1], timbre[:, :-1]], dim=1)

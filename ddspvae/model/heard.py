@@ -21,6 +21,7 @@ class Heard:
         timbre: [B, F, C], level-normalised log-mel frames.
         partials: [B, F, N_PARTIALS + 1], see features.partials.
         audio: [B, F * hop_size], full scale +-1; [B, 0] where it is not kept.
+        spectrum: [B, F, K + H], see features.spectrum; [B, F, 0] where it is not kept.
         code: [B, G], of who plays, for a model of many instruments; None hears it in the takes.
     """
 
@@ -30,6 +31,7 @@ class Heard:
     timbre: Tensor
     partials: Tensor
     audio: Tensor
+    spectrum: Tensor
     code: Tensor | None = None
 
     @classmethod
@@ -43,7 +45,7 @@ class Heard:
             features.f0_hz, features.periodicity, features.loudness_db))
         sound = np.zeros(0, dtype=np.float32) if audio is None else np.asarray(audio, dtype=np.float32)
         return cls(f0_hz, periodicity, loudness_db, tensor(features.timbre), tensor(features.partials), tensor(sound),
-                   None if code is None else code[None].to(device))
+                   tensor(features.spectrum), None if code is None else code[None].to(device))
 
     @property
     def curves(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -53,4 +55,5 @@ class Heard:
     def to(self, device: torch.device) -> Heard:
         """Move to a device."""
         return Heard(self.f0_hz.to(device), self.periodicity.to(device), self.loudness_db.to(device), self.timbre.to(device),
-                     self.partials.to(device), self.audio.to(device), None if self.code is None else self.code.to(device))
+                     self.partials.to(device), self.audio.to(device), self.spectrum.to(device),
+                     None if self.code is None else self.code.to(device))

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ddspvae.units import hz_to_pitch
 
 KERNEL = 3
+FRAMES_PER_STEP = 4  # of the decoder's stack
 SEMITONES_PER_UNIT, DB_PER_UNIT = 24.0, 20.0  # of scaled curves
 QUIETEST_DB = -90.0  # below, a network hears no difference: rests lie far outside what it was trained on
 
@@ -21,6 +22,31 @@ def scale_curves(f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor) -> Ten
 def mean_rows(frames: Tensor, frames_per_z: int) -> Tensor:
     """Frames [B, F, C] to rows [B, ceil(F / frames_per_z), C], each the mean of its frames."""
     return nn.functional.avg_pool1d(frames.transpose(1, 2), frames_per_z, ceil_mode=True).transpose(1, 2)
+
+
+def row_middle(frames_per_z: int) -> int:
+    """The frame of a row that its numbers describe: the decoder has arrived at them a step's fade after the row begins.
+
+    >>> row_middle(4), row_middle(8)
+    (3, 5)
+    """
+    fade = min(FRAMES_PER_STEP, frames_per_z)
+    return fade - 1 + (frames_per_z - fade) // 2
+
+
+def rows_around(frames: Tensor, frames_per_z: int, middle: int) -> Tensor:
+    """Frames [B, F, C] to rows [B, ceil(F / frames_per_z), C]: means under a Hann window of two rows' length.
+
+    Args:
+        middle: the frame of each row that its window is centred on: where the decoder arrives at the row's value.
+    """
+    n_rows = -(-frames.shape[1] // frames_per_z)
+    window = torch.hann_window(2 * frames_per_z, device=frames.device, dtype=frames.dtype)[1:]
+    before = frames_per_z - 1 - middle
+    after = (n_rows - 1) * frames_per_z + middle + frames_per_z - frames.shape[1]
+    columns = frames.transpose(1, 2)
+    padded = nn.functional.pad(columns, (max(before, 0), max(after, 0)), mode="replicate")[..., max(-before, 0) :]
+    return padded.unfold(-1, len(window), frames_per_z)[:, :, :n_rows].matmul(window / window.sum()).transpose(1, 2)
 
 
 class GatedLayer(nn.Module):

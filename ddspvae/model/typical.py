@@ -10,7 +10,7 @@ from ddspvae.features.f0 import VOICED
 from ddspvae.features.partials import read_attributes
 from ddspvae.model.axes import BRIGHTNESS, NAMED_AXES, find_onsets, from_rest
 from ddspvae.model.heard import Heard
-from ddspvae.model.stack import mean_rows, scale_curves
+from ddspvae.model.stack import row_middle, rows_around, scale_curves
 from ddspvae.units import hz_to_pitch
 
 LIMIT = 3.0  # standard deviations that are told apart
@@ -125,7 +125,9 @@ class Typical(nn.Module):
         """
         weights = self.reading_weights(heard)
         deviations = (_attributes(heard) - self(heard.f0_hz, heard.loudness_db, code)) / self.deviation
-        total, count = mean_rows(weights * deviations, frames_per_z), mean_rows(weights, frames_per_z)
+        middle = row_middle(frames_per_z)
+        total = rows_around(weights * deviations, frames_per_z, middle)
+        count = rows_around(weights, frames_per_z, middle)
         seen = (count > 0.2).float()
         return (total / count.clamp(min=1e-3) * seen).clamp(-limit, limit), seen
 

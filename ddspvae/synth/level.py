@@ -16,10 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ddspvae.features.bands import N_FREQUENCIES, band_weights
 from ddspvae.features.loudness import a_weighting
 from ddspvae.signals import Controls
 from ddspvae.synth.constrain import constrain_distribution, harmonic_numbers
-from ddspvae.synth.noise import band_shapes
 from ddspvae.synth.reverb import BAND_EDGES_HZ, N_ROOM_BANDS, Room, body_power
 from ddspvae.units import DB_FLOOR, db_to_power
 
@@ -107,10 +107,8 @@ def noise_band_power(noise_magnitudes: Tensor, hearing: Hearing) -> Tensor:
 @torch.inference_mode(False)
 def _noise_weights(n_bands: int, sample_rate: int) -> tuple[Tensor, Tensor]:
     """A-weighted width of each noise band at N frequencies [K, N], and in which of the room's bands each lies [N, J]."""
-    n_bins = 4096
-    frequency_hz = torch.linspace(0, sample_rate / 2, n_bins)
-    room_band = torch.bucketize(frequency_hz, torch.tensor(BAND_EDGES_HZ[1:-1]))
-    return (band_shapes(n_bands, n_bins) * a_weighting(frequency_hz) / n_bins,
+    room_band = torch.bucketize(torch.linspace(0, sample_rate / 2, N_FREQUENCIES), torch.tensor(BAND_EDGES_HZ[1:-1]))
+    return (band_weights(n_bands, sample_rate),
             torch.nn.functional.one_hot(room_band, N_ROOM_BANDS).float())
 
 

@@ -12,9 +12,9 @@ from scipy.fft import next_fast_len
 from torch import Tensor
 
 from ddspvae.checks import check_range
+from ddspvae.features.bands import band_shapes
 from ddspvae.synth.envelopes import crossfade, hold_last, sounding_segments
 
-CROWDING = 8.0  # a bow or a breath is shaped below 1 kHz as much as above
 CHUNK_SEGMENTS = 128  # for each thread: their spectra fit the cache of one core
 _HALF, _BYTE, _MULTIPLIER = np.uint32(16), np.int32(8), np.uint32(0x45D9F3B)
 
@@ -68,27 +68,6 @@ def white_noise(key: NDArray[np.uint32], start_sample: int, n_samples: int, devi
 @functools.lru_cache(maxsize=16)
 def _mixed_low_bits(number: int) -> np.uint32:
     return np.uint32(_mix(_low_bits(number))[0, 0])
-
-
-def band_centres(n_bands: int) -> Tensor:
-    """Where the bands peak, [n_bands], as shares of Nyquist: from 0 to 1, CROWDING times as dense at 0 as at 1."""
-    x = torch.linspace(0, 1, n_bands, dtype=torch.float64)
-    return ((CROWDING**x - 1) / (CROWDING - 1)).float()
-
-
-def band_shapes(n_bands: int, n_bins: int) -> Tensor:
-    """How band powers become bin powers: triangles from centre to centre, which sum to 1 at every bin.
-
-    Returns:
-        [n_bands, n_bins]; see band_centres.
-    """
-    centres, bins = band_centres(n_bands), torch.linspace(0, 1, n_bins)
-    right = torch.searchsorted(centres, bins).clamp(1, n_bands - 1)
-    weight = ((bins - centres[right - 1]) / (centres[right] - centres[right - 1])).clamp(0, 1)
-    shapes = torch.zeros(n_bands, n_bins)
-    shapes[right - 1, torch.arange(n_bins)] = 1 - weight
-    shapes[right, torch.arange(n_bins)] = weight
-    return shapes
 
 
 def fft_size(hop_size: int, n_bands: int) -> int:

@@ -114,6 +114,7 @@ class Crops:
                  ear: TimbreCode | None = None) -> None:
         self.takes, self.rooms, self.hop_size = list(takes), list(rooms), hop_size
         self.n_frames, self.n_lead = n_frames, n_lead
+        self._width = max(take.features.spectrum.shape[1] for take in takes)  # of spectra: low takes have more harmonics
         lengths = np.array([take.n_frames for take in takes], dtype=float)
         rate = takes[0].features.frame_rate_hz
         if lengths.sum() < n_frames:
@@ -163,6 +164,8 @@ class Crops:
 
         audio = take.audio[inside.start * self.hop_size : inside.stop * self.hop_size]
         audio = np.pad(audio, (around[0] * self.hop_size, around[1] * self.hop_size))
+        spectrum = frames(f.spectrum, 0.0)
+        spectrum = torch.nn.functional.pad(spectrum, (0, self._width - spectrum.shape[1]))
         return (frames(f.f0_hz)[:, None], frames(f.periodicity, 0.0)[:, None], frames(f.loudness_db, DB_FLOOR)[:, None],
-                frames(f.timbre, -1.0), frames(f.partials), torch.from_numpy(audio),
+                frames(f.timbre, -1.0), frames(f.partials), torch.from_numpy(audio), spectrum,
                 torch.tensor(self.rooms.index(take.room) if take.room in self.rooms else 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,7 +14,7 @@ import torch
 from ddspvae.features.statistics import measure
 from ddspvae.features.timbre import mel_centres_hz
 from ddspvae.instrument import load
-from ddspvae.model.autoencoder import Autoencoder, inverse_softplus
+from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.axes import axis_names
 from ddspvae.model.bottleneck import kl_nats, sounding_rows
 from ddspvae.model.heard import Heard
@@ -30,7 +31,8 @@ from ddspvae.training.run import Run
 from ddspvae.training.validation import excerpts, validate
 
 PRIOR_STEPS = 600
-BITS_A_ROW, BISECTIONS = (0.01, 2000.0), 30  # of an axis with a name, between which to look
+COARSENESS, SEARCH_ROUNDS = (-12.0, 12.0), 20  # log-variance of all axes, between which to look
+RATE_TOLERANCE = 1e-3
 
 
 @torch.no_grad()
@@ -59,11 +61,14 @@ def sort_axes(model: Autoencoder, takes: Sequence[Heard]) -> dict[str, str]:
     strongest = correlation.abs().argmax(1)
     sign = correlation.gather(1, strongest[:, None])[:, 0].sign()
     order = rate.argsort(descending=True)
-    model.gain.copy_(model.gain[order])
     model.encoder.permute(order, sign[order])
     model.expected.permute(order, sign[order])
-    inlet = model.decoder.stack.inlet.weight
-    inlet[:, 3:] = inlet[:, 3:][:, order] * sign[order]
+    model.persistence[n_named:] = model.persistence[n_named:][order]
+    decoder = model.decoder
+    assert decoder.detail_head is not None
+    for weight, first in ((decoder.stack.inlet.weight, 3), (decoder.detail_head.weight, 0)):
+        columns = slice(first, first + model.n_unnamed)
+        weight[:, columns] = weight[:, columns][:, order] * sign[order]
     centres_hz = mel_centres_hz(model.config.sample_rate)
     return {axis_names(model.config.n_z)[n_named + place]: f"+{centres_hz[int(strongest[axis])]:.0f} Hz"
             for place, axis in enumerate(order.tolist())}
@@ -75,18 +80,24 @@ def _standard(columns: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def hold_bitrate(model: Autoencoder, takes: Sequence[Heard], bitrate: float) -> None:
-    """Set what the axes with names may say so that z costs on the training takes what was asked for.
+    """Set how coarse z is so that it costs on the training takes what was asked for.
 
-    The controller steers noisy batches; here all rows are there, and the rate rises with that one number.
+    The controller steers noisy batches; here all rows are there, and the rate falls with that one number, nearly on a line.
     """
     if not model.n_named or model.bottleneck.discrete:
         return
-    low, high = BITS_A_ROW
-    for _ in range(BISECTIONS):
-        middle = (low + high) / 2
-        model.named_bits.fill_(inverse_softplus(middle))
-        is_less = training_rate(model, takes)["training_bits_per_second"] < bitrate
-        low, high = (middle, high) if is_less else (low, middle)
+    low, high = COARSENESS
+    tried = []
+    for _ in range(SEARCH_ROUNDS):
+        error = math.log(training_rate(model, takes)["training_bits_per_second"] / bitrate)
+        if abs(error) < RATE_TOLERANCE:
+            break
+        here = float(model.coarseness)
+        tried.append((here, error))
+        low, high = (here, high) if error > 0 else (low, here)
+        slope = -0.5 if len(tried) < 2 else (error - tried[-2][1]) / (here - tried[-2][0])
+        there = here - error / slope if slope < 0 else low - 1.0
+        model.coarseness.fill_(there if low < there < high else (low + high) / 2)
 
 
 @torch.no_grad()
@@ -96,7 +107,8 @@ def training_rate(model: Autoencoder, takes: Sequence[Heard]) -> dict[str, Any]:
         return {}
     latents = [model.encode(heard) for heard in takes]
     rows = [sounding_rows(heard.loudness_db[..., 0], model.config.frames_per_z) for heard in takes]
-    every = Latents(torch.cat([one.z_mean for one in latents], dim=1), torch.cat([one.z_logvar for one in latents], dim=1))
+    every = Latents(torch.cat([one.z_mean for one in latents], dim=1), torch.cat([one.z_logvar for one in latents], dim=1),
+                    persistence=torch.cat([_from_nothing(one.persistence) for one in latents], dim=1))
     counted = torch.cat(rows, dim=1)
     bits = model.bits_per_axis(every, counted).tolist()
     rate = {"training_bits_per_second": sum(bits), "training_bits_per_axis": bits}
@@ -104,6 +116,12 @@ def training_rate(model: Autoencoder, takes: Sequence[Heard]) -> dict[str, Any]:
         return rate
     usage = model.bottleneck.usage(model.bottleneck.encode(every.z_mean), counted)
     return {**rate, "codes": {name: value.tolist() for name, value in vars(usage).items()}}
+
+
+def _from_nothing(persistence: torch.Tensor | None) -> torch.Tensor:
+    """Of a take, whose first row follows none."""
+    assert persistence is not None
+    return torch.cat([torch.zeros_like(persistence[:, :1]), persistence[:, 1:]], dim=1)
 
 
 def fit_prior(model: Autoencoder, takes: Sequence[Heard], seed: int) -> None:

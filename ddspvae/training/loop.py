@@ -19,7 +19,6 @@ from ddspvae.presets import FILE_FORMAT
 from ddspvae.training.checkpoint import Checkpoint
 from ddspvae.training.dataset import Crops
 from ddspvae.training.finish import finish
-from ddspvae.training.losses import fft_sizes
 from ddspvae.training.many import give_codes, prepare_folders
 from ddspvae.training.monitor import Monitor
 from ddspvae.training.prepare import Prepared, prepare
@@ -118,13 +117,12 @@ def _loop(run: Run, prepared: Prepared, checkpoint: Checkpoint, settings: dict[s
     """Steps and validations until the budget is spent."""
     ear = copy.deepcopy(run.average.timbre).cpu() if prepared.model.n_timbre else None
     crops = Crops(prepared.training, prepared.model.rooms, CROP_FRAMES, WARMUP_FRAMES, prepared.model.hop_size, ear)
-    sizes = fft_sizes(prepared.model.sample_rate)
     probes = excerpts(prepared.validation, prepared.model.hop_size)
     row: dict[str, float] = {}
     last_validation, last_saved = run.progress, run.seconds
     with Monitor(checkpoint.folder / "tensorboard", prepared.model) as monitor:
         while run.progress < 1:
-            loss, bits = run.advance(crops, sizes)
+            loss, bits = run.advance(crops)
             if run.step % 10 == 0 and progress is not None:
                 progress({**row, "step": run.step, "loss": loss, "bits_per_second": run.rate.smooth_bits,
                           "progress": run.progress, "seconds": run.seconds})

@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,20 +16,17 @@ import torch
 from ddspvae.checks import InputError, check_choice, check_range
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.bottleneck import sounding_rows
-from ddspvae.synth.render import render
-from ddspvae.synth.reverb import impulse_response
-from ddspvae.training.dataset import Batch, Crops
-from ddspvae.training.losses import beat_span, spectral_loss
+from ddspvae.model.target import frame_weights, shape_error
+from ddspvae.training.dataset import Batch, Crops, Take
+from ddspvae.training.details import DETAIL_WEIGHTS, start_details
 from ddspvae.training.rate import CONTROLLERS, make_controller
 from ddspvae.training.validation import TrainingStopped
 
 WARMUP_FRAMES = 64  # of each crop, left out of the loss: the stack and the room have heard nothing yet
-TABLE_POINTS = 8  # per harmonic while training: 65 dB is more than a loss can see
-DRY_UNTIL = 0.15  # of the budget; a room learned beside an untrained instrument eats it
+DETAILS_FROM = 0.25  # of the budget: before, the curves and the named axes explain what they can
+EXPLAINED_SHARE = 0.5  # of the loss, for what they explain alone
 RATE_SETTLED = 0.5  # of the budget: the controller's ramp is over
-SCALES_PER_STEP = 3  # of the six, drawn anew each step
 GAIN_PACE = 10.0  # likewise, for one number that the bitrate is held by
-ROOM_PACE = 5.0  # of the learning rate: 14 bounded numbers on a logistic scale, with far to go
 
 
 @dataclass(frozen=True)
@@ -74,43 +72,41 @@ class TrainingConfig:
         return self.learning_rate * min(1.0, (progress + 0.002) / 0.02) * cosine
 
 
-def training_loss(model: Autoencoder, batch: Batch, sizes: tuple[int, ...], with_room: bool, noise_seed: int
-                  ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Play a batch back with z drawn from its posterior.
+def training_loss(model: Autoencoder, batch: Batch, with_details: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Say what is to be played with z drawn from its posterior, and compare that with what was measured in the recording.
 
     Returns:
-        spectral loss and what the bottleneck asks for, scalar; and the rate of each axis of z [Z] in bit/s.
+        loss, scalar: of the levels of harmonics and noise, of those that the axes without names had no part in, of what is
+        expected of these axes, and what the bottleneck asks for; and the rate of each axis of z [Z] in bit/s.
     """
     config, heard = model.config, batch.heard
     rows = sounding_rows(heard.loudness_db[..., 0], config.frames_per_z)
-    bottled = model.bottleneck(model.encode(heard), rows)
-    room = model.room(batch.room) if with_room else None
-    controls = model.decode(*heard.curves, bottled.z, room)
-    each, which = batch.room.unique(return_inverse=True)  # an impulse response is a second long
-    alone = None if room is None else model.room(each)
-    response = None if alone is None else impulse_response(alone, config.sample_rate)[which]
-    seeds = torch.arange(len(heard.audio), device=heard.audio.device) + noise_seed * len(heard.audio)
-    audio = render(controls, config.sample_rate, config.hop_size, response=response, seed=seeds,
-                   with_noise=config.with_noise, points_per_harmonic=TABLE_POINTS)
-    warm = WARMUP_FRAMES * config.hop_size
-    span = beat_span(heard.f0_hz[:, WARMUP_FRAMES:], config.sample_rate)
-    loss = spectral_loss(heard.audio[:, warm:], audio[:, warm:], sizes, span)
-    return loss + bottled.loss, bottled.bits
+    listened = model.listen(heard)
+    assert listened.explained is not None and listened.measured is not None
+    bottled = model.bottleneck(listened.latents, rows)
+    weight = frame_weights(heard.loudness_db[..., 0], float(model.decoder.typical.loud_db))
+    weight = torch.cat([torch.zeros_like(weight[:, :WARMUP_FRAMES]), weight[:, WARMUP_FRAMES:]], dim=1)
+    z = bottled.z
+    if model.n_unnamed and not with_details:
+        z = torch.cat([z[..., : model.n_named], torch.zeros_like(z[..., model.n_named : config.n_running]),
+                       z[..., config.n_running :]], dim=-1)
+    loss = shape_error(model.explain(heard, z), listened.measured, weight) + bottled.loss
+    if model.n_unnamed:
+        loss = loss + EXPLAINED_SHARE * shape_error(listened.explained, listened.measured, weight)
+    if listened.surprise is not None:
+        loss = loss + listened.surprise
+    return loss, bottled.bits
 
 
 class Run:
     """One training run: what changes from step to step, and how it is saved."""
 
-    n_scales = SCALES_PER_STEP
-
     def __init__(self, model: Autoencoder, config: TrainingConfig, device: torch.device) -> None:
         self.model = model.to(device)
         self.average = copy.deepcopy(self.model).eval()
-        rooms = [model.room_energy, model.room_decay]
-        others = [p for p in model.parameters() if p is not model.named_bits and all(p is not r for r in rooms)]
-        self.optimizer = torch.optim.Adam([
-            {"params": others, "pace": 1.0}, {"params": rooms, "pace": ROOM_PACE},
-            {"params": [model.named_bits], "pace": GAIN_PACE}])
+        quick = [model.named_bits, model.persistence]
+        others = [p for p in model.parameters() if all(p is not q for q in quick)]
+        self.optimizer = torch.optim.Adam([{"params": others, "pace": 1.0}, {"params": quick, "pace": GAIN_PACE}])
         self.rate = make_controller(config.controller, config.bitrate)
         self.is_charged = model.config.n_z > 0 and not model.bottleneck.discrete
         self.config, self.device = config, device
@@ -120,13 +116,14 @@ class Run:
         self.best = copy.deepcopy(self.average.state_dict())
         self.rows: list[dict[str, Any]] = []
         self.failure = ""
+        self.has_details = not model.n_unnamed
 
     @property
     def progress(self) -> float:
         """Share of the budget that is spent."""
         return self.config.progress(self.seconds, self.step)
 
-    def advance(self, crops: Crops, sizes: tuple[int, ...]) -> tuple[float, torch.Tensor]:
+    def advance(self, crops: Crops) -> tuple[float, torch.Tensor]:
         """One optimizer step; loss, and bit/s of each axis [Z]."""
         began = time.perf_counter()
         random = np.random.default_rng((self.config.seed, self.step))
@@ -135,15 +132,16 @@ class Run:
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.rate_at(progress) * group["pace"]
         batch = crops.draw(self.config.batch_size, random).to(self.device)
-        chosen = tuple(random.choice(sizes, size=min(self.n_scales, len(sizes)), replace=False).tolist())
         self.model.train()
-        loss, bits = self.loss(batch, chosen, progress >= DRY_UNTIL)
+        if not self.has_details and progress >= DETAILS_FROM and self.model.n_unnamed:
+            self.start_details(crops.takes)
+        loss, bits = self.loss(batch)
         if not torch.isfinite(loss):
             raise TrainingStopped(f"train: the loss is not finite at step {self.step}; the last checkpoint is kept. "
                                   "Try another --seed, or look for broken recordings in the doctor's report.")
         cost = self.rate.cost(bits, progress) if self.is_charged else loss.new_zeros(())
         self.optimizer.zero_grad()
-        (loss + cost + self.model.expectation_loss(batch.heard)).backward()
+        (loss + cost).backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 3.0)
         self.optimizer.step()
         self._average()
@@ -151,9 +149,19 @@ class Run:
         self.seconds += time.perf_counter() - began
         return float(loss.detach()), bits.detach()
 
-    def loss(self, batch: Batch, sizes: tuple[int, ...], with_room: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    def loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Of this step, as `training_loss`; an experiment may put its own in this place."""
-        return training_loss(self.model, batch, sizes, with_room, self.step)
+        return training_loss(self.model, batch, self.has_details)
+
+    def start_details(self, takes: Sequence[Take]) -> None:
+        """Let the axes without names begin as the principal axes of what is left unexplained."""
+        start_details(self.model, takes, self.config.bitrate, self.device)
+        names = [name for name, _ in self.model.named_parameters() if name in DETAIL_WEIGHTS]
+        ours, averaged = dict(self.model.named_parameters()), dict(self.average.named_parameters())
+        with torch.no_grad():
+            for name in names:
+                averaged[name].copy_(ours[name])
+        self.has_details = True
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -168,7 +176,7 @@ class Run:
         return {"rows": json.dumps(self.rows), "failure": self.failure,
                 "model": self.model.state_dict(), "average": self.average.state_dict(), "best": self.best,
                 "optimizer": self.optimizer.state_dict(), "rate": json.dumps(self.rate.state()), "step": self.step,
-                "seconds": self.seconds, "best_loss": self.best_loss}
+                "seconds": self.seconds, "best_loss": self.best_loss, "has_details": self.has_details}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
@@ -178,6 +186,7 @@ class Run:
         self.rate = make_controller(self.config.controller, self.config.bitrate, **json.loads(state["rate"]))
         self.step, self.seconds, self.best_loss = state["step"], state["seconds"], state["best_loss"]
         self.best, self.rows, self.failure = state["best"], json.loads(state["rows"]), state["failure"]
+        self.has_details = state["has_details"]
 
     def keep_if_best(self, loss: float) -> None:
         """Remember the averaged weights if they are the best so far, once the rate of z has come down."""

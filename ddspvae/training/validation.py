@@ -13,10 +13,10 @@ from ddspvae.features.extract import track_and_refine
 from ddspvae.features.f0 import VOICED
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.bottleneck import sounding_rows
+from ddspvae.model.target import frame_weights, shape_error
 from ddspvae.synth.render import render
 from ddspvae.synth.reverb import impulse_response
 from ddspvae.training.dataset import Take
-from ddspvae.training.losses import beat_span, fft_sizes, spectral_loss
 from ddspvae.units import hz_to_cents
 
 MAX_SECONDS = 24.0
@@ -34,12 +34,12 @@ class Validation:
     """One measurement.
 
     Args:
-        loss: the training loss with every scale, z at its mean.
+        loss: mean square of the levels' errors, 1 at 6 dB, with z drawn from its posterior.
         pitch_median_cents: of the output against the take's own f0, by the training tracker; None if none is heard.
         pitch_heard: share of sure frames where the output has a pitch.
         bits_per_second: rate of z.
         harmonic_share: mean A-weighted share of the harmonics in sure frames.
-        z_gain: how much the loss rises when z is the same everywhere (its mean over all takes), relative.
+        z_gain: how much the loss rises when z is 0, what is typical, relative.
     """
 
     loss: float
@@ -62,9 +62,9 @@ def excerpts(takes: Sequence[Take], hop_size: int) -> list[Take]:
 
 
 @torch.inference_mode()
-def reconstruct(model: Autoencoder, take: Take, rooms: Sequence[str], device: torch.device,
-                fixed_z: torch.Tensor | None = None) -> tuple[np.ndarray, float, float]:
-    """Resynthesize a take with z at its posterior's mean, or with one row [Z] everywhere.
+def reconstruct(model: Autoencoder, take: Take, rooms: Sequence[str], device: torch.device
+                ) -> tuple[np.ndarray, float, float]:
+    """Resynthesize a take with z at its posterior's mean.
 
     Returns:
         audio [T], bits per second, harmonic share in sure frames.
@@ -73,9 +73,6 @@ def reconstruct(model: Autoencoder, take: Take, rooms: Sequence[str], device: to
     heard = take.heard(device)
     latents = model.encode(heard)
     z = model.to_z(latents)
-    if fixed_z is not None:  # who plays stays as it is
-        n_running = config.n_running
-        z = torch.cat([fixed_z[:n_running].expand_as(z[..., :n_running]), z[..., n_running:]], dim=-1)
     index = torch.tensor([rooms.index(take.room) if take.room in rooms else 0], device=device)
     room = model.room(index)
     controls = model.decode(*heard.curves, z, room)
@@ -89,10 +86,22 @@ def reconstruct(model: Autoencoder, take: Take, rooms: Sequence[str], device: to
 
 
 @torch.inference_mode()
-def typical_z(model: Autoencoder, takes: Sequence[Take], device: torch.device) -> torch.Tensor:
-    """The mean of z over all takes, [Z]."""
-    rows = [model.to_z(model.encode(take.heard(device)))[0] for take in takes]
-    return torch.cat(rows).mean(0)
+def explained_loss(model: Autoencoder, take: Take, device: torch.device, typical: bool = False) -> float:
+    """How far the levels of harmonics and noise are from those measured, with z drawn from its posterior.
+
+    Args:
+        typical: z as is typical instead, 0.
+    """
+    heard = take.heard(device)
+    listened = model.listen(heard)
+    assert listened.measured is not None
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # the same draw at every validation
+        z = model.bottleneck(listened.latents).z
+    if typical:
+        z = torch.cat([torch.zeros_like(z[..., : model.config.n_running]), z[..., model.config.n_running :]], dim=-1)
+    weight = frame_weights(heard.loudness_db[..., 0], float(model.decoder.typical.loud_db))
+    return float(shape_error(model.explain(heard, z), listened.measured, weight))
 
 
 def validate(model: Autoencoder, takes: Sequence[Take], rooms: Sequence[str], tracker: str,
@@ -100,13 +109,11 @@ def validate(model: Autoencoder, takes: Sequence[Take], rooms: Sequence[str], tr
     """Measure a model on excerpts."""
     config = model.config
     losses, flat_losses, bits, shares, cents, heard = [], [], [], [], [], []
-    mean_z = typical_z(model, takes, device)
     for take in takes:
         audio, take_bits, share = reconstruct(model, take, rooms, device)
-        losses.append(_loss(take, audio, config.sample_rate))
+        losses.append(explained_loss(model, take, device))
         if config.n_z:
-            flat, _, _ = reconstruct(model, take, rooms, device, mean_z)
-            flat_losses.append(_loss(take, flat, config.sample_rate))
+            flat_losses.append(explained_loss(model, take, device, typical=True))
         bits.append(take_bits)
         shares.append(share)
         sure = take.features.periodicity >= VOICED
@@ -126,14 +133,6 @@ def validate(model: Autoencoder, takes: Sequence[Take], rooms: Sequence[str], tr
         harmonic_share=float(np.mean(shares)),
         z_gain=float(np.mean(flat_losses)) / max(loss, 1e-9) - 1 if flat_losses else 0.0,
     )
-
-
-def _loss(take: Take, estimate: np.ndarray, sample_rate: int) -> float:
-    """The training loss of a take and a sound [T], with every scale."""
-    reference, sound = (torch.from_numpy(np.array(audio))[None] for audio in (take.audio, estimate))
-    length = min(reference.shape[-1], sound.shape[-1])
-    span = beat_span(torch.from_numpy(np.array(take.features.f0_hz))[None], sample_rate)
-    return float(spectral_loss(reference[:, :length], sound[:, :length], fft_sizes(sample_rate), span))
 
 
 def check_health(v: Validation, progress: float, step: int, n_inferred: int, tail_energy: float) -> None:

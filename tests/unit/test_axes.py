@@ -15,7 +15,7 @@ from ddspvae.model.axes import NAMED_AXES, ONSET_FRAMES, axis_names, find_onsets
 from ddspvae.model.heard import Heard
 from ddspvae.model.stack import scale_curves
 from ddspvae.model.typical import Typical
-from ddspvae.synth.noise import band_centres
+from ddspvae.features.bands import band_centres
 from ddspvae.synth.render import render
 from ddspvae.synth.reverb import Room, impulse_response
 
