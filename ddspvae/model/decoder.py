@@ -222,8 +222,8 @@ class Decoder(nn.Module):
             breath = torch.lerp(wanted[..., [BREATHINESS]], wanted[..., [BITE]], find_onsets(seen)) - share
             # breath is as loud beside the harmonics as it is to be; the hiss comes on top, and stays when breath is added
             more_noise = torch.lerp(axes[..., [BREATHINESS]], axes[..., [BITE]], find_onsets(seen))
-            breath_power = noise_shape.square() @ (self.is_breath * self.noise_weights)
             noise_shape = noise_shape * torch.exp(more_noise / 2 * self.is_breath)
+            breath_power = noise_shape.square() @ (self.is_breath * self.noise_weights)
             noise_power = noise_shape.square() @ self.noise_weights
             share = -(breath + torch.log(noise_power / breath_power)[..., None])
         softplus = nn.functional.softplus  # a hard bound would never let go of what has reached it

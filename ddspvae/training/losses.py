@@ -7,8 +7,13 @@ import math
 import torch
 from torch import Tensor, nn
 
+from ddspvae.model.excitation import Excitation
+from ddspvae.model.heard import Heard
+from ddspvae.model.target import AT_ONCE_DB, DB_PER_NEPER, Shape, shape_error
+
 LOG_FLOOR = 1e-4  # relative to the mean magnitude: below -80 dB differences count less and less
 PERIODS = 2
+LINES_SHARE = 0.2  # of the loss, for harmonics and bands each alone: what is not heard today may be when an axis is turned
 
 
 def fft_sizes(sample_rate: int) -> tuple[int, ...]:
@@ -67,3 +72,26 @@ def _averaged(power: Tensor, hop_size: int, span: Tensor | None) -> Tensor:
     if max(n_frames) == 1:
         return power
     return torch.cat([nn.functional.avg_pool1d(row, n, stride=1).flatten() for row, n in zip(power, n_frames)])
+
+
+class HeardError:
+    """How far spectra are from a measured one, to the ear and line by line; 1 is 6 dB everywhere.
+
+    Args:
+        heard: takes.
+        measured: their spectra.
+        weight: [B, F], >= 0, of the frames.
+        sample_rate: Hz.
+    """
+
+    def __init__(self, heard: Heard, measured: Shape, weight: Tensor, sample_rate: int) -> None:
+        n_harmonics, n_noise_bands = measured.harmonics.shape[-1], measured.noise.shape[-1]
+        self._ear = Excitation(heard.f0_hz, measured.n_heard, n_harmonics, n_noise_bands, sample_rate)
+        self._measured, self._weight = measured, weight
+        self._excited, self._looked_at = self._ear(measured), weight[:, self._ear.frames, None]
+
+    def __call__(self, shape: Shape) -> Tensor:
+        """The error of a spectrum, scalar."""
+        away = (DB_PER_NEPER / AT_ONCE_DB * (self._ear(shape) - self._excited)).square()
+        ear = (away * self._looked_at).mean(-1).sum() / self._looked_at.sum().clamp(min=1e-6)
+        return (1 - LINES_SHARE) * ear + LINES_SHARE * shape_error(shape, self._measured, self._weight)

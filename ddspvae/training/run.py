@@ -16,7 +16,8 @@ import torch
 from ddspvae.checks import InputError, check_choice, check_range
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.bottleneck import sounding_rows
-from ddspvae.model.target import frame_weights, shape_error
+from ddspvae.model.target import frame_weights
+from ddspvae.training.losses import HeardError
 from ddspvae.training.dataset import Batch, Crops, Take
 from ddspvae.training.details import DETAIL_WEIGHTS, start_details
 from ddspvae.training.rate import CONTROLLERS, make_controller
@@ -90,9 +91,10 @@ def training_loss(model: Autoencoder, batch: Batch, with_details: bool) -> tuple
     if model.n_unnamed and not with_details:
         z = torch.cat([z[..., : model.n_named], torch.zeros_like(z[..., model.n_named : config.n_running]),
                        z[..., config.n_running :]], dim=-1)
-    loss = shape_error(model.explain(heard, z), listened.measured, weight) + bottled.loss
+    error = HeardError(heard, listened.measured, weight, config.sample_rate)
+    loss = error(model.explain(heard, z)) + bottled.loss
     if model.n_unnamed:
-        loss = loss + EXPLAINED_SHARE * shape_error(listened.explained, listened.measured, weight)
+        loss = loss + EXPLAINED_SHARE * error(listened.explained)
     if listened.surprise is not None:
         loss = loss + listened.surprise
     return loss, bottled.bits

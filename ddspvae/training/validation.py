@@ -13,10 +13,11 @@ from ddspvae.features.extract import track_and_refine
 from ddspvae.features.f0 import VOICED
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.bottleneck import sounding_rows
-from ddspvae.model.target import frame_weights, shape_error
+from ddspvae.model.target import frame_weights
 from ddspvae.synth.render import render
 from ddspvae.synth.reverb import impulse_response
 from ddspvae.training.dataset import Take
+from ddspvae.training.losses import HeardError
 from ddspvae.units import hz_to_cents
 
 MAX_SECONDS = 24.0
@@ -101,7 +102,7 @@ def explained_loss(model: Autoencoder, take: Take, device: torch.device, typical
     if typical:
         z = torch.cat([torch.zeros_like(z[..., : model.config.n_running]), z[..., model.config.n_running :]], dim=-1)
     weight = frame_weights(heard.loudness_db[..., 0], float(model.decoder.typical.loud_db))
-    return float(shape_error(model.explain(heard, z), listened.measured, weight))
+    return float(HeardError(heard, listened.measured, weight, model.config.sample_rate)(model.explain(heard, z)))
 
 
 def validate(model: Autoencoder, takes: Sequence[Take], rooms: Sequence[str], tracker: str,
