@@ -117,7 +117,7 @@ def judge_take(reference: ArrayLike, estimate: ArrayLike, sample_rate: int, *, w
     Raises:
         InputError: not [T], or not finite.
     """
-    if find_spec("zimtohrli") is None:
+    if not can_judge():
         return None
     scores, seconds = judge_stretches(reference, estimate, sample_rate)
     if not len(scores):
@@ -128,6 +128,11 @@ def judge_take(reference: ArrayLike, estimate: ArrayLike, sample_rate: int, *, w
         first = _prepare(np.asarray(reference)[:n_samples], np.asarray(estimate)[:n_samples], sample_rate)
         visqol = None if any(map(_is_silent, first)) else _ask_visqol(*first)
     return Judgement(float(np.average(scores, weights=seconds)), visqol)
+
+
+def can_judge() -> bool:
+    """Whether Zimtohrli is installed."""
+    return find_spec("zimtohrli") is not None
 
 
 def judges_left_out() -> str:
