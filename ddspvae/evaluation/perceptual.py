@@ -14,7 +14,10 @@ a threshold of hearing: in a softer recording it hears fewer faults, so scores o
 
 from __future__ import annotations
 
+import logging
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -178,7 +181,20 @@ def _ask_visqol(reference: Audio, estimate: Audio) -> float | None:
     api = VisqolApi()
     api.create(mode="audio")
     try:
-        score = api.measure_from_arrays(reference.astype(np.float64), estimate.astype(np.float64), JUDGES_RATE).moslqo
+        with _quiet("visqol"):
+            score = api.measure_from_arrays(reference.astype(np.float64), estimate.astype(np.float64), JUDGES_RATE).moslqo
     except ValueError:  # it aligns the two first, and too little may be left to compare
         return None
     return float(score) if math.isfinite(score) else None
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Leave out the warnings of a logger: of patches at the end that it drops."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
