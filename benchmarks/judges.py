@@ -3,8 +3,8 @@
     python benchmarks/judges.py RECORDING --other FILE ... --preset violin [--room garner] [--seconds 15]
 
 Each row is the recording, changed in one way, against the recording as it is. `--other` are recordings of other music, of
-which the same length is taken. The last rows are the preset's resynthesis of the recording. Beside the judges stands the
-spectral distance, at the levels that the judges hear.
+which the same length is taken. The last rows are the preset's resynthesis of the recording, and what its network played
+before it learned anything. Beside the judges stands the spectral distance, at the levels that the judges hear.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from ddspvae import load, read_audio
 from ddspvae.audio import Audio
 from ddspvae.evaluation.metrics import spectral_distance
 from ddspvae.evaluation.perceptual import judge
+from ddspvae.instrument import Instrument
+from ddspvae.model.autoencoder import Autoencoder
 
 DELAY_S = 0.02
 LOW_PASS_HZ = 2000.0
@@ -56,6 +58,9 @@ def played(audio: Audio, sample_rate: int, preset: str, room: str | None) -> Ite
     shuffled = np.random.default_rng(0).permutation(take.z)
     for words, z in (("z as heard", take.z), ("z at 0", typical), ("z shuffled in time", shuffled)):
         yield f"{preset}, {words}", instrument.resynthesize(replace(take, z=z))[: len(audio)]
+    torch.manual_seed(0)
+    newborn = Instrument(Autoencoder(instrument.config), instrument.card, f"{preset}, untrained", instrument.room)
+    yield f"{preset}, untrained", newborn.resynthesize(replace(take, z=typical, instrument=""))[: len(audio)]
 
 
 def row(name: str, reference: Audio, sound: Audio, sample_rate: int) -> str:
