@@ -199,6 +199,19 @@ def test_without_the_judges_the_rest_is_there(report, tmp_path, monkeypatch):
     assert "zimtohrli not installed" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
 
 
+def test_the_command_says_in_a_line_what_is_left_out(report, tmp_path, monkeypatch, capsys):
+    from ddspvae.cli import main
+
+    monkeypatch.setattr("ddspvae.instrument.load", lambda preset, room: Organ())
+    monkeypatch.setitem(sys.modules, "visqol", None)
+    main(["evaluate", "organ", str(report.folder / "two.wav"), "--out", str(tmp_path / "out"), "--max-seconds", "1",
+          "--tracker", "autocorrelation"])
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "evaluate: visqol-python not installed, what ViSQOL says is left out; pip install 'ddspvae[evaluation]'.")
+    judges = json.loads((tmp_path / "out" / "metrics.json").read_text())["total"]["judges"]
+    assert judges["resynthesis"]["visqol"] is None and judges["resynthesis"]["zimtohrli"] > 1
+
+
 def test_another_sound_that_is_judged_is_another_column(tmp_path):
     audio, _ = soundfile.read(take(tmp_path / "one.wav"), dtype="float32")
     recording = try_recording(Organ(), "one.wav", audio, "autocorrelation", lambda words: None)
