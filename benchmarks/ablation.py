@@ -14,6 +14,7 @@ in the same time.
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ import variants
 from ddspvae import load, read_audio, train
 from ddspvae.checks import check_choice
 from ddspvae.evaluation.metrics import loudness_error, pitch_error, spectral_distance
+from ddspvae.evaluation.perceptual import judge_take
 from ddspvae.model.autoencoder import ModelConfig
 from ddspvae.model.bottleneck import active_axes
 from ddspvae.training.run import TrainingConfig
@@ -35,23 +37,24 @@ VARIANTS: dict[str, dict[str, Any]] = {
     **{f"6-axes-{encoder}": {"n_z": 6, "encoder": encoder} for encoder in ("mel", "harmonics", "waveform", "transformer")},
 }
 HEADINGS = ("", "spectral distance", "pitch, median cents", "heard", "loudness error, dB", "bit/s", "entropy, bit/s",
-            "axes or codes in use", "parameters of the encoder", "s a step")
+            "axes or codes in use", "Zimtohrli", "ViSQOL", "parameters of the encoder", "s a step")
 SOUND_HEADINGS = ("", "spectral distance", "against plain, 95 %", "on validation takes", "Fréchet, texture",
-                  "Fréchet, crepe", "pitch, median cents", "heard", "loudness error, dB", "harmonics, dB", "parameters",
-                  "CPU s a step", "steps")
+                  "Fréchet, crepe", "pitch, median cents", "heard", "loudness error, dB", "harmonics, dB", "Zimtohrli",
+                  "ViSQOL", "parameters", "CPU s a step", "steps")
 
 
 def measure(path: Path, held_out: list[Path], room: str | None, seconds: float) -> list[str]:
     """The cells of a row."""
     instrument = load(path, room)
     rate = instrument.config.sample_rate
-    rows = []
+    rows, said = [], []
     for take in held_out:
         audio = read_audio(take, rate)[0][: round(seconds * rate)]
         sound = instrument.resynthesize(instrument.analyze(audio, rate))
         pitch = pitch_error(audio, sound, rate, "crepe")
         rows.append((spectral_distance(audio, sound, rate), pitch.median_cents, pitch.heard,
                      loudness_error(audio, sound, rate).mean_abs_db))
+        said.append(judge_take(audio, sound, rate))
     distance, cents, heard, db = np.mean(rows, axis=0)
     metrics, training = instrument.card["metrics"], instrument.card["training"]
     codes = metrics.get("codes")
@@ -63,7 +66,13 @@ def measure(path: Path, held_out: list[Path], room: str | None, seconds: float) 
     encoder = getattr(instrument.model, "encoder", None)
     n_parameters = sum(p.numel() for p in encoder.parameters()) if encoder is not None else 0
     return [f"{distance:.2f}", f"{cents:.1f}", f"{heard:.1%}", f"{db:.2f}", f"{bits.sum():.0f}", entropy, in_use,
-            f"{n_parameters}", f"{60 * training['minutes_done'] / training['steps_done']:.2f}"]
+            *score_cells(*variants.mean_scores(said)), f"{n_parameters}",
+            f"{60 * training['minutes_done'] / training['steps_done']:.2f}"]
+
+
+def score_cells(*scores: float) -> list[str]:
+    """Mean opinion scores, empty where there is none."""
+    return ["" if math.isnan(score) else f"{score:.2f}" for score in scores]
 
 
 def print_table(headings: tuple[str, ...]) -> None:
@@ -94,7 +103,8 @@ def table_of_sound(args: argparse.Namespace) -> None:
         against = f"{gain:+.1%} ({low:+.1%} to {high:+.1%})" if name != variants.PLAIN else ""
         cells = (f"{np.mean(row.distances):.3f}", against, f"{row.validation_distance:.3f}", f"{row.frechet['texture']:.1f}",
                  f"{row.frechet['crepe']:.2f}", f"{row.cents:.1f}", f"{row.heard:.1%}", f"{row.loudness_db:.2f}",
-                 f"{row.harmonics_db:.1f}", f"{row.parameters:,}", f"{row.seconds_a_step:.2f}", f"{row.steps}")
+                 f"{row.harmonics_db:.1f}", *score_cells(row.zimtohrli, row.visqol),
+                 f"{row.parameters:,}", f"{row.seconds_a_step:.2f}", f"{row.steps}")
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 

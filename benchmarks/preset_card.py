@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ddspvae.audio import read_audio
+from ddspvae.evaluation.judges_page import judge_table
+from ddspvae.evaluation.perceptual import STRETCH_S
 from ddspvae.evaluation.plots import plot_comparison, plot_training_curve
 from ddspvae.evaluation.report import evaluate
 from ddspvae.instrument import load
@@ -43,6 +45,23 @@ what they read when z is exchanged between stretches, the ceiling what they read
 | | probe | R^2 | floor | ceiling |
 |---|---|---|---|---|
 {rows}"""
+
+
+def judges_text(judges: dict[str, dict[str, float | None]]) -> str:
+    """How alike what is played is to the recording, a column for each sound that the report judged; "" where none was."""
+    if not judges:
+        return ""
+    headings, rows = judge_table(judges)
+    lines = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+    return f"""
+How alike what is played and the recording are, as two [judges of hearing](../docs/judges.md) say that are no listeners
+(mean opinion scores; Zimtohrli of all of it, ViSQOL of the first {STRETCH_S:g} s). At z = 0 pitch and loudness are those of
+the recording, and the timbre is what is typical there:
+
+| {' | '.join(headings)} |
+|{'---|' * len(headings)}
+{lines}
+"""
 
 
 def training_text(card: dict[str, Any], command: str) -> str:
@@ -134,7 +153,7 @@ Pitch by {metrics['measured_with']}, which was not used in training; the floor i
 | | resynthesis | floor |
 |---|---|---|
 {chr(10).join(f'| {a} | {b} | {c} |' for a, b, c in rows)}
-{trackers_text(args.report)}
+{trackers_text(args.report)}{judges_text(total.get('judges', {}))}
 | edit | pitch error, median cents | 95th percentile | mean change of loudness, dB |
 |---|---|---|---|
 {edits}

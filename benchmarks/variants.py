@@ -18,6 +18,7 @@ from variants_training import AdversarialRun, VariantRun, altered_copies, at_eve
 from ddspvae.audio import read_audio
 from ddspvae.evaluation.frechet import EMBEDDINGS, embed, frechet_distance
 from ddspvae.evaluation.metrics import harmonic_error, loudness_error, pitch_error, spectral_distance
+from ddspvae.evaluation.perceptual import Judgement, judge_take, judges_left_out
 from ddspvae.features.extract import extract
 from ddspvae.features.f0 import VOICED
 from ddspvae.model.autoencoder import ModelConfig
@@ -115,6 +116,7 @@ class Outcome:
         cents, heard: median pitch error, and share of the sure frames with a pitch.
         loudness_db: mean absolute error.
         harmonics_db: of `harmonic_error`.
+        zimtohrli, visqol: mean opinion scores, NaN where not installed.
         frechet: by embedding, between all that was held out and its resynthesis.
         parameters: of the whole model.
         seconds_a_step: of the processor, one thread; steps: of the training.
@@ -128,6 +130,8 @@ class Outcome:
     heard: float
     loudness_db: float
     harmonics_db: float
+    zimtohrli: float
+    visqol: float
     frechet: dict[str, float]
     parameters: int
     seconds_a_step: float
@@ -205,7 +209,8 @@ def run_row(name: str, material: Material, config: TrainingConfig, folder: Path,
     """Train and measure a row; one that is finished in the folder is taken as it is."""
     path = folder / f"{name.replace(' ', '-').replace('/', '-').replace(',', '').replace(':', '')}.json"
     asked = {"format": FILE_FORMAT, "steps": config.steps, "minutes": config.minutes, "seed": config.seed,
-             "tracker": tracker, "seconds": material.seconds, "held_out": [take.name for take in material.held_out]}
+             "tracker": tracker, "seconds": material.seconds, "held_out": [take.name for take in material.held_out],
+             "judged": not judges_left_out()}
     if path.is_file():
         kept = json.loads(path.read_text())
         if kept.pop("asked") == asked:
@@ -223,6 +228,7 @@ def _train_and_measure(name: str, material: Material, config: TrainingConfig, tr
     rate = prepared.model.sample_rate
     takes = _held_out_takes(material, rate, prepared.model.hop_size, VARIANTS[name].is_refined)
     sounds = [resynthesize(model, take) for take in takes]
+    zimtohrli, visqol = mean_scores([judge_take(take.audio, sound, rate) for take, sound in zip(takes, sounds)])
     pitches = [pitch_error(take.audio, sound, rate, tracker) for take, sound in zip(takes, sounds)]
     tenth = max(1, len(losses) // 10)
     return Outcome(
@@ -237,11 +243,20 @@ def _train_and_measure(name: str, material: Material, config: TrainingConfig, tr
         harmonics_db=float(np.nanmean([harmonic_error(
             take.audio, sound, rate, prepared.model.hop_size, take.features.f0_hz, take.features.periodicity >= VOICED)
             for take, sound in zip(takes, sounds)])),
+        zimtohrli=zimtohrli, visqol=visqol,
         frechet={kind: frechet_distance(_recorded_rows(material, kind, rate), embed(sounds, rate, kind))
                  for kind in EMBEDDINGS},
         parameters=sum(p.numel() for p in model.parameters()),
         seconds_a_step=seconds_a_step, steps=len(losses),
         first_loss=float(np.mean(losses[:tenth])), last_loss=float(np.mean(losses[-tenth:])))
+
+
+def mean_scores(said: Sequence[Judgement | None]) -> tuple[float, float]:
+    """Zimtohrli and ViSQOL over those that have a score, NaN where none has."""
+    known = [one for one in said if one is not None]
+    columns = [one.zimtohrli for one in known], [one.visqol for one in known if one.visqol is not None]
+    zimtohrli, visqol = (float(np.mean(scores)) if scores else float("nan") for scores in columns)
+    return zimtohrli, visqol
 
 
 def _by_stretches(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> list[float]:

@@ -188,6 +188,8 @@ def evaluate(args: Namespace) -> None:
     paths = find_recordings([Path(path) for path in args.recordings])
     metrics = run(load(args.preset, args.room), paths, Path(args.out), tracker=args.tracker, max_seconds=args.max_seconds,
                   progress=lambda sentence: print(sentence, file=sys.stderr) if sys.stderr.isatty() else None)
+    if metrics["judges_left_out"]:
+        print(f"evaluate: {metrics['judges_left_out']}", file=sys.stderr)
     say(args, metrics, f"{args.out}/index.html and {args.out}/metrics.json written.")
 
 

@@ -21,6 +21,7 @@ from ddspvae.evaluation.metrics import (
     spectral_distance,
     track_pitch,
 )
+from ddspvae.evaluation.perceptual import can_judge, judge_stretches
 from ddspvae.features.extract import extract
 from ddspvae.features.timbre import mel_power
 from ddspvae.instrument import Instrument, load
@@ -36,6 +37,7 @@ N_RESAMPLED = 2000
 CENTS_STEP, LOUDNESS_STEP_DB, PERIODICITY_STEP = 5.0, 1.0, 0.1
 MEL_SPAN_DB = 80.0  # below the loudest band of the original; quieter bands are recording noise
 FRAMES_PER_S = 100
+JUDGED_S = 5.0  # a stretch, of which Zimtohrli's interval is drawn
 TRACKED_S = 30.0  # of each take, for the pitch error: a median needs no more, and trackers are slow
 SILENT_PEAK = 1e-5
 
@@ -185,19 +187,23 @@ class Yardstick:
         rate = instrument.config.sample_rate
         heard = round(TRACKED_S * rate)
         self.tracks = self.tracks or [track_pitch(take.audio[:heard], rate, self.tracker) for take in self.held_out]
-        blocks, pairs, tracks = [], [], []
+        blocks, pairs, tracks, judged = [], [], [], [np.zeros((0, 2))]
         for index, take in enumerate(self.held_out):
             latents, priced = price_blocks(instrument, take)
             blocks.append(priced)
             drawn = sample(latents, torch.Generator().manual_seed(index))
             sounds = [play(instrument, take, latents.to_z(numbers)) for numbers in (drawn, None)]
             tracks.append(track_pitch(sounds[0][:heard], rate, self.tracker))
+            if can_judge():
+                scores, seconds = judge_stretches(take.audio, sounds[0], rate, JUDGED_S)
+                judged.append(np.stack([scores * seconds, seconds], axis=1))
             pairs.append([loudness_error(take.audio, sounds[0], rate).mean_abs_db,
                           *(measure(take.audio, sound, rate) for sound in sounds
                             for measure in (spectral_distance, log_mel_distance))])
         loudness_db, spectral, mel_db, mean_spectral, mean_mel_db = np.average(pairs, axis=0, weights=self.seconds).tolist()
         z_rate_hz = instrument.config.z_rate_hz
         bits, low, high = rate_interval(np.concatenate(blocks), z_rate_hz)
+        score, worst, best = rate_interval(np.concatenate(judged), 1.0)  # the same draw: of sums, one by the other
         trained_bits, trained_rows = sum(price_blocks(instrument, take)[1].sum(0) for take in self.training)
         f0, loudness, periodicity = self.side
         return replace(
@@ -205,6 +211,7 @@ class Yardstick:
             training_bits_per_second=float(trained_bits / max(trained_rows, 1) * z_rate_hz),
             spectral_distance=spectral, log_mel_db=mel_db, loudness_db=loudness_db,
             pitch_median_cents=compare_tracks(join(self.tracks), join(tracks)).median_cents,
+            zimtohrli=score, zimtohrli_low=worst, zimtohrli_high=best,
             mean_z_spectral_distance=mean_spectral, mean_z_log_mel_db=mean_mel_db,
             f0_bits_per_second=f0, loudness_bits_per_second=loudness, periodicity_bits_per_second=periodicity,
             held_out_s=sum(self.seconds))

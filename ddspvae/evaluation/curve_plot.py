@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-ROWS = (("spectral_distance", "spectral distance"), ("log_mel_db", "log-mel\ndistance, dB"))
+ROWS = (("spectral_distance", "spectral distance"), ("log_mel_db", "log-mel\ndistance, dB"),
+        ("zimtohrli", "Zimtohrli, MOS\n(up is better)"))
 LOWEST_BITS = 1.0  # a rate of nothing has no place on a logarithmic axis
 SVG_STYLE: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "ddspvae", "font.family": "sans-serif"}
 
@@ -26,8 +27,9 @@ def plot_curve(points: Sequence[Point], codecs: Sequence[Codec], target: str | P
                background: str | None = "white") -> None:
     """Draw distortion against bit/s, and how much of the gap between no z and a free z each rate closes.
 
-    Lines go through the means of the seeds, bars from the lowest to the highest, small dots are single seeds. The
-    dotted line counts the curves of pitch, loudness and periodicity as well: it is the one to compare codecs with.
+    Lines go through the means of the seeds, bars from the lowest to the highest (of Zimtohrli: from the lowest end of the
+    seeds' intervals to the highest), small dots are single seeds. What was not measured has no panel. The dotted line
+    counts the curves of pitch, loudness and periodicity as well: it is the one to compare codecs with.
 
     Args:
         points: measured, of at least one rate above 0.
@@ -46,11 +48,12 @@ def plot_curve(points: Sequence[Point], codecs: Sequence[Codec], target: str | P
     import matplotlib
 
     with matplotlib.rc_context(SVG_STYLE):
-        figure, panels = _figure(8.5, 8, [3, 3, 2], background)
+        measured = [(name, label) for name, label in ROWS if not np.isnan(_column(rows, name)).all()]
+        figure, panels = _figure(8.5, 2 + 2.8 * len(measured), [*(3.0 for _ in measured), 2.0], background)
         if title:
             figure.suptitle(title, color=GREY, fontsize=13, fontweight="bold", x=0.01, ha="left")
         side = sum(rows[0][name] for name in SIDE)
-        for panel, (measure, label) in zip(panels, ROWS):
+        for panel, (measure, label) in zip(panels, measured):
             _distortion(panel, points, rows, none, side, measure)
             _codecs(panel, codecs, measure)
             panel.set_ylabel(label)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 NONE, FREE = "none", "free"
-DISTORTIONS = ("spectral_distance", "log_mel_db", "pitch_median_cents", "loudness_db")
+DISTORTIONS = ("spectral_distance", "log_mel_db", "pitch_median_cents", "loudness_db", "zimtohrli")
 SIDE = ("f0_bits_per_second", "loudness_bits_per_second", "periodicity_bits_per_second")
 NAN = math.nan
 
@@ -33,6 +33,8 @@ class Point:
         training_bits_per_second: of z on the training takes.
         spectral_distance, log_mel_db, pitch_median_cents, loudness_db: between held-out takes and what comes back of
             them with z drawn from its posterior, which is what the bits pay for; pitch over 30 s of each take.
+        zimtohrli, zimtohrli_low, zimtohrli_high: of the same sounds, mean opinion score, 1 to 5, larger is better, with its
+            95 % interval over stretches of 5 s; NaN without the package.
         mean_z_spectral_distance, mean_z_log_mel_db: the same with z at its posterior's mean.
         f0_bits_per_second, loudness_bits_per_second, periodicity_bits_per_second: of the curves beside z, the same
             for every point.
@@ -53,6 +55,9 @@ class Point:
     log_mel_db: float = NAN
     pitch_median_cents: float = NAN
     loudness_db: float = NAN
+    zimtohrli: float = NAN
+    zimtohrli_low: float = NAN
+    zimtohrli_high: float = NAN
     mean_z_spectral_distance: float = NAN
     mean_z_log_mel_db: float = NAN
     f0_bits_per_second: float = NAN
@@ -69,6 +74,7 @@ class Point:
 
 
 NUMBERS = tuple(field.name for field in fields(Point) if field.name not in ("point", "seed", "note"))
+LATER = ("zimtohrli", "zimtohrli_low", "zimtohrli_high")  # files of before do not have them
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,7 @@ class Codec:
     log_mel_db: float = NAN
     pitch_median_cents: float = NAN
     loudness_db: float = NAN
+    zimtohrli: float = NAN
 
 
 def write_points(path: Path, points: Iterable[Point]) -> None:
@@ -103,8 +110,8 @@ def read_points(path: Path) -> list[Point]:
     Raises:
         InputError: not readable, or not such a file.
     """
-    points = []
-    for line, row in _read_table(path, ["point", "seed", *NUMBERS], "delete it to measure anew"):
+    points, columns = [], ["point", "seed", *(name for name in NUMBERS if name not in LATER)]
+    for line, row in _read_table(path, columns, "delete it to measure anew"):
         if not row["seed"].isdigit():
             raise fail("curve", f"seed in {path} line {line}", "be a whole number", f"'{row['seed']}'")
         numbers = {name: _number(path, line, row, name) for name in NUMBERS}
@@ -117,7 +124,7 @@ def read_codecs(path: str | Path) -> list[Codec]:
 
     Args:
         path: a CSV with the columns name and bits_per_second, and as many of spectral_distance, log_mel_db,
-            pitch_median_cents and loudness_db as are known; empty cells and further columns are allowed.
+            pitch_median_cents, loudness_db and zimtohrli as are known; empty cells and further columns are allowed.
     Raises:
         InputError: not readable, a column or a name is missing, or a cell is no number.
     """
@@ -165,7 +172,7 @@ def average(points: Sequence[Point]) -> list[dict[str, Any]]:
     """The mean over seeds of every number of each point, in order of rate: none first, free last.
 
     Returns:
-        dictionaries with the fields of Point but seed and note, the interval of the rate over all seeds, n_seeds,
+        dictionaries with the fields of Point but seed and note, the intervals of rate and zimtohrli over all seeds, n_seeds,
         closed and log_mel_closed (shares of the gap between no z and free), and, of spectral_distance, log_mel_db and
         both shares, the lowest and the highest over seeds: `<name>_low`, `<name>_high`.
     """
@@ -179,7 +186,8 @@ def average(points: Sequence[Point]) -> list[dict[str, Any]]:
         values["log_mel_closed"] = [closed_share(points, point, "log_mel_db") for point in mine]
         row: dict[str, Any] = {"point": name, "n_seeds": sum(not point.note for point in mine),
                                **{key: _over(fmean, numbers) for key, numbers in values.items()}}
-        row["bits_low"], row["bits_high"] = _over(min, values["bits_low"]), _over(max, values["bits_high"])
+        for key in ("bits", "zimtohrli"):
+            row[f"{key}_low"], row[f"{key}_high"] = _over(min, values[f"{key}_low"]), _over(max, values[f"{key}_high"])
         for key in ("spectral_distance", "log_mel_db", "closed", "log_mel_closed"):
             row[f"{key}_low"], row[f"{key}_high"] = _over(min, values[key]), _over(max, values[key])
         rows.append(row)
@@ -201,14 +209,15 @@ def print_points(points: Sequence[Point], codecs: Sequence[Codec], console: Cons
     held_out_s = _over(max, [row["held_out_s"] for row in rows])
     table = Table(box=None, title_justify="left", title=f"{n_seeds} {'seed' if n_seeds == 1 else 'seeds'}, "
                   f"{_cell(held_out_s, '.0f')} s held out, z drawn from its posterior")
-    for name in ("bit/s asked", "training", "held out", "95 %", "spectral", "log-mel dB", "cents", "dB", "gap closed"):
+    for name in ("bit/s asked", "training", "held out", "95 %", "spectral", "log-mel dB", "cents", "dB", "Zimtohrli", "95 %",
+                 "gap closed"):
         table.add_column(name, justify="right")
     for row in rows:
-        interval = "-" if is_missing(row["bits_low"]) else f"{row['bits_low']:.0f} to {row['bits_high']:.0f}"
         table.add_row("no z" if row["point"] == NONE else row["point"], _cell(row["training_bits_per_second"], ".0f"),
-                      _cell(row["bits_per_second"], ".0f"), interval, *_distortions(row), _cell(row["closed"], ".0%"))
+                      _cell(row["bits_per_second"], ".0f"), _interval(row, "bits", ".0f"), *_distortions(row),
+                      _interval(row, "zimtohrli", ".2f"), _cell(row["closed"], ".0%"))
     for codec in codecs:
-        table.add_row(escape(codec.name), "", _cell(codec.bits_per_second, ".0f"), "", *_distortions(vars(codec)), "")
+        table.add_row(escape(codec.name), "", _cell(codec.bits_per_second, ".0f"), "", *_distortions(vars(codec)), "", "")
     console.print(table)
     side = [_cell(_over(max, [row[name] for row in rows]), ".0f") for name in SIDE]
     console.print(f"beside z: pitch {side[0]}, loudness {side[1]}, periodicity {side[2]} bit/s.", highlight=False)
@@ -223,7 +232,12 @@ def is_missing(value: Any) -> bool:
 
 
 def _distortions(row: Mapping[str, Any]) -> list[str]:
-    return [_cell(row[name], form) for name, form in zip(DISTORTIONS, (".3f", ".2f", ".1f", ".2f"))]
+    return [_cell(row[name], form) for name, form in zip(DISTORTIONS, (".3f", ".2f", ".1f", ".2f", ".2f"))]
+
+
+def _interval(row: Mapping[str, Any], name: str, form: str) -> str:
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return "-" if is_missing(low) else f"{low:{form}} to {high:{form}}"
 
 
 def _cell(value: float, form: str) -> str:

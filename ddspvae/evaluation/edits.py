@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ddspvae.audio import Audio
 from ddspvae.checks import fail
@@ -23,6 +24,7 @@ from ddspvae.evaluation.metrics import (
     spectral_distance,
     track_pitch,
 )
+from ddspvae.evaluation.perceptual import Judgement, judge_take
 from ddspvae.features.f0 import TRACKERS, VOICED
 from ddspvae.signals import Performance
 
@@ -42,6 +44,8 @@ class Evaluable(Protocol):
     def analyze(self, audio: Audio, sample_rate: int, tracker: str | None = None) -> Performance: ...
 
     def resynthesize(self, performance: Performance, *, dry: bool = False, seed: int = 0) -> Audio: ...
+
+    def likely_z(self, f0_hz: NDArray, periodicity: NDArray, loudness_db: NDArray) -> NDArray: ...
 
     def rate(self, audio: Audio, sample_rate: int) -> dict[str, Any]: ...
 
@@ -98,6 +102,8 @@ class Recording:
         trials: the plain resynthesis first.
         rate: bits_per_second, axes_in_use, per_axis.
         performance_bytes: size of the saved performance.
+        judges: what was played to how alike it is to the recording: "resynthesis", and "typical_z" with z at 0 where there
+            are axes; empty where it cannot be judged.
     """
 
     file: str
@@ -109,6 +115,7 @@ class Recording:
     trials: tuple[Trial, ...]
     rate: dict[str, Any]
     performance_bytes: int
+    judges: Mapping[str, Judgement] = field(default_factory=dict)
 
     @property
     def duration_s(self) -> float:
@@ -156,7 +163,20 @@ def try_recording(instrument: Evaluable, file: str, audio: Audio, tracker: str,
     harmonics_db = harmonic_error(audio, plain.audio, sample_rate, instrument.config.hop_size, performance.f0_hz,
                                   performance.periodicity >= VOICED)
     return Recording(file, audio, sample_rate, performance, harmonics_db, floor, tuple(trials),
-                     instrument.rate(audio, sample_rate), _saved_bytes(performance))
+                     instrument.rate(audio, sample_rate), _saved_bytes(performance),
+                     _ask_judges(instrument, audio, performance, plain.audio, step))
+
+
+def _ask_judges(instrument: Evaluable, audio: Audio, performance: Performance, plain: Audio,
+                step: Callable[[str], None]) -> dict[str, Judgement]:
+    step("judges of hearing")
+    sample_rate = instrument.config.sample_rate
+    said = {"resynthesis": judge_take(audio, plain, sample_rate)}
+    if performance.axis_names and said["resynthesis"] is not None:
+        z = instrument.likely_z(performance.f0_hz, performance.periodicity, performance.loudness_db)
+        typical = instrument.resynthesize(replace(performance, z=z), seed=0)
+        said["typical_z"] = judge_take(audio, typical, sample_rate, with_visqol=False)
+    return {name: judgement for name, judgement in said.items() if judgement is not None}
 
 
 def floor_tracker(tracker: str, trained_with: str) -> str:
@@ -173,8 +193,8 @@ def summarize(recordings: Sequence[Recording]) -> dict[str, Any]:
     """Figures over one recording or several: pitch over all their frames, the rest weighted by duration.
 
     Returns:
-        duration_s, resynthesis {spectral_distance, harmonics_db, pitch, floor, loudness}, edits [...], rate and sizes; plain
-        Python values, NaN where nothing could be compared.
+        duration_s, resynthesis {spectral_distance, harmonics_db, pitch, floor, loudness}, judges {of what was played:
+        {zimtohrli, visqol}}, edits [...], rate and sizes; plain Python values, NaN where nothing could be compared.
     """
     durations_s = np.array([recording.duration_s for recording in recordings])
 
@@ -204,6 +224,9 @@ def summarize(recordings: Sequence[Recording]) -> dict[str, Any]:
     return {
         "duration_s": float(durations_s.sum()),
         "resynthesis": resynthesis,
+        "judges": {name: {judge: weighted([_score(recording, name, judge) for recording in recordings])
+                          for judge in ("zimtohrli", "visqol")}
+                   for name in dict.fromkeys(name for recording in recordings for name in recording.judges)},
         "edits": rows[1:],
         "rate": {
             "bits_per_second": weighted([rate["bits_per_second"] for rate in rates]),
@@ -215,6 +238,11 @@ def summarize(recordings: Sequence[Recording]) -> dict[str, Any]:
             "wav_bytes": sum(2 * len(recording.audio) for recording in recordings),  # 16 bits a sample
         },
     }
+
+
+def _score(recording: Recording, name: str, judge: str) -> float:
+    score = getattr(recording.judges.get(name), judge, None)
+    return math.nan if score is None else score
 
 
 def join_tracks(pairs: Sequence[tuple[PitchTrack, PitchTrack]]) -> tuple[PitchTrack, PitchTrack]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ddspvae.evaluation.edits import Edit, Recording
 from ddspvae.evaluation.independence_page import independence_section
+from ddspvae.evaluation.judges_page import judges_section
 from ddspvae.evaluation.page_parts import goal, number, picture, plus, share, table
 from ddspvae.evaluation.plots import plot_comparison, plot_performance
 from ddspvae.units import amplitude_to_db
@@ -81,7 +82,8 @@ def write_page(path: Path, metrics: dict[str, Any], recordings: Sequence[Recordi
         metrics: what `evaluate` returns.
         recordings: in the order of metrics["recordings"].
     """
-    body = [_head(metrics), _resynthesis(metrics), _edits(metrics), independence_section(metrics["independence"])]
+    body = [_head(metrics), judges_section(metrics), _resynthesis(metrics), _edits(metrics),
+            independence_section(metrics["independence"])]
     for recording, figures in zip(recordings, metrics["recordings"], strict=True):
         body.append(_recording(recording, figures))
     body.append(_notes(metrics))
@@ -103,6 +105,9 @@ def _head(metrics: dict[str, Any]) -> str:
         (number(rate["bits_per_second"], 0, " bit/s"),
          f"carry the timbre, on {rate['axes_in_use']} of {n_axes} axes"),
     ]
+    if "resynthesis" in total["judges"]:
+        cards.insert(0, (number(total["judges"]["resynthesis"]["zimtohrli"], 2),
+                         "of 5: how alike recording and resynthesis are to the ear, as Zimtohrli says"))
     boxes = "".join(f'<div class="card"><b>{value}</b><span>{text}</span></div>' for value, text in cards)
     return f"""<h1>{escape(metrics["preset"])}</h1>
 <p>What comes back when this instrument plays {n_recordings} recording{'s' if n_recordings > 1 else ''}

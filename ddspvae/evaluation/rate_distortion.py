@@ -141,7 +141,7 @@ def add_curve(operations: argparse._SubParsersAction[Any]) -> None:
     sub.add_argument("--holdout", action="extend", nargs="+", default=[], metavar="FILE",
                      help="keep these recordings out of all training and measure on them, beside the validation part")
     sub.add_argument("--points", metavar="other.csv", help="draw other codecs beside: columns name, bits_per_second and any "
-                     "of spectral_distance, log_mel_db, pitch_median_cents, loudness_db")
+                     "of spectral_distance, log_mel_db, pitch_median_cents, loudness_db, zimtohrli")
     sub.add_argument("--tracker", metavar="NAME", help="of f0: swift, crepe or crepe-full; default: the base's, or swift")
     sub.add_argument("--measure-with", metavar="NAME", help="tracker of the pitch error; default: one that did not train")
     sub.add_argument("--max-seconds", type=float, default=120.0, metavar="S", help="of each held-out take (default 120)")
@@ -155,6 +155,7 @@ def run_curve(args: Namespace) -> None:
     from rich.console import Console
 
     from ddspvae.evaluation.curve_points import print_points, read_codecs, read_points
+    from ddspvae.evaluation.perceptual import can_judge, judges_left_out
     from ddspvae.outputs import _progress_bar
 
     given = [option for option, value in (("--sample-rate", args.sample_rate), ("--axes", args.axes)) if value is not None]
@@ -173,6 +174,8 @@ def run_curve(args: Namespace) -> None:
         return
     console = Console(width=None if sys.stdout.isatty() else 140)
     print_points(read_points(plan.out / "curve.csv"), read_codecs(args.points) if args.points else [], console)
+    if not can_judge():
+        console.print(judges_left_out(), highlight=False, soft_wrap=True, markup=False)
     console.print(f"{plan.out}/curve.csv, curve.json and curve.svg written; {result['wall_s'] / 60:.1f} minutes in all.",
                   highlight=False, soft_wrap=True, markup=False)
 

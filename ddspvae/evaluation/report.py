@@ -16,6 +16,7 @@ from ddspvae.evaluation.edits import Evaluable, Recording, floor_tracker, summar
 from ddspvae.evaluation.independence import measure_independence
 from ddspvae.evaluation.metrics import other_tracker
 from ddspvae.evaluation.page import write_page
+from ddspvae.evaluation.perceptual import judges_left_out
 from ddspvae.features.f0 import TRACKERS
 
 REPORT_FORMAT = "ddspvae report 1"
@@ -29,7 +30,9 @@ def evaluate(instrument: Evaluable, paths: Sequence[str | Path], out_folder: str
 
     Each recording is resynthesized plainly, transposed by -5, +3 and +7 semitones, made 6 dB softer and louder,
     and each timbre axis is moved by -2 and +2 standard deviations over its 6 busiest seconds. How far pitch,
-    loudness and timbre leave each other alone is measured as in `independence.py`. A recording that cannot be
+    loudness and timbre leave each other alone is measured as in `independence.py`. Two judges of hearing compare the
+    plain resynthesis with the recording, and one of them what is played with z at 0; without their packages that is left
+    out, and said. A recording that cannot be
     read or analyzed is skipped and named. Both files appear whole or not at all.
 
     Args:
@@ -105,6 +108,7 @@ def _metrics(instrument: Evaluable, tracker: str, recordings: list[Recording],
         "trained_with": instrument.tracker,
         "measured_with": tracker,
         "floor_with": floor_tracker(tracker, instrument.tracker),
+        "judges_left_out": judges_left_out(),
         "axis_names": list(recordings[0].performance.axis_names),
         "total": summarize(recordings),
         "independence": measure_independence(instrument, recordings, tracker=tracker, step=say),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from ddspvae.checks import InputError
+from ddspvae.evaluation.perceptual import Judgement
 from ddspvae.features.extract import extract
 from ddspvae.features.f0 import track_f0
 from ddspvae.model.autoencoder import ModelConfig
@@ -26,7 +28,7 @@ from ..conftest import melody_take, tone
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))  # scripts import each other by their bare names
 
-from variants import VARIANTS, Material, Outcome, gain_interval, resynthesize, run_row
+from variants import VARIANTS, Material, Outcome, gain_interval, mean_scores, resynthesize, run_row
 from variants_networks import FreeLevel, FreeRoom, Plain, Residual, Transients
 from variants_training import (
     SECOND_STAGE,
@@ -181,13 +183,19 @@ def test_a_difference_that_is_chance_has_zero_in_its_interval():
 
 def test_a_finished_row_is_taken_as_it_is_and_another_seed_is_another_row(tmp_path):
     material = Material(tmp_path / "nowhere", (tmp_path / "held.flac",), 80.0)
-    outcome = Outcome("no room", [7.0, 8.0], 6.5, 4.0, 0.99, 0.3, 2.0, {"texture": 9.0}, 500_000, 0.4, 250, 3.0, 1.5)
+    outcome = Outcome("no room", [7.0, 8.0], 6.5, 4.0, 0.99, 0.3, 2.0, 3.1, 2.8, {"texture": 9.0}, 500_000, 0.4, 250,
+                      3.0, 1.5)
     asked = {"format": FILE_FORMAT, "steps": 250, "minutes": None, "seed": 1, "tracker": "swift", "seconds": 80.0,
-             "held_out": ["held.flac"]}
+             "held_out": ["held.flac"], "judged": True}
     (tmp_path / "no-room.json").write_text(json.dumps({**asdict(outcome), "asked": asked}))
     assert run_row("no room", material, TrainingConfig(steps=250, seed=1), tmp_path) == outcome
     with pytest.raises(InputError, match="nowhere"):  # it goes to train
         run_row("no room", material, TrainingConfig(steps=250, seed=2), tmp_path)
+
+
+def test_scores_that_are_missing_do_not_count():
+    assert mean_scores([Judgement(3.0, 2.0), Judgement(4.0), None]) == (3.5, 2.0)
+    assert all(math.isnan(score) for score in mean_scores([None]))
 
 
 def test_every_row_has_a_model_that_the_package_takes():

@@ -6,6 +6,7 @@ import argparse
 import csv
 import json
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,15 +17,17 @@ import torch
 
 from ddspvae.checks import InputError
 from ddspvae.evaluation.curve_chain import FREE_OF_CHARGE
-from ddspvae.evaluation.curve_measure import entropy_bits, log_mel_distance, rate_interval, side_information
+from ddspvae.evaluation.curve_measure import Yardstick, entropy_bits, log_mel_distance, rate_interval, side_information
 from ddspvae.evaluation.curve_plot import plot_curve
 from ddspvae.evaluation.curve_points import Codec, Point, average, read_codecs, read_points, write_points
 from ddspvae.evaluation.rate_distortion import Plan, add_curve, rate_distortion, run_curve
+from ddspvae.features.extract import extract
 from ddspvae.instrument import load
 from ddspvae.model.autoencoder import Autoencoder, ModelConfig
 from ddspvae.model.transplant import transplant
 from ddspvae.presets import read_card
 from ddspvae.signals import Features
+from ddspvae.training.dataset import Take
 from ddspvae.training.rate import make_controller
 
 from ..conftest import melody_take
@@ -161,6 +164,39 @@ def test_a_start_without_z_keeps_all_that_fits(made, plan):
     assert torch.equal(own["decoder.balance_head.weight"], fresh["decoder.balance_head.weight"])
 
 
+def test_intervals_over_seeds_reach_as_far_as_those_of_each():
+    row, = average([Point("500", 0, zimtohrli=3.0, zimtohrli_low=2.8, zimtohrli_high=3.1),
+                    Point("500", 1, zimtohrli=3.2, zimtohrli_low=2.9, zimtohrli_high=3.4)])
+    assert (row["zimtohrli"], row["zimtohrli_low"], row["zimtohrli_high"]) == (pytest.approx(3.1), 2.8, 3.4)
+
+
+def test_zimtohrli_has_an_interval_over_stretches_and_is_missing_where_it_is_not_installed(made, plan, monkeypatch):
+    path = plan.out / "seed0" / "free.safetensors"
+    config = load(path).config
+    n_frames = 12 * RATE // HOP
+    audio = melody_take(12.0, RATE, seed=5)
+    features = extract(audio, RATE, HOP, "autocorrelation")
+    assert len(features.f0_hz) == n_frames and config.hop_size == HOP
+    take = Take(Path("t.wav"), audio, features, room="t")
+    ears = Yardstick([take], [take], "autocorrelation", 60.0)
+    point = ears.measure(Point("free", 0), path)  # 5 and 7 s
+    assert 1 < point.zimtohrli_low < point.zimtohrli < point.zimtohrli_high < 5
+    monkeypatch.setitem(sys.modules, "zimtohrli", None)
+    assert math.isnan(ears.measure(Point("free", 0), path).zimtohrli)
+
+
+def test_a_file_of_before_has_no_scores_and_the_picture_no_panel(tmp_path):
+    points = [Point("none", 0, spectral_distance=4.0), Point("500", 0, 500.0, 510.0, spectral_distance=3.0, log_mel_db=4.0)]
+    write_points(tmp_path / "curve.csv", points)
+    table = list(csv.reader((tmp_path / "curve.csv").open()))
+    columns = [i for i, name in enumerate(table[0]) if not name.startswith("zimtohrli")]
+    (tmp_path / "curve.csv").write_text("\n".join(",".join(row[i] for i in columns) for row in table))
+    again = read_points(tmp_path / "curve.csv")
+    assert [repr(point) for point in again] == [repr(point) for point in points]
+    plot_curve(again, [], tmp_path / "a.svg")
+    assert "Zimtohrli" not in (tmp_path / "a.svg").read_text()
+
+
 def test_points_survive_the_file(tmp_path):
     points = [Point("none", 0, spectral_distance=1.23456789, bits_per_second=0.0),
               Point("100", 1, 100.0, note="it, \"stopped\"")]
@@ -180,6 +216,8 @@ def test_the_whole_road_writes_a_row_a_point(made, plan):
     for row in rows:
         for name in ("spectral_distance", "log_mel_db", "mean_z_spectral_distance", "mean_z_log_mel_db", "loudness_db"):
             assert 0 < float(row[name]) < 100
+        # one stretch: its interval is a point
+        assert 1 <= float(row["zimtohrli_low"]) == float(row["zimtohrli"]) == float(row["zimtohrli_high"]) < 5
         assert float(row["held_out_s"]) == pytest.approx(2.0 + 0.3, abs=0.35)  # the take, and a tenth of another
         assert float(row["f0_bits_per_second"]) > 0 and float(row["wall_s"]) > 0 and not row["note"]
     assert rows[0]["spectral_distance"] == rows[0]["mean_z_spectral_distance"]
@@ -219,9 +257,9 @@ def test_a_finished_curve_is_read_and_drawn_again_with_other_codecs(made, plan, 
     result = rate_distortion(plan, tmp_path / "other.csv", progress=lambda *_: pytest.fail("nothing is left to do"))
     assert (plan.out / "curve.csv").read_bytes() == before
     assert result["codecs"] == [{"name": "A codec", "bits_per_second": 6000.0, "spectral_distance": 3.5, "log_mel_db": None,
-                                 "pitch_median_cents": None, "loudness_db": None}]
+                                 "pitch_median_cents": None, "loudness_db": None, "zimtohrli": None}]
     picture = (plan.out / "curve.svg").read_text()
-    for words in ("A codec", "no z", "free", "spectral distance", "bit/s, held out", "gap closed,"):
+    for words in ("A codec", "no z", "free", "spectral distance", "bit/s, held out", "gap closed,", "Zimtohrli"):
         assert words in picture
 
 
@@ -264,7 +302,8 @@ def test_the_command_prints_a_table_or_json(made, plan, recordings, tmp_path, ca
              "--rates", "300", "--holdout", str(recordings / "take2.wav"), "--measure-with", "autocorrelation"]
     run_curve(parser.parse_args(words))
     table = capsys.readouterr().out
-    assert "no z" in table and "300" in table and "beside z: pitch" in table and "minutes in all" in table
+    assert "no z" in table and "300" in table and "Zimtohrli" in table
+    assert "beside z: pitch" in table and "minutes in all" in table
     run_curve(parser.parse_args([*words, "--json"]))
     assert [row["point"] for row in json.loads(capsys.readouterr().out)["mean"]] == ["none", "300", "free"]
     assert (tmp_path / "c" / "curve.svg").stat().st_size > 5000

@@ -3,6 +3,7 @@ import io
 import json
 import math
 import re
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from types import SimpleNamespace
@@ -15,7 +16,9 @@ from ddspvae.audio import write_audio
 from ddspvae.checks import InputError
 from ddspvae.curves import resample_curve
 from ddspvae.evaluation.edits import Edit, summarize, try_recording
+from ddspvae.evaluation.judges_page import judge_table
 from ddspvae.evaluation.page import describe
+from ddspvae.evaluation.perceptual import Judgement
 from ddspvae.evaluation.plots import plot_comparison, plot_performance, plot_training_curve
 from ddspvae.evaluation.report import evaluate
 from ddspvae.features.extract import extract
@@ -50,6 +53,11 @@ class Organ:
         weights /= np.sqrt((weights**2).sum(0) / 2)
         phase = 2 * np.pi * np.cumsum(f0_hz.astype(float)) / RATE
         return (level * voiced * sum(w * np.sin(h * phase) for h, w in enumerate(weights, 1))).astype(np.float32)
+
+    def likely_z(self, f0_hz, periodicity, loudness_db):
+        z = np.zeros((-(-len(f0_hz) // 8), 2))
+        z[:, 0] = 4.0  # shrill, so that what z carries is heard
+        return z
 
     def rate(self, audio, sample_rate):
         return {"bits_per_second": 12.5, "axes_in_use": 1, "per_axis": [12.0, 0.5]}
@@ -169,6 +177,51 @@ def test_an_organ_that_obeys_measures_so(report):
     assert bright["spectral_distance"] > 1
     assert dead["spectral_distance"] == 0
     assert dead["pitch"]["median_cents"] == dead["loudness"]["mean_difference_db"] == 0
+
+
+def test_the_judges_hear_what_z_carries(report):
+    total, text = report.metrics["total"]["judges"], (report.out / "index.html").read_text(encoding="utf-8")
+    heard, typical = total["resynthesis"], total["typical_z"]
+    assert 1 <= typical["zimtohrli"] < heard["zimtohrli"] - 0.1 < 5
+    assert 1 <= heard["visqol"] < 4.8 and typical["visqol"] is None
+    each = [entry["judges"]["resynthesis"]["zimtohrli"] for entry in report.metrics["recordings"]]
+    seconds = [entry["duration_s"] for entry in report.metrics["recordings"]]
+    assert heard["zimtohrli"] == pytest.approx(np.average(each, weights=seconds))
+    assert f"<td>{heard['zimtohrli']:.2f}</td><td>{typical['zimtohrli']:.2f}</td>" in text
+    assert "the first 15 s of each recording" in text and report.metrics["judges_left_out"] == ""
+
+
+def test_without_the_judges_the_rest_is_there(report, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "zimtohrli", None)
+    metrics = evaluate(Organ(), report.folder / "two.wav", tmp_path / "out", tracker="autocorrelation", max_seconds=1)
+    assert metrics["total"]["judges"] == {} and metrics["total"]["resynthesis"]["spectral_distance"] > 0
+    assert metrics["judges_left_out"].startswith("zimtohrli not installed, what Zimtohrli and ViSQOL say is left out")
+    assert "zimtohrli not installed" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_command_says_in_a_line_what_is_left_out(report, tmp_path, monkeypatch, capsys):
+    from ddspvae.cli import main
+
+    monkeypatch.setattr("ddspvae.instrument.load", lambda preset, room: Organ())
+    monkeypatch.setitem(sys.modules, "visqol", None)
+    main(["evaluate", "organ", str(report.folder / "two.wav"), "--out", str(tmp_path / "out"), "--max-seconds", "1",
+          "--tracker", "autocorrelation"])
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "evaluate: visqol-python not installed, what ViSQOL says is left out; pip install 'ddspvae[evaluation]'.")
+    judges = json.loads((tmp_path / "out" / "metrics.json").read_text())["total"]["judges"]
+    assert judges["resynthesis"]["visqol"] is None and judges["resynthesis"]["zimtohrli"] > 1
+
+
+def test_another_sound_that_is_judged_is_another_column(tmp_path):
+    audio, _ = soundfile.read(take(tmp_path / "one.wav"), dtype="float32")
+    recording = try_recording(Organ(), "one.wav", audio, "autocorrelation", lambda words: None)
+    more = replace(recording, judges={**recording.judges, "ceiling": Judgement(4.2, 4.5)})
+    judges = summarize([recording, more])["judges"]
+    assert list(judges) == ["resynthesis", "typical_z", "ceiling"]
+    assert judges["ceiling"] == {"zimtohrli": 4.2, "visqol": 4.5}
+    headings, rows = judge_table(judges)
+    assert headings[-1] == "ceiling" and [row[-1] for row in rows] == ["4.20", "4.50"]
+    assert judge_table({"typical_z": {"zimtohrli": 3.0, "visqol": None}})[1][1][1] == "–"
 
 
 def test_what_cannot_be_compared_is_null_and_a_dash(report, tmp_path):
