@@ -108,7 +108,7 @@ def edit(args: Namespace) -> None:
         performance = instrument.adapt(Performance.load(args.take))
     else:
         audio, rate = read_audio(args.take)
-        performance = instrument.analyze(audio, rate, args.tracker)
+        performance = instrument.analyze(audio, rate, args.tracker, foreign=args.fit)
     performance, moved = transfer(performance, instrument.statistics, args)
     performance = apply_edits(performance, instrument, args)
     moved |= report_outside(performance, instrument.statistics, args)
