@@ -15,7 +15,7 @@ import torch
 
 from ddspvae.audio import Audio, resample
 from ddspvae.checks import InputError, check_choice, check_range, fail
-from ddspvae.curves import resample_curve
+from ddspvae.curves import resample_curve, resample_pitch
 from ddspvae.features.extract import extract
 from ddspvae.features.statistics import Statistics
 from ddspvae.live.networks import LiveNetworks
@@ -303,7 +303,7 @@ class Instrument:
         n_frames = performance.n_frames
         if not same_rates:
             n_frames = max(1, round(performance.duration_s * config.frame_rate_hz))
-            f0_hz = 2 ** resample_curve(np.log2(f0_hz), n_frames)
+            f0_hz = resample_pitch(f0_hz, n_frames)
             periodicity, loudness_db = resample_curve(periodicity, n_frames), resample_curve(loudness_db, n_frames)
         n_rows = -(-n_frames // config.frames_per_z)
         z = resample_curve(performance.z, n_rows) if same_axes else self.likely_z(f0_hz, periodicity, loudness_db)

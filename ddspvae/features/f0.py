@@ -8,10 +8,10 @@ from scipy.ndimage import uniform_filter1d
 
 from ddspvae.audio import resample
 from ddspvae.checks import InputError, check_choice, check_range, fail
+from ddspvae.curves import read_pitch_at
 from ddspvae.features.autocorrelation import RANGE_HZ, RATE_HZ
 from ddspvae.features.cache import cached
 from ddspvae.features.f0_csv import read_f0_csv, write_f0_csv
-from ddspvae.features.paths import read_pitch_at
 from ddspvae.features.segments import VOICED
 from ddspvae.features.trackers import TRACKERS, Tracker
 from ddspvae.features.vote import settle_octave

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ddspvae.curves import LEAP_OCTAVES, read_pitch_at
 from ddspvae.features.autocorrelation import RANGE_HZ, autocorrelation
 from ddspvae.features.comb import comb
-from ddspvae.features.paths import LEAP_OCTAVES, best_choice, read_pitch_at
+from ddspvae.features.paths import best_choice
 
 RATIOS = (1.0, 1 / 2, 2.0, 1 / 3, 3.0)
 AGREE_CENTS = 60.0
