@@ -1,4 +1,4 @@
-"""Between which pitches an instrument plays, and where in a take nobody can say what it plays."""
+"""Between which pitches an instrument plays."""
 
 from __future__ import annotations
 
