@@ -13,18 +13,19 @@ from ddspvae.units import hz_to_pitch, pitch_to_hz
 
 SUPPORT_S = 0.25
 EXTREMES = (0.001, 0.999)  # quantiles of pitch: single frames beyond are slips
-# A take may go a tone beyond what was heard in training. Farther, and more slips lie within: an octave below the fourth of
-# a violin's string crossing, and the common fundamental of two strings, are a seventh and an octave below the lower one.
-MARGIN_SEMITONES = 2.0
+# Downwards a take may go a tone beyond what was heard in training. Farther, and most slips lie within: a tracker that is
+# unsure of two strings takes their common fundamental, which for a fifth is an octave below the lower one. Upwards players
+# climb, and trackers hardly ever slip (never in five minutes of violin): an octave keeps out only what is absurd.
+MARGIN_BELOW_SEMITONES, MARGIN_ABOVE_SEMITONES = 2.0, 12.0
 
 
 def pitch_range_hz(pitch_low: float, pitch_high: float) -> tuple[float, float]:
     """The lowest and highest pitch to expect of an instrument that was heard between two MIDI numbers, in Hz."""
-    return float(pitch_to_hz(pitch_low - MARGIN_SEMITONES)), float(pitch_to_hz(pitch_high + MARGIN_SEMITONES))
+    return float(pitch_to_hz(pitch_low - MARGIN_BELOW_SEMITONES)), float(pitch_to_hz(pitch_high + MARGIN_ABOVE_SEMITONES))
 
 
 def find_range_hz(features: Sequence[Features]) -> tuple[float, float] | None:
-    """The lowest and highest pitch to expect, a tone beyond what is sure, loud and well supported in some takes.
+    """The lowest and highest pitch to expect, a margin beyond what is sure, loud and well supported in some takes.
 
     Returns:
         Hz, as `Statistics.range_hz`; None where no take has a sure pitch.

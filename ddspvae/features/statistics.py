@@ -71,7 +71,7 @@ class Statistics:
 
     @property
     def range_hz(self) -> tuple[float, float]:
-        """The lowest and highest pitch to expect from the instrument: a tone beyond what was heard."""
+        """The lowest and highest pitch to expect from the instrument: a margin beyond what was heard."""
         return pitch_range_hz(self.pitch_low, self.pitch_high)
 
     def to_dict(self) -> dict[str, Any]:
