@@ -2,13 +2,13 @@
 
     python benchmarks/pitch_slips.py FILES... --preset NAME [--seconds 60] [--judge crepe-full] [--foreign]
 
-A row for each file. Sounding is what lies within 40 dB of the loudest frame. "Below" is the share of sounding frames lower than
-the lowest pitch of the preset; "glides" are monotone moves over more than 200 cents that take more than 30 ms while it sounds,
-real ones of the player among them, and the widest of them in cents; "off" is the 95th percentile of the distance to the judge,
-in cents, where both are sure, and the share of these frames that is farther than half a semitone; "floor" is the same between
-the judge and a second one. The judges' own answers are taken, without a vote on the octave, which shares its ears with the
-analysis. "Lost" are the seconds of sound that `ddspvae analyze` says it is not sure of. With --foreign the analysis does not
-know the range of the preset.
+A row for each file. Sounding is what lies within 40 dB of the loudest frame. "Below" is the share of sounding frames
+lower than the lowest pitch of the preset; "glides" are monotone moves over more than 200 cents that take more than 30
+ms while it sounds, real ones of the player among them, and the widest of them in cents; "off" is the 95th percentile of
+the distance to the judge, in cents, where both are sure, and the share of these frames that is farther than half a
+semitone; "floor" is the same between the judge and a second one. The judges' own answers are taken, without a vote on
+the octave, which shares its ears with the analysis. "Lost" are the seconds of sound that `ddspvae analyze` says it is
+not sure of. With --foreign the analysis does not know the range of the preset.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def off(f0_hz: NDArray, other_hz: NDArray, sure: NDArray) -> tuple[float, float]
     return (float(np.quantile(cents, 0.95)), float((cents > FAR_CENTS).mean())) if len(cents) else (np.nan, np.nan)
 
 
-def measure(take: Performance, judges: list[tuple[NDArray, NDArray]], lowest_hz: float, range_hz: tuple[float, float]) -> Slips:
+def measure(take: Performance, judges: list[tuple[NDArray, NDArray]], lowest_hz: float,
+            range_hz: tuple[float, float]) -> Slips:
     """Compare an analysis with the judges."""
     sounding = take.loudness_db > take.loudness_db.max() - SOUNDING_DB
     sure = sounding & (take.periodicity >= VOICED)

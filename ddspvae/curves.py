@@ -47,8 +47,10 @@ def resample_curve(curve: NDArray, n_frames: int) -> NDArray:
     """
     positions = np.arange(n_frames) * (len(curve) / n_frames)
     columns = curve.reshape(len(curve), -1)
-    read = [np.interp(positions, np.arange(len(curve)), column) for column in columns.T]
-    return np.stack(read, axis=1).reshape(n_frames, *curve.shape[1:])
+    read = np.empty((n_frames, columns.shape[1]))  # with no columns, for a z of no axes
+    for at, column in enumerate(columns.T):
+        read[:, at] = np.interp(positions, np.arange(len(curve)), column)
+    return read.reshape(n_frames, *curve.shape[1:])
 
 
 def resample_pitch(f0_hz: Curve, n_frames: int) -> NDArray:
