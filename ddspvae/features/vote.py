@@ -9,6 +9,8 @@ from ddspvae.curves import LEAP_OCTAVES, read_pitch_at
 from ddspvae.features.autocorrelation import RANGE_HZ, autocorrelation
 from ddspvae.features.comb import comb
 from ddspvae.features.paths import best_choice
+from ddspvae.features.ranges import MARGIN_BELOW_SEMITONES
+from ddspvae.units import semitones_to_ratio
 
 RATIOS = (1.0, 1 / 2, 2.0, 1 / 3, 3.0)
 AGREE_CENTS = 60.0
@@ -16,6 +18,7 @@ WEIGHT_TRACKER, WEIGHT_AUTOCORRELATION, WEIGHT_COMB = 1.0, 0.8, 0.6  # two toget
 HOLD_S = 0.06  # a change of mind costs as much as this long a full disagreement
 PRIOR_CENTS = 150.0  # what autocorrelation and comb search around a prior
 OVERRULED = 1000.0
+UNHEARD = 0.4  # half a voter against the margin below what was heard in training: one alone cannot call it there
 COMB_HEARS = 0.2
 
 
@@ -37,7 +40,8 @@ def settle_octave(
         f0_hz, periodicity: [F], what the chosen tracker says.
         tracker_range_hz: the lowest and highest pitch that the tracker knows.
         prior_hz: the pitch of a single note, where it is known.
-        range_hz: the lowest and highest pitch that can have been played, where they are known. Nothing beyond is chosen
+        range_hz: the lowest and highest pitch that can have been played, where they are known, as `ranges` finds it: its
+            lowest tone is a margin. Nothing beyond is chosen
             but where nothing within is on offer, and there periodicity is 0; so it is where another octave of the
             tracker's is taken that neither of the others hears.
     Returns:
@@ -66,6 +70,7 @@ def settle_octave(
     if range_hz is not None:
         possible = (choices_hz >= range_hz[0]) & (choices_hz <= range_hz[1])
         reward[~possible] -= OVERRULED
+        reward[choices_hz < range_hz[0] * semitones_to_ratio(MARGIN_BELOW_SEMITONES)] -= UNHEARD
     frames_per_s = 1 / (times_s[1] - times_s[0]) if len(times_s) > 1 else 1.0
     # a leap in pitch costs, not a change of candidate: a tracker that flickers between octaves is followed
     # from its own curve to half of it and back, and the pitch stays where it was
