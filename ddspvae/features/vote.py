@@ -18,7 +18,7 @@ WEIGHT_TRACKER, WEIGHT_AUTOCORRELATION, WEIGHT_COMB = 1.0, 0.8, 0.6  # two toget
 HOLD_S = 0.06  # a change of mind costs as much as this long a full disagreement
 PRIOR_CENTS = 150.0  # what autocorrelation and comb search around a prior
 OVERRULED = 1000.0
-UNHEARD = 0.4  # half a voter against the margin below what was heard in training: one alone cannot call it there
+UNHEARD = 0.4  # half a voter against the margin below what was heard: it is rather an octave of what is played
 COMB_HEARS = 0.2
 
 
@@ -41,9 +41,8 @@ def settle_octave(
         tracker_range_hz: the lowest and highest pitch that the tracker knows.
         prior_hz: the pitch of a single note, where it is known.
         range_hz: the lowest and highest pitch that can have been played, where they are known, as `ranges` finds it: its
-            lowest tone is a margin. Nothing beyond is chosen
-            but where nothing within is on offer, and there periodicity is 0; so it is where another octave of the
-            tracker's is taken that neither of the others hears.
+            lowest tone is a margin. Nothing beyond is chosen but where nothing within is on offer, and there periodicity
+            is 0; so it is where another octave of the tracker's is taken that neither of the others hears.
     Returns:
         f0_hz, periodicity: [F]. The curve is the tracker's, or it times 1/3, 1/2, 2 or 3, or autocorrelation's.
     """
