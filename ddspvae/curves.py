@@ -59,13 +59,14 @@ def resample_pitch(f0_hz: Curve, n_frames: int) -> NDArray:
     return read_pitch_at(positions, np.arange(len(f0_hz)), f0_hz.astype(np.float64))
 
 
-def read_pitch_at(times_s: NDArray, from_times_s: NDArray, f0_hz: NDArray) -> NDArray:
+def read_pitch_at(times_s: NDArray, from_times_s: NDArray, f0_hz: NDArray, leap_octaves: float = LEAP_OCTAVES) -> NDArray:
     """Read a pitch curve at other instants: linear in log f0, and the nearer note across a leap.
 
     Args:
         times_s: [F] seconds.
         from_times_s: [M] seconds, increasing.
         f0_hz: [M] Hz, > 0.
+        leap_octaves: neighbours farther apart are two notes.
     Returns:
         [F] Hz; held beyond the ends.
     """
@@ -77,7 +78,7 @@ def read_pitch_at(times_s: NDArray, from_times_s: NDArray, f0_hz: NDArray) -> ND
     weight = np.clip((times_s - from_times_s[right - 1]) / span, 0, 1)
     before, after = log2_f0[right - 1], log2_f0[right]
     # a pitch half way between two notes was never played
-    weight = np.where(np.abs(after - before) > LEAP_OCTAVES, np.round(weight), weight)
+    weight = np.where(np.abs(after - before) > leap_octaves, np.round(weight), weight)
     return 2.0 ** (before + weight * (after - before))
 
 

@@ -21,6 +21,7 @@ __all__ = ["TRACKERS", "VOICED", "track_f0", "write_f0_csv"]
 
 VERSION = 3  # part of the cache key: raise it with every change of the result
 FILL_BELOW = 0.45  # less sure than this, a pitch is a guess: better what is known around it
+FILL_OCTAVES = 1.5 / 12  # the line goes no farther: a vibrato or a scoop spans that, and a tone apart are two notes
 FOREIGN_SHARE = 0.25  # of the sure frames beyond the range: more than any slips, so other music than the range is of
 CSV_MAY_END_EARLY_S = 0.5
 SILENCE_DB = -60.0  # below the loudest frame
@@ -51,7 +52,7 @@ def track_f0(
             it is no slip: the take is another instrument's, and stays as it is.
     Returns:
         f0_hz: [F], F = ceil(T / hop_size), Hz, finite and positive. A stretch without pitch is a straight line in
-            log f0 between its neighbours, or, where those are farther apart than a glide, holds the nearer one.
+            log f0 between its neighbours, or, where those are two notes, holds the nearer one.
         periodicity: [F], 0 to 1, pitched from 0.5 up; 0 where the level is 60 dB below the loudest.
     Raises:
         InputError: empty, not finite or not one channel; no such tracker; a broken CSV file; torchcrepe missing.
@@ -134,4 +135,4 @@ def _fill(times_s: NDArray, f0_hz: NDArray, periodicity: NDArray, prior_hz: floa
     sure = periodicity >= FILL_BELOW
     if not sure.any():
         return np.full(len(f0_hz), prior_hz or float(np.median(f0_hz)))
-    return read_pitch_at(times_s, times_s[sure], f0_hz[sure])
+    return read_pitch_at(times_s, times_s[sure], f0_hz[sure], FILL_OCTAVES)

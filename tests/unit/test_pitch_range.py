@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ddspvae.checks import InputError
-from ddspvae.features import f0
+from ddspvae.features import f0, vote
 from ddspvae.features.autocorrelation import Track, autocorrelation
 from ddspvae.features.comb import comb
 from ddspvae.features.f0 import FILL_BELOW, VOICED, track_f0
@@ -84,8 +84,21 @@ def test_a_take_within_the_range_stays_to_the_bit() -> None:
 
 
 def test_a_prior_is_believed_against_the_range() -> None:
-    f0_hz, periodicity = track_f0(tone(98.0, 0.5), 48_000, 240, prior_hz=98.0, range_hz=VIOLIN)
-    assert np.abs(hz_to_cents(f0_hz, 98.0)).max() < 150.1 and (periodicity[10:-10] > VOICED).all()
+    audio = np.concatenate([tone(175.0, 0.9), tone(166.0, 0.2)])
+    for prior_hz, lowest_hz in ((172.0, 167.0), (None, 171.0)):
+        f0_hz, _ = track_f0(audio, 48_000, 240, prior_hz=prior_hz, range_hz=VIOLIN)
+        assert (f0_hz[190:210] < lowest_hz).all() == (prior_hz is not None)
+
+
+def test_one_voter_alone_is_not_believed_in_the_margin(monkeypatch: pytest.MonkeyPatch) -> None:
+    def constant(f0_hz: float, sure: float) -> object:
+        return lambda *_: Track(np.arange(100) / 100, np.full(100, f0_hz), np.full(100, sure))
+
+    for margin_hz, wanted_hz in ((187.0, 374.0), (210.0, 210.0)):
+        monkeypatch.setattr(vote, "autocorrelation", constant(margin_hz, 0.95))
+        monkeypatch.setattr(vote, "comb", constant(374.0, 0.2))
+        f0_hz, _ = settle_octave(np.zeros(16_000), TIMES_S, np.full(200, 374.0), np.full(200, 0.5), WIDE, range_hz=VIOLIN)
+        np.testing.assert_allclose(f0_hz, wanted_hz)
 
 
 @pytest.mark.parametrize("range_hz", [(300.0, 200.0), (3000.0, 4000.0), (5.0, 20.0)])
@@ -110,15 +123,16 @@ def unsure_between(monkeypatch: pytest.MonkeyPatch, before_hz: float, after_hz: 
     return f0_hz
 
 
-def test_an_unsure_stretch_between_far_notes_steps_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    f0_hz = unsure_between(monkeypatch, 249.0, 582.0)
+@pytest.mark.parametrize("after_hz", [582.0, 279.5])  # far, and a tone
+def test_an_unsure_stretch_between_two_notes_steps_once(monkeypatch: pytest.MonkeyPatch, after_hz: float) -> None:
+    f0_hz = unsure_between(monkeypatch, 249.0, after_hz)
     moved = np.abs(hz_to_cents(f0_hz[81:140], f0_hz[80:139]))
     assert (moved > 100).sum() == 1
-    assert all(min(abs(hz_to_cents(hz, 249.0)), abs(hz_to_cents(hz, 582.0))) < 30 for hz in f0_hz)
+    assert all(min(abs(hz_to_cents(hz, 249.0)), abs(hz_to_cents(hz, after_hz))) < 30 for hz in f0_hz)
 
 
 def test_an_unsure_stretch_between_near_notes_is_a_straight_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    f0_hz = unsure_between(monkeypatch, 400.0, 450.0)
+    f0_hz = unsure_between(monkeypatch, 400.0, 430.0)
     moved = hz_to_cents(f0_hz[96:125], f0_hz[95:124])
     assert moved.max() < 40 and (moved > -2).all()
 
@@ -170,3 +184,16 @@ def test_a_note_of_two_equal_halves_has_a_pitch(n: int) -> None:
     f0_hz = np.concatenate([np.full(n // 2, 490.0), np.full(n // 2, 98.0)])
     found = segment_notes(f0_hz, np.ones(len(f0_hz)), np.full(len(f0_hz), -20.0), 200.0)
     assert found and all(np.isfinite(pitch) for _, _, pitch in found)
+
+
+def test_what_was_lost_is_drawn() -> None:
+    from io import BytesIO
+
+    from ddspvae.evaluation.plots import plot_performance
+
+    pictures = []
+    for lost_s in ((), ((0.2, 0.4),)):
+        pictures.append(BytesIO())
+        steady = performance(np.full(200, 440.0), np.ones(200))
+        plot_performance(tone(440.0, 1.0), 48_000, steady, pictures[-1], lost_s=lost_s)
+    assert pictures[0].getvalue() != pictures[1].getvalue()
