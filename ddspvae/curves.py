@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ddspvae.checks import check_shape, fail
 
 Curve = NDArray[np.floating[Any]]  # stored as float32
+LEAP_OCTAVES = 2.5 / 12  # a step wider than this between two frames is a new note, not a glide
 
 
 def freeze_curves(obj: Any, **arrays: Any) -> None:
@@ -46,8 +47,39 @@ def resample_curve(curve: NDArray, n_frames: int) -> NDArray:
     """
     positions = np.arange(n_frames) * (len(curve) / n_frames)
     columns = curve.reshape(len(curve), -1)
-    read = [np.interp(positions, np.arange(len(curve)), column) for column in columns.T]
-    return np.stack(read, axis=1).reshape(n_frames, *curve.shape[1:])
+    read = np.empty((n_frames, columns.shape[1]))  # with no columns, for a z of no axes
+    for at, column in enumerate(columns.T):
+        read[:, at] = np.interp(positions, np.arange(len(curve)), column)
+    return read.reshape(n_frames, *curve.shape[1:])
+
+
+def resample_pitch(f0_hz: Curve, n_frames: int) -> NDArray:
+    """`resample_curve` for f0 in Hz: linear in log f0, but a step from note to note stays one, however slow it is played."""
+    positions = np.arange(n_frames) * (len(f0_hz) / n_frames)
+    return read_pitch_at(positions, np.arange(len(f0_hz)), f0_hz.astype(np.float64))
+
+
+def read_pitch_at(times_s: NDArray, from_times_s: NDArray, f0_hz: NDArray, leap_octaves: float = LEAP_OCTAVES) -> NDArray:
+    """Read a pitch curve at other instants: linear in log f0, and the nearer note across a leap.
+
+    Args:
+        times_s: [F] seconds.
+        from_times_s: [M] seconds, increasing.
+        f0_hz: [M] Hz, > 0.
+        leap_octaves: neighbours farther apart are two notes.
+    Returns:
+        [F] Hz; held beyond the ends.
+    """
+    if len(from_times_s) == 1:
+        return np.full(len(times_s), float(f0_hz[0]))
+    log2_f0 = np.log2(f0_hz)
+    right = np.clip(np.searchsorted(from_times_s, times_s), 1, len(from_times_s) - 1)
+    span = from_times_s[right] - from_times_s[right - 1]
+    weight = np.clip((times_s - from_times_s[right - 1]) / span, 0, 1)
+    before, after = log2_f0[right - 1], log2_f0[right]
+    # a pitch half way between two notes was never played
+    weight = np.where(np.abs(after - before) > leap_octaves, np.round(weight), weight)
+    return 2.0 ** (before + weight * (after - before))
 
 
 def smooth_curve(curve: NDArray, window_frames: int, segments: NDArray | None = None) -> NDArray:

@@ -15,7 +15,7 @@ import torch
 
 from ddspvae.audio import Audio, resample
 from ddspvae.checks import InputError, check_choice, check_range, fail
-from ddspvae.curves import resample_curve
+from ddspvae.curves import resample_curve, resample_pitch
 from ddspvae.features.extract import extract
 from ddspvae.features.statistics import Statistics
 from ddspvae.live.networks import LiveNetworks
@@ -92,17 +92,20 @@ class Instrument:
         kept = torch.from_numpy(self._kept[: self.config.n_running])
         return replace(latents, z_mean=latents.z_mean * kept, z_logvar=latents.z_logvar * kept)
 
-    def analyze(self, audio: Audio, sample_rate: int, tracker: str | Path | None = None) -> Performance:
+    def analyze(self, audio: Audio, sample_rate: int, tracker: str | Path | None = None, *, foreign: bool = False
+                ) -> Performance:
         """Write down how a take was played.
 
         Args:
             audio: [T], full scale +-1.
             sample_rate: Hz, of the audio; resampled to the instrument's.
             tracker: of f0; None takes the one the instrument was trained with.
+            foreign: another instrument plays; its pitch is looked for wherever the tracker hears one. Else it is looked for
+                where this instrument plays, unless more than a quarter of the take lies elsewhere.
         Raises:
             InputError: silence.
         """
-        features, latents = self._hear(audio, sample_rate, tracker)
+        features, latents = self._hear(audio, sample_rate, tracker, foreign)
         z = self._turn(self.model.to_z(latents)[0].numpy())
         return Performance(features.f0_hz, features.periodicity, features.loudness_db, z, self.axis_names,
                            self.config.frame_rate_hz, self.config.frames_per_z, self.identity)
@@ -116,18 +119,21 @@ class Instrument:
         first, last = self.codes
         return np.concatenate([z[:, : self.config.n_running], first + way * (last - first)], axis=1).astype(np.float32)
 
-    def _hear(self, audio: Audio, sample_rate: int, tracker: str | Path | None = None) -> tuple[Features, Latents]:
+    def _hear(self, audio: Audio, sample_rate: int, tracker: str | Path | None = None, foreign: bool = False
+              ) -> tuple[Features, Latents]:
         audio = resample(audio, sample_rate, self.config.sample_rate)
-        features = self.listen(audio, self.config.sample_rate, tracker)
+        features = self.listen(audio, self.config.sample_rate, tracker, foreign=foreign)
         missing = len(features.f0_hz) * self.config.hop_size - len(audio)
         return features, self.encode(features, np.pad(audio, (0, missing)))
 
-    def listen(self, audio: Audio, sample_rate: int, tracker: str | Path | None = None) -> Features:
-        """The features of a take at the instrument's own rates."""
+    def listen(self, audio: Audio, sample_rate: int, tracker: str | Path | None = None, *, foreign: bool = False
+               ) -> Features:
+        """The features of a take at the instrument's own rates; arguments as in `analyze`."""
         audio = resample(audio, sample_rate, self.config.sample_rate)
         if not len(audio) or np.abs(audio).max() < 1e-5:
             raise InputError("analyze: the take is silent (its peak is below -100 dBFS); is it the right channel?")
-        return extract(audio, self.config.sample_rate, self.config.hop_size, tracker or self.tracker)
+        return extract(audio, self.config.sample_rate, self.config.hop_size, tracker or self.tracker,
+                       range_hz=None if foreign else self.statistics.range_hz)
 
     def perform(self, notes: Notes, *, expression: float = 1.0, performer: str | None = None, seed: int | None = None,
                 score_s: float | None = None) -> Performance:
@@ -297,7 +303,7 @@ class Instrument:
         n_frames = performance.n_frames
         if not same_rates:
             n_frames = max(1, round(performance.duration_s * config.frame_rate_hz))
-            f0_hz = 2 ** resample_curve(np.log2(f0_hz), n_frames)
+            f0_hz = resample_pitch(f0_hz, n_frames)
             periodicity, loudness_db = resample_curve(periodicity, n_frames), resample_curve(loudness_db, n_frames)
         n_rows = -(-n_frames // config.frames_per_z)
         z = resample_curve(performance.z, n_rows) if same_axes else self.likely_z(f0_hz, periodicity, loudness_db)

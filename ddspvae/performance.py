@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ddspvae.checks import InputError, check_range, check_shape, fail
-from ddspvae.curves import Curve, check_frames, freeze_curves, resample_curve, split_vibrato
+from ddspvae.curves import Curve, check_frames, freeze_curves, resample_curve, resample_pitch, split_vibrato
 from ddspvae.units import semitones_to_ratio
 
 FILE_FORMAT = "ddspvae performance 1"
@@ -110,7 +110,7 @@ class Performance:
         n_z = -(-n_frames // self.frames_per_z)
         return replace(
             self,
-            f0_hz=2.0 ** resample_curve(np.log2(self.f0_hz), n_frames),
+            f0_hz=resample_pitch(self.f0_hz, n_frames),
             periodicity=resample_curve(self.periodicity, n_frames),
             loudness_db=resample_curve(self.loudness_db, n_frames),
             z=resample_curve(self.z, n_z),

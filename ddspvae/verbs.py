@@ -59,6 +59,7 @@ def analyze(args: Namespace) -> None:
     """A recording to a performance."""
     from ddspvae.audio import read_audio
     from ddspvae.features.f0 import write_f0_csv
+    from ddspvae.features.lost import find_lost
     from ddspvae.instrument import load
     from ddspvae.midi.notes import pitch_to_name
     from ddspvae.performer.commands import write_take_notes
@@ -71,10 +72,11 @@ def analyze(args: Namespace) -> None:
     audio, rate = read_audio(args.take)
     performance = instrument.analyze(audio, rate, args.tracker)
     sure = performance.periodicity >= 0.5
+    lost = find_lost(performance, instrument.statistics.range_hz)
     if args.plot:
         from ddspvae.evaluation.plots import plot_performance
 
-        plot_performance(audio, rate, performance, args.plot)
+        plot_performance(audio, rate, performance, args.plot, lost_s=lost.spans_s)
     if args.csv:
         write_f0_csv(args.csv, performance.f0_hz, performance.periodicity, performance.frame_rate_hz)
     performance.save(args.out)
@@ -82,11 +84,14 @@ def analyze(args: Namespace) -> None:
     result = {"out": args.out, "seconds": round(performance.duration_s, 3), "pitched_share": round(float(sure.mean()), 3),
               "lowest": pitch_to_name(float(hz_to_pitch(f0_hz.min()))) if len(f0_hz) else None,
               "highest": pitch_to_name(float(hz_to_pitch(f0_hz.max()))) if len(f0_hz) else None,
-              "loudest_db": round(float(performance.loudness_db.max()), 1)}
+              "loudest_db": round(float(performance.loudness_db.max()), 1),
+              "lost_s": round(lost.seconds, 3), "lost_outside_s": round(lost.outside_s, 3), "lost_first_s": lost.first_s}
     if args.notes:
         result |= write_take_notes(performance, instrument, args.notes)
     say(args, result, f"{args.out}: {result['seconds']:.1f} s, pitched {result['pitched_share']:.0%}, "
          f"{result['lowest']} to {result['highest']}, loudest {result['loudest_db']:.1f} dB.")
+    if lost.spans_s:
+        print(f"analyze: {lost.sentence}", file=sys.stderr)
 
 
 def edit(args: Namespace) -> None:
@@ -108,7 +113,7 @@ def edit(args: Namespace) -> None:
         performance = instrument.adapt(Performance.load(args.take))
     else:
         audio, rate = read_audio(args.take)
-        performance = instrument.analyze(audio, rate, args.tracker)
+        performance = instrument.analyze(audio, rate, args.tracker, foreign=args.fit)
     performance, moved = transfer(performance, instrument.statistics, args)
     performance = apply_edits(performance, instrument, args)
     moved |= report_outside(performance, instrument.statistics, args)

@@ -42,7 +42,8 @@ LEAP_OCTAVES = 0.04  # half a semitone in one frame is another note, not a glide
 
 
 def plot_performance(audio: ArrayLike, sample_rate: int, performance: Performance, target: Target,
-                     *, title: str = "", background: str | None = "white") -> None:
+                     *, title: str = "", background: str | None = "white", lost_s: Sequence[tuple[float, float]] = ()
+                     ) -> None:
     """Draw a take: waveform, spectrogram with the pitch on it, loudness, and the timbre axes.
 
     Args:
@@ -51,6 +52,7 @@ def plot_performance(audio: ArrayLike, sample_rate: int, performance: Performanc
         performance: its curves; pitch is drawn where periodicity is at least 0.5.
         target: path or binary file.
         background: a colour, or None for see-through.
+        lost_s: (from, to) of stretches where the pitch was not followed, which are shaded; see `features.lost`.
     """
     audio = check_audio("plot_performance", "audio", audio)
     figure, rows = _figure(11, 8, [1, 4, 1.3, 1.7], background)
@@ -70,6 +72,8 @@ def plot_performance(audio: ArrayLike, sample_rate: int, performance: Performanc
     voiced_hz = np.where(performance.periodicity >= VOICED, performance.f0_hz, np.nan)
     new_note = np.abs(np.diff(np.log2(performance.f0_hz), prepend=np.nan)) > LEAP_OCTAVES
     spectrum.plot(frames_s, np.log2(np.where(new_note, np.nan, voiced_hz)), color=F0_LINE, linewidth=2, label="pitch")
+    for at, (start_s, stop_s) in enumerate(lost_s):
+        spectrum.axvspan(start_s, stop_s, color="white", alpha=0.3, linewidth=0, label="" if at else "not followed")
     spectrum.legend(loc="upper right", fontsize=8, labelcolor="white", facecolor="black", framealpha=0.4,
                     edgecolor="none")
 

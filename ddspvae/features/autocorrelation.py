@@ -29,18 +29,19 @@ class Track(NamedTuple):
     periodicity: NDArray
 
 
-def autocorrelation(audio_16k: NDArray, prior_hz: float | None = None) -> Track:
+def autocorrelation(audio_16k: NDArray, prior_hz: float | None = None, range_hz: tuple[float, float] = RANGE_HZ) -> Track:
     """Track pitch by the peaks of the normalised autocorrelation and the smoothest path through them.
 
     Args:
         audio_16k: [T] at 16 kHz.
         prior_hz: look within 1.5 semitones of this pitch only.
+        range_hz: or between these.
     Returns:
         Track every 10 ms; periodicity 0.5 is as much periodic as other power (0 dB).
     Source: Boersma, "Accurate short-term analysis of the fundamental frequency", IFA Proceedings 17, 1993.
     """
     n_frames = -(-len(audio_16k) // HOP)
-    low_hz, high_hz = RANGE_HZ
+    low_hz, high_hz = max(range_hz[0], RANGE_HZ[0]), min(range_hz[1], RANGE_HZ[1])
     if prior_hz is not None:
         ratio = 2.0 ** (1.5 / 12)
         low_hz, high_hz = prior_hz / ratio, prior_hz * ratio

@@ -18,12 +18,13 @@ N_HARMONICS = 24
 CHUNK_FRAMES = 2048
 
 
-def comb(audio_16k: NDArray, prior_hz: float | None = None) -> Track:
+def comb(audio_16k: NDArray, prior_hz: float | None = None, range_hz: tuple[float, float] = RANGE_HZ) -> Track:
     """Track pitch by summing square-root magnitudes at harmonics, with a penalty for what lies between.
 
     Args:
         audio_16k: [T] at 16 kHz.
         prior_hz: look within 1.5 semitones of this pitch only.
+        range_hz: or between these.
     Returns:
         Track every 10 ms, f0 to a quarter of a semitone; periodicity is the similarity of spectrum and comb.
     Source: the idea of Camacho and Harris, "A sawtooth waveform inspired pitch estimator", JASA 124, 2008.
@@ -39,6 +40,7 @@ def comb(audio_16k: NDArray, prior_hz: float | None = None) -> Track:
         loudness = np.sqrt(np.abs(np.fft.rfft(part * window, N_FFT))).astype(np.float32)
         norm = np.linalg.norm(loudness, axis=1, keepdims=True)
         scores[start : start + CHUNK_FRAMES] = loudness @ kernel / np.maximum(norm, 1e-6)
+    scores[:, (states_hz < range_hz[0]) | (states_hz > range_hz[1])] = -1.0
     if prior_hz is not None:
         scores[:, np.abs(np.log2(states_hz / prior_hz)) > 1.5 / 12] = -1.0
     path = best_track(scores, reach=4, slope=0.01, leap_cost=0.15)

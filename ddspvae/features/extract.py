@@ -18,17 +18,17 @@ from ddspvae.features.timbre import timbre_frames
 from ddspvae.signals import Features
 
 
-def track_and_refine(audio: Audio, sample_rate: int, hop_size: int, tracker: str | Path, *, prior_hz: float | None = None
-                     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def track_and_refine(audio: Audio, sample_rate: int, hop_size: int, tracker: str | Path, *, prior_hz: float | None = None,
+                     range_hz: tuple[float, float] | None = None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """f0_hz and periodicity [F] as `track_f0` gives them, the pitch refined unless it was read from a file."""
-    f0_hz, periodicity = track_f0(audio, sample_rate, hop_size, str(tracker), prior_hz=prior_hz)
+    f0_hz, periodicity = track_f0(audio, sample_rate, hop_size, str(tracker), prior_hz=prior_hz, range_hz=range_hz)
     if tracker in TRACKERS:
         f0_hz = refine_f0(audio, sample_rate, hop_size, f0_hz, periodicity)
     return f0_hz, periodicity
 
 
 def extract(audio: Audio, sample_rate: int, hop_size: int, tracker: str | Path = "swift",
-            *, prior_hz: float | None = None) -> Features:
+            *, prior_hz: float | None = None, range_hz: tuple[float, float] | None = None) -> Features:
     """Listen to a take.
 
     Args:
@@ -38,10 +38,11 @@ def extract(audio: Audio, sample_rate: int, hop_size: int, tracker: str | Path =
         tracker: "swift", "crepe", "crepe-full", whose curve is then refined; or the path of a CSV of time, Hz,
             periodicity, which is taken as it is.
         prior_hz: the pitch of a single note where it is known.
+        range_hz: the lowest and highest pitch of the instrument where they are known; see `track_f0`.
     Returns:
         Features with F = ceil(T / hop_size) frames.
     """
-    f0_hz, periodicity = track_and_refine(audio, sample_rate, hop_size, tracker, prior_hz=prior_hz)
+    f0_hz, periodicity = track_and_refine(audio, sample_rate, hop_size, tracker, prior_hz=prior_hz, range_hz=range_hz)
     spectrum = measure_spectrum(audio, sample_rate, hop_size, f0_hz)
     batch = torch.from_numpy(np.ascontiguousarray(audio))[None]
     return Features(

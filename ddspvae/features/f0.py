@@ -8,10 +8,10 @@ from scipy.ndimage import uniform_filter1d
 
 from ddspvae.audio import resample
 from ddspvae.checks import InputError, check_choice, check_range, fail
-from ddspvae.features.autocorrelation import RATE_HZ
+from ddspvae.curves import read_pitch_at
+from ddspvae.features.autocorrelation import RANGE_HZ, RATE_HZ
 from ddspvae.features.cache import cached
 from ddspvae.features.f0_csv import read_f0_csv, write_f0_csv
-from ddspvae.features.paths import read_pitch_at
 from ddspvae.features.segments import VOICED
 from ddspvae.features.trackers import TRACKERS, Tracker
 from ddspvae.features.vote import settle_octave
@@ -19,8 +19,10 @@ from ddspvae.units import samples_to_frames
 
 __all__ = ["TRACKERS", "VOICED", "track_f0", "write_f0_csv"]
 
-VERSION = 2  # part of the cache key: raise it with every change of the result
-FILL_BELOW = 0.45  # less sure than this, a pitch is a guess: better the line between its neighbours
+VERSION = 4  # part of the cache key: raise it with every change of the result
+FILL_BELOW = 0.45  # less sure than this, a pitch is a guess: better what is known around it
+FILL_OCTAVES = 1.5 / 12  # the line goes no farther: a vibrato or a scoop spans that, and a tone apart are two notes
+FOREIGN_SHARE = 0.25  # of the sure frames beyond the range: more than any slips, so other music than the range is of
 CSV_MAY_END_EARLY_S = 0.5
 SILENCE_DB = -60.0  # below the loudest frame
 LEVEL_WINDOW_S = 0.03
@@ -28,7 +30,8 @@ SOME_HZ = 440.0  # the pitch of silence
 
 
 def track_f0(
-    audio: NDArray, sample_rate: int, hop_size: int, tracker: str = "swift", *, prior_hz: float | None = None
+    audio: NDArray, sample_rate: int, hop_size: int, tracker: str = "swift", *, prior_hz: float | None = None,
+    range_hz: tuple[float, float] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Track the pitch of a monophonic recording.
 
@@ -42,15 +45,20 @@ def track_f0(
         hop_size: samples per frame.
         tracker: "swift", "crepe", "crepe-full", "autocorrelation", or the path of a .csv file of time, Hz and
             periodicity, which is taken as it is.
-        prior_hz: the pitch of a single note where it is known; the result stays within 1.5 semitones of it.
+        prior_hz: the pitch of a single note where it is known; the result stays within 1.5 semitones of it, and
+            range_hz is not asked.
+        range_hz: the lowest and highest pitch that the instrument plays, where they are known. A take that has slipped
+            out of it is tracked again with only what lies within to choose from. Where more than a quarter lies outside
+            it is no slip: the take is another instrument's, and stays as it is.
     Returns:
-        f0_hz: [F], F = ceil(T / hop_size), Hz, finite and positive, filled through unpitched stretches.
+        f0_hz: [F], F = ceil(T / hop_size), Hz, finite and positive. A stretch without pitch is a straight line in
+            log f0 between its neighbours, or, where those are two notes, holds the nearer one.
         periodicity: [F], 0 to 1, pitched from 0.5 up; 0 where the level is 60 dB below the loudest.
     Raises:
         InputError: empty, not finite or not one channel; no such tracker; a broken CSV file; torchcrepe missing.
     """
     audio = np.asarray(audio)
-    _check(audio, sample_rate, hop_size, prior_hz)
+    _check(audio, sample_rate, hop_size, prior_hz, range_hz)
     times_s = np.arange(samples_to_frames(len(audio), hop_size)) * (hop_size / sample_rate)
     if tracker.lower().endswith(".csv"):
         track = read_f0_csv(tracker)
@@ -61,31 +69,43 @@ def track_f0(
         periodicity = np.interp(times_s, track.times_s, track.periodicity)
         return f0_hz.astype(np.float32), periodicity.astype(np.float32)
     check_choice("track_f0", "tracker", tracker, TRACKERS)
-    key = ["f0", VERSION, tracker, TRACKERS[tracker].version(), sample_rate, hop_size, prior_hz, audio]
-    kept = cached(key, lambda: _track(audio, sample_rate, times_s, TRACKERS[tracker], prior_hz))
+    key = ["f0", VERSION, tracker, TRACKERS[tracker].version(), sample_rate, hop_size, prior_hz, range_hz, audio]
+    kept = cached(key, lambda: _track(audio, sample_rate, times_s, TRACKERS[tracker], prior_hz, range_hz))
     return kept["f0_hz"], kept["periodicity"]
 
 
 def _track(
-    audio: NDArray, sample_rate: int, times_s: NDArray, tracker: Tracker, prior_hz: float | None
+    audio: NDArray, sample_rate: int, times_s: NDArray, tracker: Tracker, prior_hz: float | None,
+    range_hz: tuple[float, float] | None,
 ) -> dict[str, NDArray]:
     silent = _silent(audio, sample_rate, times_s)
     if silent.all():
-        return {"f0_hz": np.full(len(times_s), prior_hz or SOME_HZ, np.float32),
+        some_hz = prior_hz or float(np.clip(SOME_HZ, *(range_hz or (0, np.inf))))
+        return {"f0_hz": np.full(len(times_s), some_hz, np.float32),
                 "periodicity": np.zeros(len(times_s), np.float32)}
     peak = np.abs(audio).max()
     audio_16k = resample(audio / peak, sample_rate, RATE_HZ)  # trackers call quiet recordings silent
     track = tracker.track(audio_16k)
-    f0_hz = read_pitch_at(times_s, track.times_s, track.f0_hz)
-    periodicity = np.interp(times_s, track.times_s, track.periodicity)
-    f0_hz, periodicity = settle_octave(audio_16k, times_s, f0_hz, periodicity, tracker.range_hz,
-                                       prior_hz=prior_hz)
-    periodicity = np.where(silent, 0.0, periodicity)
+    tracked_hz = read_pitch_at(times_s, track.times_s, track.f0_hz)
+    tracked_sure = np.interp(times_s, track.times_s, track.periodicity)
+
+    def settle(range_hz: tuple[float, float] | None) -> tuple[NDArray, NDArray]:
+        f0_hz, periodicity = settle_octave(audio_16k, times_s, tracked_hz, tracked_sure, tracker.range_hz,
+                                           prior_hz=prior_hz, range_hz=range_hz)
+        return f0_hz, np.where(silent, 0.0, periodicity)
+
+    f0_hz, periodicity = settle(None)
+    if range_hz is not None and prior_hz is None:
+        sure = periodicity >= FILL_BELOW
+        outside = sure & ((f0_hz < range_hz[0]) | (f0_hz > range_hz[1]))
+        if not sure.any() or 0 < outside.sum() <= FOREIGN_SHARE * sure.sum():
+            f0_hz, periodicity = settle(range_hz)
     f0_hz = _fill(times_s, f0_hz, periodicity, prior_hz)
     return {"f0_hz": f0_hz.astype(np.float32), "periodicity": periodicity.astype(np.float32)}
 
 
-def _check(audio: NDArray, sample_rate: int, hop_size: int, prior_hz: float | None) -> None:
+def _check(audio: NDArray, sample_rate: int, hop_size: int, prior_hz: float | None,
+           range_hz: tuple[float, float] | None) -> None:
     if audio.ndim != 1 or len(audio) == 0:
         raise fail("track_f0", "audio", "have shape [T], T > 0", list(audio.shape), "average the channels first")
     if not np.isfinite(audio).all():
@@ -94,6 +114,9 @@ def _check(audio: NDArray, sample_rate: int, hop_size: int, prior_hz: float | No
     check_range("track_f0", "hop_size", hop_size, 1, sample_rate)
     if prior_hz is not None:
         check_range("track_f0", "prior_hz", prior_hz, 20, 5000, "a prior is a pitch in Hz, not a note number")
+    if range_hz is not None and not max(range_hz[0], RANGE_HZ[0]) < min(range_hz[1], RANGE_HZ[1]):
+        raise fail("track_f0", "range_hz", f"go from a lower to a higher pitch within {RANGE_HZ[0]:g} to {RANGE_HZ[1]:g} Hz",
+                   f"{range_hz[0]:g} to {range_hz[1]:g}", "is it in Hz?")
 
 
 def _silent(audio: NDArray, sample_rate: int, times_s: NDArray) -> NDArray:
@@ -105,8 +128,11 @@ def _silent(audio: NDArray, sample_rate: int, times_s: NDArray) -> NDArray:
 
 
 def _fill(times_s: NDArray, f0_hz: NDArray, periodicity: NDArray, prior_hz: float | None) -> NDArray:
-    """Log-linear through frames without pitch, held at the ends."""
+    """Through frames without pitch: log-linear between near neighbours, the nearer of far ones, held at the ends.
+
+    A line between far ones would be a sweep, as loud as the notes, that nobody played.
+    """
     sure = periodicity >= FILL_BELOW
     if not sure.any():
         return np.full(len(f0_hz), prior_hz or float(np.median(f0_hz)))
-    return 2.0 ** np.interp(times_s, times_s[sure], np.log2(f0_hz[sure]))
+    return read_pitch_at(times_s, times_s[sure], f0_hz[sure], FILL_OCTAVES)

@@ -1,11 +1,9 @@
-"""The best path through scored choices, frame by frame (Viterbi), and reading a pitch curve between its frames."""
+"""The best path through scored choices, frame by frame (Viterbi)."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-
-LEAP_OCTAVES = 2.5 / 12  # a step wider than this between two frames is a new note, not a glide
 
 
 def best_choice(reward: NDArray, switch_cost: float | NDArray) -> NDArray:
@@ -70,25 +68,3 @@ def _trace(total: NDArray, back: NDArray) -> NDArray:
     for frame in range(len(back) - 1, 0, -1):
         path[frame - 1] = back[frame, path[frame]]
     return path
-
-
-def read_pitch_at(times_s: NDArray, from_times_s: NDArray, f0_hz: NDArray) -> NDArray:
-    """Read a pitch curve at other instants: linear in log f0, and the nearer note across a leap.
-
-    Args:
-        times_s: [F] seconds.
-        from_times_s: [M] seconds, increasing.
-        f0_hz: [M] Hz, > 0.
-    Returns:
-        [F] Hz; held beyond the ends.
-    """
-    if len(from_times_s) == 1:
-        return np.full(len(times_s), float(f0_hz[0]))
-    log2_f0 = np.log2(f0_hz)
-    right = np.clip(np.searchsorted(from_times_s, times_s), 1, len(from_times_s) - 1)
-    span = from_times_s[right] - from_times_s[right - 1]
-    weight = np.clip((times_s - from_times_s[right - 1]) / span, 0, 1)
-    before, after = log2_f0[right - 1], log2_f0[right]
-    # a pitch half way between two notes was never played
-    weight = np.where(np.abs(after - before) > LEAP_OCTAVES, np.round(weight), weight)
-    return 2.0 ** (before + weight * (after - before))

@@ -79,7 +79,8 @@ def _centre(pitch: NDArray) -> float:
 
 def _note_pitch(pitch: NDArray) -> float:
     """Mean under a Hann window, which a few cycles of vibrato leave where it is; without a tracker's slips."""
-    near = np.abs(pitch - np.median(pitch)) <= 1
+    middle = np.sort(pitch)[len(pitch) // 2]  # not the median, which lies half way between two notes as long as each other
+    near = np.abs(pitch - middle) <= 1
     return float(np.average(pitch, weights=near * np.hanning(len(pitch) + 2)[1:-1]))
 
 

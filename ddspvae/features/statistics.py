@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from ddspvae.checks import InputError, check_range, check_shape, fail
 from ddspvae.curves import smooth_curve
+from ddspvae.features.ranges import EXTREMES, pitch_range_hz, supported_pitch
 from ddspvae.features.segments import VOICED, segment_notes
 from ddspvae.signals import Features
 from ddspvae.units import CENTS_PER_SEMITONE, DB_FLOOR, hz_to_pitch
 
-SUPPORT_S = 0.25
 HELD_S = 0.4
 DRIFT_S = 0.5
 MOST_VIBRATO_CENTS = 100.0  # beyond, it is a trill or the tracker's octave slip
@@ -69,6 +69,11 @@ class Statistics:
         check_range("Statistics", "vibrato_rate_hz", self.vibrato_rate_hz, 0, 20)
         check_range("Statistics", "vibrato_extent_cents", self.vibrato_extent_cents, 0, 400)
 
+    @property
+    def range_hz(self) -> tuple[float, float]:
+        """The lowest and highest pitch to expect from the instrument: a margin beyond what was heard."""
+        return pitch_range_hz(self.pitch_low, self.pitch_high)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and lists, for JSON; `from_dict` gives back an equal object."""
         return {**asdict(self), "loudness_quantiles_db": list(self.loudness_quantiles_db)}
@@ -109,7 +114,7 @@ def measure(features: Sequence[Features]) -> Statistics:
             inside[start:stop] = True
         sure = inside & (take.periodicity >= VOICED)
         loudness.append(take.loudness_db[sure])
-        pitch.append(_supported(hz_to_pitch(take.f0_hz[sure].astype(np.float64)), take.frame_rate_hz))
+        pitch.append(supported_pitch(hz_to_pitch(take.f0_hz[sure].astype(np.float64)), take.frame_rate_hz))
         level = take.loudness_db.astype(np.float64)
         curve = hz_to_pitch(take.f0_hz.astype(np.float64))
         # the same pitch going on is a new bow or tongue stroke at best, the ripple of a vibrato at worst
@@ -127,7 +132,7 @@ def measure(features: Sequence[Features]) -> Statistics:
     if len(voiced) == 0:
         raise InputError("measure: features must hold pitched frames, got none with periodicity >= 0.5; "
                          "is this a recording of a pitched instrument?")
-    low, high = np.quantile(np.concatenate(pitch), [0.001, 0.999])
+    low, high = np.quantile(np.concatenate(pitch), EXTREMES)
     vibrates = len(vibratos) >= max(FEWEST, LEAST_SHARE * n_held)
     extent, rate, delay = np.median(vibratos, axis=0) if vibrates else (
         0.0, DEFAULTS["vibrato_rate_hz"], DEFAULTS["vibrato_delay_s"])
@@ -145,16 +150,6 @@ def measure(features: Sequence[Features]) -> Statistics:
         glide_s=_median(glides, "glide_s"),
         minutes=sum(len(take.f0_hz) / take.frame_rate_hz for take in features) / 60,
     )
-
-
-def _supported(pitch: NDArray, rate_hz: float) -> NDArray:
-    """Frames whose semitone and its neighbours sound for 0.25 s or more in the take: not a tracker's lone slip."""
-    semitone = np.round(pitch).astype(int)
-    if len(pitch) == 0:
-        return pitch
-    count = np.bincount(semitone - semitone.min() + 1, minlength=int(np.ptp(semitone)) + 3)
-    around = np.convolve(count, np.ones(3, dtype=int), mode="same")[semitone - semitone.min() + 1]
-    return pitch[around >= min(SUPPORT_S * rate_hz, around.max())]
 
 
 def _known(values: Iterable[Any]) -> list[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from ddspvae.audio import read_audio
 from ddspvae.checks import InputError
 from ddspvae.features.extract import extract
 from ddspvae.features.f0 import VOICED
+from ddspvae.features.ranges import find_range_hz
 from ddspvae.model.autoencoder import ModelConfig, harmonics_needed
 from ddspvae.training.dataset import Take, split
 from ddspvae.training.doctor import Report, examine
@@ -66,6 +67,7 @@ def prepare(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str
         features = extract(audio, model.sample_rate, model.hop_size, tracker,
                            prior_hz=None if row is None else row.prior_hz)
         takes.append(Take(path, audio, features, room=path.parent.name))
+    takes = _look_again(takes, {path for path, row in rows.items() if row.prior_hz is not None}, tracker, model)
     if not takes:
         raise InputError("train: no usable recording; see the doctor's report above.")
     takes = [_pad_to_hop(take, model.hop_size) for take in takes]
@@ -86,6 +88,25 @@ def prepare(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str
         licence=sorted({row.licence for row in used}),
         credits=[row.credit for row in used],
     )
+
+
+def _look_again(takes: Sequence[Take], known: Collection[Path], tracker: str, model: ModelConfig) -> list[Take]:
+    """Track those takes again that go beyond the range of all together: what few frames say against many is a slip.
+
+    Args:
+        known: takes whose pitch is known; they stay.
+    """
+    range_hz = find_range_hz([take.features for take in takes])
+    if range_hz is None:
+        return list(takes)
+    again = []
+    for take in takes:
+        heard = take.features
+        slipped = (heard.periodicity >= VOICED) & ((heard.f0_hz < range_hz[0]) | (heard.f0_hz > range_hz[1]))
+        if slipped.any() and take.path.resolve() not in known:
+            heard = extract(take.audio, model.sample_rate, model.hop_size, tracker, range_hz=range_hz)
+        again.append(replace(take, features=heard))
+    return again
 
 
 def _pad_to_hop(take: Take, hop_size: int) -> Take:

@@ -2,7 +2,8 @@ import itertools
 
 import numpy as np
 
-from ddspvae.features.paths import best_choice, best_track, read_pitch_at
+from ddspvae.curves import read_pitch_at
+from ddspvae.features.paths import best_choice, best_track
 
 
 def test_best_choice_is_the_best_of_all_paths() -> None:
