@@ -97,7 +97,7 @@ def build_parser() -> argparse.ArgumentParser:
     budget = sub.add_mutually_exclusive_group()
     budget.add_argument("--minutes", type=float, metavar="M", help="time to train, over all resumes (default 10)")
     budget.add_argument("--steps", type=int, metavar="N", help="steps to train instead")
-    sub.add_argument("--bitrate", type=float, default=500.0, metavar="BPS", help="bit/s of timbre (default 500)")
+    sub.add_argument("--bitrate", type=float, default=2000.0, metavar="BPS", help="bit/s of timbre (default 2000)")
     sub.add_argument("--controller", default="log-dual", metavar="NAME", help="what holds the bitrate (default log-dual)")
     sub.add_argument("--bottleneck", default="gaussian", metavar="NAME",
                      help="gaussian, or whole numbers: vq, rvq, fsq (default gaussian)")
@@ -110,8 +110,9 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--holdout", action="append", default=[], metavar="FILE", help="leave this recording out entirely")
     sub.add_argument("--sample-rate", type=int, default=48_000, metavar="HZ")
     sub.add_argument("--hop", type=int, metavar="N", help="samples per frame (default: 200 frames a second)")
-    sub.add_argument("--axes", type=int, default=4, metavar="N",
-                     help="axes of z: four with names (default), more without, 0 trains without z")
+    sub.add_argument("--axes", type=int, metavar="N",
+                     help="axes of z: four with names, the others details (default: as many as the bitrate pays for); "
+                          "0 trains without z")
     sub.add_argument("--no-noise", action="store_true", help="harmonics only")
     sub.add_argument("--no-reverb", action="store_true", help="no room")
     sub.add_argument("--device", metavar="D", help="cuda, mps or cpu; default: the best there is")

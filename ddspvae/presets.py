@@ -13,7 +13,7 @@ from ddspvae.checks import InputError, check_choice
 if TYPE_CHECKING:
     from torch import Tensor
 
-FILE_FORMAT = 3
+FILE_FORMAT = 4
 SUFFIX = ".safetensors"
 
 

@@ -58,12 +58,12 @@ class Features:
     timbre: Curve
     partials: Curve
     frame_rate_hz: float
-    spectrum: Curve | None = None
+    spectrum: Curve = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     def __post_init__(self) -> None:
         freeze_curves(self, f0_hz=self.f0_hz, periodicity=self.periodicity,
                 loudness_db=self.loudness_db, timbre=self.timbre, partials=self.partials,
-                spectrum=np.zeros((len(self.f0_hz), 0), np.float32) if self.spectrum is None else self.spectrum)
+                spectrum=self.spectrum if np.size(self.spectrum) else np.zeros((len(self.f0_hz), 0)))
         check_frames("Features", self.f0_hz, self.periodicity, self.loudness_db)
         check_shape("Features", "timbre", self.timbre.shape, len(self.f0_hz), None)
         check_shape("Features", "partials", self.partials.shape, len(self.f0_hz), None)

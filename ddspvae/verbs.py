@@ -127,7 +127,8 @@ def train(args: Namespace) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    from ddspvae.model.autoencoder import ModelConfig
+    from ddspvae.model.autoencoder import ModelConfig, sizes_for
+    from ddspvae.model.axes import NAMED_AXES
     from ddspvae.training.loop import train as run
     from ddspvae.training.many import prepare_folders
     from ddspvae.training.prepare import prepare
@@ -135,12 +136,13 @@ def train(args: Namespace) -> None:
     # a pipe has no width of its own; tables need some
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 140)
     hop_size = args.hop if args.hop is not None else round(args.sample_rate / 200)
-    config = ModelConfig(sample_rate=args.sample_rate, hop_size=hop_size, n_z=args.axes, encoder=args.encoder,
+    n_z, frames_per_z = sizes_for(args.bitrate)
+    if args.bottleneck != "gaussian":
+        n_z = len(NAMED_AXES)
+    config = ModelConfig(sample_rate=args.sample_rate, hop_size=hop_size, frames_per_z=frames_per_z,
+                         n_z=n_z if args.axes is None else args.axes, encoder=args.encoder,
                          bottleneck=args.bottleneck, with_noise=not args.no_noise,
                          with_reverb=not args.no_reverb)
-    if args.many and (args.axes != 4 or args.encoder != "harmonics"):
-        raise InputError("train: --axes and --encoder are for one instrument; a model of many has the four axes with names, "
-                         "and what tells instruments apart.")
     if args.examine:
         wide = Console(width=None if sys.stdout.isatty() else 140)
         find = prepare_folders if args.many else prepare

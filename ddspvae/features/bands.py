@@ -40,7 +40,7 @@ def band_shapes(n_bands: int, n_bins: int) -> Tensor:
 @functools.lru_cache(maxsize=8)
 @torch.inference_mode(False)  # a cached tensor must serve training too
 def band_weights(n_bands: int, sample_rate: int) -> Tensor:
-    """A-weighted power of noise of magnitude 1 in each band, over N_FREQUENCIES from 0 to Nyquist: [n_bands, N_FREQUENCIES]."""
+    """A-weighted power of noise of magnitude 1 in each band at N_FREQUENCIES from 0 to Nyquist, [n_bands, N_FREQUENCIES]."""
     frequency_hz = torch.linspace(0, sample_rate / 2, N_FREQUENCIES)
     return band_shapes(n_bands, N_FREQUENCIES) * a_weighting(frequency_hz) / N_FREQUENCIES
 

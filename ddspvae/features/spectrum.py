@@ -114,5 +114,6 @@ def _decimation(sample_rate: int, hop_size: int) -> int:
 @functools.lru_cache(maxsize=8)
 def _filters(rate_hz: float) -> tuple[Tensor, ...]:
     """Low-passes of BANDWIDTHS_HZ for a signal at this rate, each of an odd number of taps that sum to 1."""
-    return tuple(torch.from_numpy(firwin(2 * round(FILTER_S / width * rate_hz / 2) + 1, width, fs=rate_hz).astype(np.float32))
-                 for width in BANDWIDTHS_HZ)
+    sizes = [2 * round(FILTER_S / width * rate_hz / 2) + 1 for width in BANDWIDTHS_HZ]
+    return tuple(torch.from_numpy(firwin(size, width, fs=rate_hz).astype(np.float32))
+                 for size, width in zip(sizes, BANDWIDTHS_HZ))

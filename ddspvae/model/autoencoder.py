@@ -27,6 +27,8 @@ from ddspvae.synth.reverb import MAX_DECAY_S, MIN_DECAY_S, N_ROOM_BANDS, Room
 
 MOST_LEFT = 2.5  # nepers, 22 dB: beyond, something was measured where nothing sounds
 MOST_PERSISTENT = 0.98  # a row of its predecessor; what stays longer costs next to nothing anyway
+FAST_BITRATE = 1000.0  # bit/s; below, 25 rows a second say more than 50
+MOST_DETAIL = 96
 TELLING_SHARE = 0.7  # of the rows that sound, those that tell of an axis with a name
 TINY = 1e-12  # keeps a gradient finite
 BODY_SCALE = 0.1  # a tap for a parameter of 1: Adam moves all alike, hundreds of them
@@ -41,7 +43,8 @@ class ModelConfig:
         sample_rate: Hz.
         hop_size: samples per frame.
         frames_per_z: frames that share one row of z.
-        n_z: axes of z, the first four with names; more are inferred by the encoder, 0 trains an instrument without.
+        n_z: axes of z, the first four with names; the others are details that the encoder infers; 0 trains an instrument
+            without.
         n_timbre: the last of them, which tell instruments apart; 0 for a model of one instrument.
         n_harmonics, n_noise_bands: of the synthesizer.
         encoder_channels, decoder_channels: widths of the stacks.
@@ -55,8 +58,8 @@ class ModelConfig:
 
     sample_rate: int = 48_000
     hop_size: int = 240
-    frames_per_z: int = 8
-    n_z: int = 4
+    frames_per_z: int = 4
+    n_z: int = 44
     n_timbre: int = 0
     n_harmonics: int = 100
     n_noise_bands: int = 65
@@ -64,7 +67,7 @@ class ModelConfig:
     decoder_channels: int = 128
     encoder: str = "harmonics"
     bottleneck: str = "gaussian"
-    bitrate: float = 500.0
+    bitrate: float = 2000.0
     rooms: tuple[str, ...] = ("room",)
     body_s: float = 0.0
     with_noise: bool = True
@@ -118,6 +121,16 @@ class ModelConfig:
         return cls(**values)
 
 
+def sizes_for(bitrate: float, n_named: int = len(NAMED_AXES)) -> tuple[int, int]:
+    """Axes of z and frames that share a row, as a bitrate pays for: the axes that reverse water-filling uses on a violin.
+
+    >>> sizes_for(500), sizes_for(2000), sizes_for(8000)
+    ((28, 8), (44, 4), (100, 4))
+    """
+    n_detail = round(40 * (bitrate / 2000) ** 0.63) if bitrate >= FAST_BITRATE else round(24 * (bitrate / 500) ** 0.8)
+    return n_named + max(4, min(n_detail, MOST_DETAIL)), 4 if bitrate >= FAST_BITRATE else 8
+
+
 def bits_a_row(config: ModelConfig) -> float:
     """What an axis with a name may say in a row that tells of it, to begin with; the bitrate decides.
 
@@ -151,7 +164,8 @@ class Expected(nn.Module):
 
     def forward(self, heard: Heard, frames_per_z: int) -> Tensor:
         """[B, M, n_z]."""
-        mean: Tensor = self.mean(self.hidden(rows_around(scale_curves(*heard.curves), frames_per_z, row_middle(frames_per_z))))
+        curves = rows_around(scale_curves(*heard.curves), frames_per_z, row_middle(frames_per_z))
+        mean: Tensor = self.mean(self.hidden(curves))
         return mean
 
     @torch.no_grad()
@@ -274,7 +288,7 @@ class Autoencoder(nn.Module):
         logvar = -2 * math.log(2) * bits.clamp(min=1e-3) * seen
         gain = seen if self.bottleneck.discrete else (1 - logvar.exp() + TINY).sqrt() * seen
         mean = gain * deviations[..., : self.n_named]
-        follows = seen * nn.functional.pad(seen[:, :-1], (0, 0, 1, 0))  # nothing is known of a row after one that tells nothing
+        follows = seen * nn.functional.pad(seen[:, :-1], (0, 0, 1, 0))  # a row after one that tells nothing begins anew
         persistence = MOST_PERSISTENT * torch.sigmoid(self.persistence[: self.n_named]) * follows
         return Latents(mean, logvar, gain, None if held is None else held.expand(-1, n_rows, -1), persistence)
 

@@ -58,7 +58,7 @@ class Memory:
 
     Args:
         pasts: of the stack, [V, left, C] each.
-        before, now: [V, 1, C + E + N + G], the stack's last two steps, the envelopes, the named axes and the timbre code there.
+        before, now: [V, 1, C + E + N + G], the stack's last two steps; envelopes, named axes and timbre code there.
         curves: [V, ONSET_FRAMES, 3], the scaled curves of the last frames.
         n_frames: [V], frames heard so far.
     """

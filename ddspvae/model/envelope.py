@@ -1,4 +1,4 @@
-"""Spectral envelopes: levels at fixed frequencies, eight an octave, read where the harmonics are, and the other way round."""
+"""Spectral envelopes: levels at fixed frequencies, eight an octave, read at the harmonics, and the other way round."""
 
 from __future__ import annotations
 

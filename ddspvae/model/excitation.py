@@ -31,7 +31,7 @@ def auditory_centres_hz() -> Tensor:
 
 
 def spread(frequency_hz: Tensor) -> Tensor:
-    """How much of the power at a frequency each band receives, [..., N_AUDITORY], 1 at its centre: a gammatone of order 4."""
+    """How much of the power at a frequency each band receives, [..., N_AUDITORY]: a gammatone of order 4, 1 at its centre."""
     centres = auditory_centres_hz().to(frequency_hz)
     width_hz = 1.019 * 24.7 * (1 + 0.00437 * centres)
     away = ((frequency_hz[..., None] - centres) / width_hz).square_()
@@ -68,4 +68,5 @@ class Excitation:
 @torch.inference_mode(False)  # a cached tensor must serve training too
 def _noise_spread(n_noise_bands: int, sample_rate: int) -> Tensor:
     """Power in each auditory band of noise of magnitude 1 in each noise band, [K, N_AUDITORY]."""
-    return band_shapes(n_noise_bands, N_FREQUENCIES) @ spread(torch.linspace(0, sample_rate / 2, N_FREQUENCIES)) / N_FREQUENCIES
+    frequency_hz = torch.linspace(0, sample_rate / 2, N_FREQUENCIES)
+    return band_shapes(n_noise_bands, N_FREQUENCIES) @ spread(frequency_hz) / N_FREQUENCIES

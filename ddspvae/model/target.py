@@ -88,6 +88,7 @@ def _totals(power: Tensor, noise_power: Tensor, f0_hz: Tensor, sample_rate: int)
 
 
 def _shape(power: Tensor, noise_power: Tensor, f0_hz: Tensor, sample_rate: int) -> Shape:
-    total = sum(_totals(power, noise_power, f0_hz, sample_rate)).clamp(min=1e-14)
+    harmonic_total, noise_total = _totals(power, noise_power, f0_hz, sample_rate)
+    total = (harmonic_total + noise_total).clamp(min=1e-14)
     n_heard = harmonics_below(f0_hz, min(HIGHEST_HZ, 0.45 * sample_rate), power.shape[-1])
     return Shape((power / total + FLOOR).log() / 2, (noise_power / total + FLOOR).log() / 2, n_heard)

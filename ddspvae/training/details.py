@@ -75,7 +75,7 @@ def _ear_metric(model: Autoencoder, heard: Heard, listened: Listened, weight: Te
     assert measured is not None
     ear = Excitation(heard.f0_hz, measured.n_heard, config.n_harmonics, config.n_noise_bands, config.sample_rate, thin=THIN)
     with torch.enable_grad():
-        envelope = torch.zeros(1, heard.f0_hz.shape[1], model.decoder.n_envelope, device=heard.f0_hz.device, requires_grad=True)
+        envelope = heard.f0_hz.new_zeros(1, heard.f0_hz.shape[1], model.decoder.n_envelope).requires_grad_()
         levels = measured.harmonics + read_nodes(envelope[..., :N_NODES], heard.f0_hz, model.decoder.octaves)
         excited = ear(Shape(levels, measured.noise + envelope[..., N_NODES:], measured.n_heard))
         total = torch.zeros(envelope.shape[-1], envelope.shape[-1], dtype=torch.float64, device=envelope.device)

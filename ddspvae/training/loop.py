@@ -13,7 +13,7 @@ import torch
 
 from ddspvae.checks import InputError
 from ddspvae.instrument import load
-from ddspvae.model.autoencoder import Autoencoder, ModelConfig
+from ddspvae.model.autoencoder import Autoencoder, ModelConfig, sizes_for
 from ddspvae.model.transplant import settle, transplant
 from ddspvae.presets import FILE_FORMAT
 from ddspvae.training.checkpoint import Checkpoint
@@ -44,7 +44,7 @@ def pick_device(name: str | None) -> torch.device:
 
 
 def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, minutes: float | None = None,
-          steps: int | None = None, bitrate: float = 500.0, controller: str = "log-dual",
+          steps: int | None = None, bitrate: float = 2000.0, controller: str = "log-dual",
           holdout: Sequence[str | Path] = (), tracker: str = "swift",
           start_from: str | Path | None = None, many: bool = False, device: str | None = None, seed: int = 0,
           model: ModelConfig | None = None, progress: Callable[[dict[str, float]], None] | None = None,
@@ -82,7 +82,8 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
     given = None if start_from is None else load(start_from).model
     if prepared is None:
         find = prepare_folders if many else prepare
-        prepared = find(recordings, holdout, tracker, model or ModelConfig(), report)
+        n_z, frames_per_z = sizes_for(bitrate)
+        prepared = find(recordings, holdout, tracker, model or ModelConfig(n_z=n_z, frames_per_z=frames_per_z), report)
     prepared = replace(prepared, model=replace(prepared.model, bitrate=bitrate))
     checkpoint = Checkpoint(out)
     settings = {"files": ["/".join(take.path.parts[-2:]) for take in prepared.training + prepared.validation],

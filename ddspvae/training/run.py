@@ -17,9 +17,9 @@ from ddspvae.checks import InputError, check_choice, check_range
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.bottleneck import sounding_rows
 from ddspvae.model.target import frame_weights
-from ddspvae.training.losses import HeardError
 from ddspvae.training.dataset import Batch, Crops, Take
 from ddspvae.training.details import DETAIL_WEIGHTS, start_details
+from ddspvae.training.losses import HeardError
 from ddspvae.training.rate import CONTROLLERS, make_controller
 from ddspvae.training.validation import TrainingStopped
 
@@ -45,7 +45,7 @@ class TrainingConfig:
 
     minutes: float | None = None
     steps: int | None = None
-    bitrate: float = 500.0
+    bitrate: float = 2000.0
     batch_size: int = 4
     learning_rate: float = 3e-3
     seed: int = 0
