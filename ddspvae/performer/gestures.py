@@ -16,6 +16,7 @@ from ddspvae.checks import check_shape, fail
 from ddspvae.features.segments import VOICED, segment_notes
 from ddspvae.features.statistics import Statistics, measure_attack_s, measure_glide_s
 from ddspvae.midi.rules import LEGATO_GAP_S, SAME_SEMITONES, Habits, perform
+from ddspvae.model.axes import BRIGHTNESS
 from ddspvae.performer.transcribe import to_notes
 from ddspvae.signals import Features, Notes
 from ddspvae.units import CENTS_PER_SEMITONE, hz_to_pitch
@@ -121,8 +122,33 @@ def learn_gestures(takes: Sequence[Features], z: Sequence[NDArray], statistics: 
              for note in _take_apart(number, take, rows, statistics, frames_per_z)]
     if not heard:
         return Gestures.nothing(z[0].shape[1] if z else 0)
-    context, *curves = zip(*heard)
+    context, cents, level_db, rows = zip(*heard)
+    curves = cents, level_db, _even_out(np.array(context), rows)
     return Gestures(np.array(context, dtype=np.float32), *(np.concatenate(curve).astype(np.float32) for curve in curves))
+
+
+def _even_out(context: NDArray, rows: Sequence[NDArray]) -> list[NDArray]:
+    """The z of notes, their brightness without what all notes of a take have in common, nor what goes with their level.
+
+    Notes are chosen by their level too; where the softer take is the brighter one, soft notes would sound brighter. How
+    brightness goes with the level is known to the model (`model.typical`).
+    """
+    if not rows[0].shape[1]:
+        return list(rows)
+    told = np.array([np.count_nonzero(one[:, BRIGHTNESS]) for one in rows], dtype=float)
+    mean = np.array([one[:, BRIGHTNESS].sum() for one in rows]) / np.maximum(told, 1)
+    _, take = np.unique(context[:, CONTEXT.index("take")], return_inverse=True)
+
+    def around_take(values: NDArray) -> NDArray:
+        total = np.bincount(take, weights=told * values) / np.maximum(np.bincount(take, weights=told), 1)
+        return np.asarray(values - total[take])
+
+    own, level = around_take(mean), around_take(context[:, CONTEXT.index("level_db")])
+    slope = (told * level) @ own / max((told * level) @ level, 1e-9)
+    even = [np.array(one) for one in rows]
+    for one, too_much in zip(even, mean - own + slope * level):
+        one[:, BRIGHTNESS] -= too_much * (one[:, BRIGHTNESS] != 0)  # 0 is not known
+    return even
 
 
 def find_notes(take: Features) -> list[tuple[int, int, float]]:

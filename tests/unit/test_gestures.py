@@ -20,7 +20,7 @@ PITCHES = (60, 64, 62, 67, 65, 60)
 
 
 def take(extents_cents=(0, 20, 40, 0, 30, 50), rate_hz=6.0, rest_s=0.2, note_s=0.6, pitches=PITCHES):
-    """Notes apart by rests, each with its own vibrato; z says which note it is."""
+    """Notes apart by rests, each with its own vibrato; the second axis of z says which note it is."""
     f0, sure, level, z = [], [], [], []
     for number, (pitch, extent) in enumerate(zip(pitches, extents_cents)):
         time_s = np.arange(round(note_s * FRAME_RATE_HZ)) / FRAME_RATE_HZ
@@ -33,7 +33,8 @@ def take(extents_cents=(0, 20, 40, 0, 30, 50), rate_hz=6.0, rest_s=0.2, note_s=0
     n = len(f0_hz)
     features = Features(f0_hz, np.concatenate(sure), np.concatenate(level), np.zeros((n, 64)), np.zeros((n, 41)),
                         FRAME_RATE_HZ)
-    return features, np.concatenate(z)[::FRAMES_PER_Z, None].astype(np.float32)
+    rows = np.concatenate(z)[::FRAMES_PER_Z, None].astype(np.float32)
+    return features, np.concatenate([0 * rows, rows], axis=1)
 
 
 def learned_from(*takes):
@@ -57,7 +58,7 @@ def test_every_note_is_remembered_with_its_context():
     for number, extent in enumerate((0, 20, 40, 0, 30, 50)):
         cents, level_db, z = gestures.note(number)
         assert np.ptp(cents[10:-10]) / 2 == pytest.approx(extent, abs=4)
-        assert len(cents) == len(level_db) and len(z) == -(-len(cents) // 4) and (z[1:-1] == number).all()
+        assert len(cents) == len(level_db) and len(z) == -(-len(cents) // 4) and (z[1:-1, 1] == number).all()
 
 
 def test_the_same_score_is_played_as_it_was_heard():
@@ -69,7 +70,7 @@ def test_the_same_score_is_played_as_it_was_heard():
         middle = slice(*(round(at * FRAME_RATE_HZ) for at in (note.onset_s + 0.1, note.offset_s - 0.1)))
         cents = 1200 * np.log2(curves.f0_hz[middle] / heard.f0_hz[middle])
         assert np.abs(cents - np.median(cents)).max() < 8
-        assert (played_z[(middle.start + 8) // 8 : middle.stop // 8] == number).all()
+        assert (played_z[(middle.start + 8) // 8 : middle.stop // 8, 1] == number).all()
 
 
 def test_a_seed_gives_another_performance_and_the_same_seed_the_same():
