@@ -2,10 +2,10 @@
 
     python benchmarks/replayed.py violin held_out.flac [...] [--seconds 15] [--soundfont FONT.sf2] [--steps]
 
-The notes go through a MIDI file, as `ddspvae analyze --notes` writes it and `ddspvae render` reads it. Zimtohrli judges (MOS, 1
-to 5) against the recording, at matched levels, at the best lag within 50 ms. Beside it, where it is installed, FluidSynth with
-the same file; and analysis and resynthesis, what a perfect player could reach. With --steps, also what lies between: the
-played curves one by one replaced by those of the recording.
+The notes go through a MIDI file, as `ddspvae analyze --notes` writes it and `ddspvae render` reads it. Zimtohrli judges
+(MOS, 1 to 5) against the recording, at matched levels, at the best lag within 50 ms. Beside it, where it is installed,
+FluidSynth with the same file; and analysis and resynthesis, what a perfect player could reach. With --steps, also what lies
+between: the played curves one by one replaced by those of the recording.
 """
 
 from __future__ import annotations
@@ -61,8 +61,9 @@ def best_lag(reference: Audio, estimate: Audio) -> int:
     def frames(audio: Audio) -> NDArray:
         import torch
 
-        power = by_blocks(timbre_frames, torch.from_numpy(np.asarray(audio, np.float32))[None], RATE, hop)[0].double().numpy()
-        return np.asarray(power - power.mean(axis=0))
+        sound = torch.from_numpy(np.asarray(audio, np.float32))[None]
+        bands = by_blocks(timbre_frames, sound, RATE, hop)[0].double().numpy()
+        return np.asarray(bands - bands.mean(axis=0))
 
     n = min(len(reference), len(estimate))
     one, other = frames(reference[:n]), frames(estimate[:n])
@@ -112,7 +113,7 @@ def main() -> None:
     parser.add_argument("--soundfont", default=next((font for font in FONTS if Path(font).is_file()), FONTS[0]))
     parser.add_argument("--steps", action="store_true")
     args = parser.parse_args()
-    program = next((number for number in range(128) if (named := PROGRAMS[number].instrument) == args.preset), 0)
+    program = next((number for number, one in enumerate(PROGRAMS) if one.instrument == args.preset), 0)
     print("| phrase | analysis and resynthesis | from MIDI | FluidSynth |\n|---|---|---|---|")
     for path in args.recordings:
         room = args.room or (path.parent.name if path.parent.name in load(args.preset).config.rooms else None)

@@ -16,6 +16,7 @@ from ddspvae.units import hz_to_pitch, pitch_to_hz
 LIMIT = 3.0  # standard deviations that are told apart
 LIMIT_ROUNDS = 8
 QUIET_DB = 40.0  # below a loud frame of the training set, nothing is read
+POWER_OF_LOUDNESS = 2  # among the powers: the place of q
 N_POWERS = 10  # of a polynomial of the third degree in two variables
 LOWEST_PITCH, PITCH_STEP, N_HATS = 21.0, 1.5, 60  # a body's resonances change within a few semitones
 N_TERMS = N_POWERS + 2 * N_HATS
@@ -96,6 +97,11 @@ class Typical(nn.Module):
             within = far.clamp(-LIMIT * deviation, LIMIT * deviation)
             deviation = ((within.square() * tells).sum(0) / tells.sum(0).clamp(min=1)).sqrt().clamp(min=1e-3)
         self.deviation.copy_(deviation)
+
+    @torch.no_grad()
+    def steepen(self, octaves_per_db: float) -> None:
+        """Let brightness rise so much more with the loudness, everywhere."""
+        self.coefficients[0, POWER_OF_LOUDNESS, BRIGHTNESS] += octaves_per_db * float(self.half_range[1])
 
     def _solve(self, takes: list[Heard], weights: list[Tensor]) -> Tensor:
         """The coefficients [1 + G, N_TERMS, 4] that fit best what takes tell, weights [F, 4] each.

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.dynamics import Frames, centroid_octaves, is_right
+from benchmarks.dynamics import is_right
+from ddspvae.evaluation.dynamics import Frames, centroid_octaves, meet_dynamics, play
 from ddspvae.features.partials import N_PARTIALS
+from ddspvae.instrument import load
 from ddspvae.model.heard import Heard
 from ddspvae.model.typical import LEAST_SLOPE, USUAL_SLOPE, Typical
 from ddspvae.performer.gestures import CONTEXT, learn_gestures
@@ -86,3 +88,12 @@ def test_the_slope_is_that_within_groups():
 def test_the_centroid_of_a_sine_is_its_frequency():
     octaves = centroid_octaves(tone(1000.0, 0.5, 48_000, n_harmonics=1), 48_000, 240)
     assert 2 ** octaves[20:-20] == pytest.approx(1000, rel=0.01)
+
+
+def test_dynamics_meet_those_that_were_heard_and_a_take_is_played_back_as_before():
+    cello, audio = load("cello"), tone(np.linspace(130.0, 131.0, 48_000), 1.0) * np.linspace(0.1, 1, 48_000, dtype=np.float32)
+    before = cello.resynthesize(cello.analyze(audio, 48_000))
+    meet_dynamics(cello, 0.2)
+    assert play(cello, performer="rules")[0].slope == pytest.approx(0.2, abs=0.03)
+    after = cello.resynthesize(cello.analyze(audio, 48_000))
+    assert np.abs(after - before).max() < 0.1 * np.abs(before).max()
