@@ -91,7 +91,8 @@ def test_the_centroid_of_a_sine_is_its_frequency():
 
 
 def test_dynamics_meet_those_that_were_heard_and_a_take_is_played_back_as_before():
-    cello, audio = load("cello"), tone(np.linspace(130.0, 131.0, 48_000), 1.0) * np.linspace(0.1, 1, 48_000, dtype=np.float32)
+    cello = load("cello")
+    audio = tone(np.linspace(130.0, 131.0, 48_000), 1.0) * np.linspace(0.1, 1, 48_000, dtype=np.float32)
     before = cello.resynthesize(cello.analyze(audio, 48_000))
     meet_dynamics(cello, 0.2)
     assert play(cello, performer="rules")[0].slope == pytest.approx(0.2, abs=0.03)
