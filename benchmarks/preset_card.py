@@ -13,6 +13,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from dynamics import dynamics_row
+
 from ddspvae.audio import read_audio
 from ddspvae.evaluation.judges_page import judge_table
 from ddspvae.evaluation.perceptual import STRETCH_S
@@ -104,7 +106,8 @@ def trackers_text(report: Path) -> str:
             f"(`benchmarks/pitch_trackers.py`): {heard}.\n")
 
 
-def card_text(name: str, card: dict[str, Any], metrics: dict[str, Any], args: argparse.Namespace) -> str:
+def card_text(name: str, card: dict[str, Any], metrics: dict[str, Any], dynamics: tuple[str, str, str],
+              args: argparse.Namespace) -> str:
     """The card as Markdown."""
     statistics, training = card["statistics"], card["training"]
     total = metrics["total"]
@@ -121,6 +124,7 @@ def card_text(name: str, card: dict[str, Any], metrics: dict[str, Any], args: ar
         ("levels of the harmonics off by", f"{resynthesis['harmonics_db']:.1f} dB", ""),
         ("rate of z", f"{total['rate']['bits_per_second']:.0f} bit/s, {total['rate']['axes_in_use']} axes in use", ""),
     ]
+    what, played, recorded = dynamics
     edits = "\n".join(
         f"| {'transposed' if edit['kind'] == 'transpose' else 'louder'} by {edit['amount']:+g} "
         f"| {edit['pitch']['median_cents']:.1f} | {edit['pitch']['p95_cents']:.1f} "
@@ -154,6 +158,8 @@ Pitch by {metrics['measured_with']}, which was not used in training; the floor i
 |---|---|---|
 {chr(10).join(f'| {a} | {b} | {c} |' for a, b, c in rows)}
 {trackers_text(args.report)}{judges_text(total.get('judges', {}))}
+Played from MIDI, {what} (`benchmarks/dynamics.py`): {played}{f"; in the recordings {recorded}" if recorded else ""}.
+
 | edit | pitch error, median cents | 95th percentile | mean change of loudness, dB |
 |---|---|---|---|
 {edits}
@@ -204,7 +210,8 @@ def main() -> None:
     excerpt = audio[start : start + 8 * rate]
     plot_comparison(excerpt, instrument.resynthesize(instrument.analyze(excerpt, rate)), rate, PRESETS / f"{name}.png")
     plot_training_curve(instrument.card["metrics"]["log"], PRESETS / f"{name}-training.png")
-    (PRESETS / f"{name}.md").write_text(card_text(name, instrument.card, metrics, args), encoding="utf-8")
+    text = card_text(name, instrument.card, metrics, dynamics_row(instrument, args.recordings), args)
+    (PRESETS / f"{name}.md").write_text(text, encoding="utf-8")
     print(f"presets/{name}.md written")
 
 

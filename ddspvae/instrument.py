@@ -35,11 +35,13 @@ from ddspvae.player import Player, play_whole
 from ddspvae.presets import find_preset, read_card, read_weights, split_timbre
 from ddspvae.signals import Features, Latents, Notes, Performance
 from ddspvae.synth.convolve import Convolver, partition_size
-from ddspvae.synth.reverb import Room, impulse_response
+from ddspvae.synth.reverb import Room, impulse_response, ringing_s
 from ddspvae.threads import one_thread
 from ddspvae.timbres import find_timbre
 
 BLOCK_STEPS = 128  # rows of z a block: 5 s at 25 a second
+LEAST_TAIL_S = 1.0  # after the last note of a score
+RELEASED_DB = 60.0
 AXIS_IN_USE_BITS = 1.0  # bit/s above which an axis of z counts as used
 
 
@@ -136,7 +138,7 @@ class Instrument:
                        range_hz=None if foreign else self.statistics.range_hz)
 
     def perform(self, notes: Notes, *, expression: float = 1.0, performer: str | None = None, seed: int | None = None,
-                score_s: float | None = None) -> Performance:
+                score_s: float | None = None, tail_s: float = LEAST_TAIL_S) -> Performance:
         """Play one part of a score, one note at a time; the newest note wins.
 
         Args:
@@ -147,15 +149,17 @@ class Instrument:
             seed: None takes what is likeliest; a number another performance of the same notes, the same each time.
             score_s: how long the whole score is, for an instrument that turns into another one on the way; None is as long
                 as the part.
+            tail_s: seconds after the last note, for its release; `tail_s()` says how long a room rings.
         """
         check_range("perform", "expression", expression, 0, 2)
         performer = performer or self.performers[0]
         check_choice("perform", f"performer of {self.name}", performer, self.performers)
         line, rate_hz, step = to_one_voice(notes).notes, self.config.frame_rate_hz, self.config.frames_per_z
         if performer == "learned":
-            curves, z = learned.play(line, self.statistics, self.gestures, rate_hz, step, expression=expression, seed=seed)
+            curves, z = learned.play(line, self.statistics, self.gestures, rate_hz, step, expression=expression, seed=seed,
+                                     tail_s=tail_s)
         else:
-            curves = rules.perform(line, self.statistics, rate_hz, expression=expression)
+            curves = rules.perform(line, self.statistics, rate_hz, expression=expression, tail_s=tail_s)
             z = self.likely_z(curves.f0_hz, curves.periodicity, curves.loudness_db, seed)
         z = self._turn(self._kept * add_offsets(z, curves.offsets, self.axis_names, step), score_s)
         return Performance(curves.f0_hz, curves.periodicity, curves.loudness_db, z, self.axis_names, rate_hz, step,
@@ -269,6 +273,15 @@ class Instrument:
                 self._rooms = {wanted: (changed, impulse_response(changed, self.config.sample_rate))}
         return self._rooms[wanted]
 
+    def tail_s(self, dry: bool = False, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0) -> float:
+        """Seconds after the end of a last note until it has fallen by 60 dB and the room has, too.
+
+        Args: as in `resynthesize`; what an impulse response of one's own adds, `resynthesize` adds itself.
+        """
+        room, _ = self.room_and_response(dry, ir, wet_db, decay)
+        rings_s = 0.0 if room is None else ringing_s(room, self.config.sample_rate)
+        return max(LEAST_TAIL_S, RELEASED_DB / self.statistics.release_db_per_s + rings_s)
+
     def stream(self, voices: int = 8, *, mono: bool = False, seed: int = 0, dry: bool = False, ir: Audio | None = None,
                wet_db: float = 0.0, decay: float = 1.0, expression: float = 1.0, start_s: float = 0.0) -> Stream:
         """Play live: MIDI or frames in, audio in blocks of any size out.
@@ -317,7 +330,7 @@ class Instrument:
         """Play a score, all parts with this instrument in one room; volume and pan are left to a mix.
 
         Args:
-            notes: a part or several.
+            notes: a part or several; two with the same notes are two players, who do not play them alike.
             voices: notes at once in a part; 1 plays one line with legato.
             expression, performer, seed: as in `perform`.
             dry, ir, wet_db, decay: as in `resynthesize`.
@@ -329,9 +342,9 @@ class Instrument:
             raise InputError("render: the score has no parts.")
         lines = [line for part in parts for line in to_voices(part, voices=voices).lines]
         score_s = max(line.duration_s for line in lines)
-        seeds = [None if seed is None else seed + at for at in range(len(lines))]
-        performances = [self.perform(line, expression=expression, performer=performer, seed=own, score_s=score_s)
-                        for line, own in zip(lines, seeds)]
+        tail_s = self.tail_s(dry, ir, wet_db, decay)
+        performances = [self.perform(line, expression=expression, performer=performer, seed=seed_of(seed, at),
+                                     score_s=score_s, tail_s=tail_s) for at, line in enumerate(lines)]
         return self.resynthesize(performances, seed=seed or 0, dry=dry, ir=ir, wet_db=wet_db, decay=decay)
 
     def rate(self, audio: Audio, sample_rate: int) -> dict[str, Any]:
@@ -345,6 +358,16 @@ class Instrument:
         per_axis = self.model.bits_per_axis(latents, rows).tolist()
         return {"bits_per_second": sum(per_axis), "per_axis": per_axis,
                 "axes_in_use": sum(bits > AXIS_IN_USE_BITS for bits in per_axis)}
+
+
+def seed_of(seed: int | None, player: int) -> int | None:
+    """What the player of a line draws its choices from: each another seed; without one the first plays what is likeliest.
+
+    Args:
+        seed: of the whole.
+        player: which of those that play the same instrument, from 0.
+    """
+    return seed if player == 0 else (seed or 0) + player
 
 
 def _as_audio(audio: torch.Tensor) -> Audio:

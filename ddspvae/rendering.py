@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ddspvae.signals import Notes, Performance
 
 AUTO = "auto"
-TAIL_S = 1.0  # that a performer leaves for the last release
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +66,7 @@ def render(args: Namespace) -> None:
 def _render_line(source: Path, args: Namespace, began: float) -> None:
     """A saved performance, or a table of notes and their controls."""
     from ddspvae.audio import check_wav_size
-    from ddspvae.instrument import load
+    from ddspvae.instrument import LEAST_TAIL_S, load
     from ddspvae.mix import place
     from ddspvae.performer.commands import play_table
     from ddspvae.performer.table import read_table
@@ -81,11 +80,14 @@ def _render_line(source: Path, args: Namespace, began: float) -> None:
                          f"{source} says already how it is played.")
     is_table = source.suffix.lower() == ".csv"
     if is_table:  # milliseconds taken for seconds would fill the memory before they are found out
-        n_samples = round((read_table(source).notes.duration_s + TAIL_S) * (args.sample_rate or player.config.sample_rate))
+        n_samples = round((read_table(source).notes.duration_s + LEAST_TAIL_S)
+                          * (args.sample_rate or player.config.sample_rate))
         check_wav_size(args.out, n_samples, 1 + args.stereo, args.bit_depth)
-    performance = play_table(source, player, args.seed) if is_table else Performance.load(source)
+    ir = read_ir(args, player.config.sample_rate)
+    performance = play_table(source, player, args.seed, player.tail_s(args.dry, ir, args.wet, args.decay)) if is_table \
+        else Performance.load(source)
     performance = _shape(performance, player, args)
-    sound = sound_of(player, performance, args, read_ir(args, player.config.sample_rate), name=source.stem)
+    sound = sound_of(player, performance, args, ir, name=source.stem)
     if args.stereo and sound.n_channels == 1:
         sound = replace(sound, blocks=place(sound.blocks, {}, sound.sample_rate, stereo=True), n_channels=2)
     with write_sounds(args, [sound], began, {"parts": 1}):
@@ -119,9 +121,13 @@ def _render_score(source: Path, args: Namespace, began: float) -> None:
     score_s = max(part.notes.duration_s for part in parts)
     kept: list[Performance] = []
     sounds, voice = [], 0
+    players = {part.preset: 0 for part in parts}  # of each instrument, so far
     for part in parts:
-        blocks = _play(part, args, ir, voice, stereo, gains_db.get(part.preset, 0.0), score_s, kept)
-        n_samples = round((part.notes.duration_s + TAIL_S) * rate) + tail
+        tail_s = part.player.tail_s(args.dry, ir, args.wet, args.decay)
+        blocks = _play(part, args, ir, (voice, players[part.preset]), stereo, gains_db.get(part.preset, 0.0),
+                       (score_s, tail_s), kept)
+        players[part.preset] += len(part.lines)
+        n_samples = round((part.notes.duration_s + tail_s) * rate) + tail
         sounds.append(Sound(part.title, blocks, rate, n_samples, n_channels))
         voice += len(part.lines)
     played = [{"part": part.number, "name": part.notes.name, "program": part.notes.program, "preset": part.preset,
@@ -139,16 +145,21 @@ def _describe(part: Part) -> str:
     return f"part {part.number}{named} is played by {part.preset} ({voices})."
 
 
-def _play(part: Part, args: Namespace, ir: Audio | None, voice: int, stereo: bool, gain_db: float, score_s: float,
-          kept: list[Performance]) -> Iterator[Audio]:
-    """The sound of a part as it stands in the mix; performed when its first block is asked for, then forgotten."""
+def _play(part: Part, args: Namespace, ir: Audio | None, first: tuple[int, int], stereo: bool, gain_db: float,
+          lasts_s: tuple[float, float], kept: list[Performance]) -> Iterator[Audio]:
+    """The sound of a part as it stands in the mix; performed when its first block is asked for, then forgotten.
+
+    Args:
+        first: number of its first voice among all, for the noise, and among those of its instrument, for the choices.
+        lasts_s: the whole score, and what comes after its last note.
+    """
+    from ddspvae.instrument import seed_of
     from ddspvae.mix import place
 
-    player = part.player
-    seeds = [None if args.seed is None else args.seed + voice + index for index in range(len(part.lines))]
-    takes = [_shape(player.perform(line, expression=args.expression, performer=args.performer, seed=seed, score_s=score_s),
-                    player, args)
-             for line, seed in zip(part.lines, seeds)]
+    player, (voice, at) = part.player, first
+    takes = [_shape(player.perform(line, expression=args.expression, performer=args.performer,
+                                   seed=seed_of(args.seed, at + index), score_s=lasts_s[0], tail_s=lasts_s[1]), player, args)
+             for index, line in enumerate(part.lines)]
     if args.save_performance:
         kept.extend(takes)
     blocks = player.resynthesize_blocks(takes, dry=args.dry, seed=args.seed or 0, voice=voice, ir=ir, wet_db=args.wet,

@@ -23,6 +23,7 @@ class Heard:
         audio: [B, F * hop_size], full scale +-1; [B, 0] where it is not kept.
         spectrum: [B, F, K + H], see features.spectrum; [B, F, 0] where it is not kept.
         code: [B, G], of who plays, for a model of many instruments; None hears it in the takes.
+        room: where it was recorded, at one gain and with one microphone; "" is not known.
     """
 
     f0_hz: Tensor
@@ -33,11 +34,12 @@ class Heard:
     audio: Tensor
     spectrum: Tensor
     code: Tensor | None = None
+    room: str = ""
 
     @classmethod
     def of(cls, features: Features, audio: Audio | None = None, device: torch.device | str = "cpu",
-           code: Tensor | None = None) -> Heard:
-        """Of one take and who plays it, [G]; audio [F * hop_size] is wanted by encoders of waveforms alone."""
+           code: Tensor | None = None, room: str = "") -> Heard:
+        """Of one take, who plays it, [G], and where; audio [F * hop_size] is wanted by encoders of waveforms alone."""
         def tensor(array: np.ndarray) -> Tensor:
             return torch.from_numpy(np.array(array))[None].to(device)
 
@@ -45,7 +47,7 @@ class Heard:
             features.f0_hz, features.periodicity, features.loudness_db))
         sound = np.zeros(0, dtype=np.float32) if audio is None else np.asarray(audio, dtype=np.float32)
         return cls(f0_hz, periodicity, loudness_db, tensor(features.timbre), tensor(features.partials), tensor(sound),
-                   tensor(features.spectrum), None if code is None else code[None].to(device))
+                   tensor(features.spectrum), None if code is None else code[None].to(device), room)
 
     @property
     def curves(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -56,4 +58,4 @@ class Heard:
         """Move to a device."""
         return Heard(self.f0_hz.to(device), self.periodicity.to(device), self.loudness_db.to(device), self.timbre.to(device),
                      self.partials.to(device), self.audio.to(device), self.spectrum.to(device),
-                     None if self.code is None else self.code.to(device))
+                     None if self.code is None else self.code.to(device), self.room)

@@ -11,15 +11,23 @@ from ddspvae.features.partials import read_attributes
 from ddspvae.model.axes import BRIGHTNESS, NAMED_AXES, find_onsets, from_rest
 from ddspvae.model.heard import Heard
 from ddspvae.model.stack import row_middle, rows_around, scale_curves
-from ddspvae.units import hz_to_pitch
+from ddspvae.units import hz_to_pitch, pitch_to_hz
 
 LIMIT = 3.0  # standard deviations that are told apart
 LIMIT_ROUNDS = 8
 QUIET_DB = 40.0  # below a loud frame of the training set, nothing is read
+POWER_OF_LOUDNESS = 2  # among the powers: the place of q
 N_POWERS = 10  # of a polynomial of the third degree in two variables
 LOWEST_PITCH, PITCH_STEP, N_HATS = 21.0, 1.5, 60  # a body's resonances change within a few semitones
 N_TERMS = N_POWERS + 2 * N_HATS
+RISES = np.isin(np.arange(N_TERMS), [2, 4, 5, 7, 8, 9]) | (np.arange(N_TERMS) >= N_POWERS + N_HATS)  # with the loudness
 SMOOTHNESS = 1e-2  # of all frames: what speaks against a power
+# octaves of brightness per dB of loudness: median and mean of the ten instruments are 0.32 and 0.33 per 10 dB, from 0.04
+# (flute) to 0.69 (saxophone), within the semitones of a room (benchmarks/dynamics.py --usual)
+USUAL_SLOPE = 0.032
+SLOPE_SHARE, SLOPE_RANGE_DB = 0.02, 15.0  # of all frames: what speaks for it where levels reach so far to either side
+LEAST_SLOPE = 0.25  # of the usual one, anywhere: an instrument that gets duller as it gets louder was heard wrongly
+N_GRID, RISING_ROUNDS, WALL = 9, 20, 10.0  # where, a side, it is seen to; at most so often; so many times all frames for it
 BEND_FRAMES, HAT_FRAMES = 2000.0, 20.0  # what speaks against a bend between hats, and a hat: as so many frames for it
 
 
@@ -27,7 +35,8 @@ class Typical(nn.Module):
     """What every attribute typically is at a pitch and a loudness, and how far takes deviate from that.
 
     A polynomial of the third degree, and beside it hats every 1.5 semitones, constant and rising with the loudness;
-    fitted once to the training set before training begins, without a seed.
+    fitted once to the training set before training begins, without a seed. Brightness rises with the loudness, by a usual
+    slope where little was heard.
 
     Args:
         n_timbre: numbers of a timbre code, each of which adds as many terms of its own.
@@ -79,23 +88,7 @@ class Typical(nn.Module):
         self.middle.copy_((low + high) / 2)
         self.half_range.copy_(((high - low) / 2).clamp(min=1.0))
         codes = [None if take.code is None else take.code[:, None] for take in takes]
-        n_copies = len(self.coefficients)
-        squares = torch.zeros(len(NAMED_AXES), n_copies * N_TERMS, n_copies * N_TERMS, dtype=torch.float64)
-        products = torch.zeros(len(NAMED_AXES), n_copies * N_TERMS, dtype=torch.float64)
-        for take, weight, code in zip(takes, weights, codes):  # one by one: all at once would fill the memory
-            terms, values = self._terms(take.f0_hz, take.loudness_db)[0].double(), _attributes(take)[0].double()
-            if code is not None and n_copies > 1:
-                terms = torch.cat([terms, *(terms * number for number in code.flatten())], dim=-1)
-            for axis, share in enumerate(weight.double().unbind(-1)):
-                squares[axis] += (terms * share[:, None]).T @ terms
-                products[axis] += terms.T @ (share * values[:, axis])
-        stiff = torch.block_diag(*[_stiffness()] * n_copies).double()
-        is_power = torch.arange(n_copies * N_TERMS) % N_TERMS < N_POWERS
-        for axis, told in enumerate(torch.cat(weights).sum(0).clamp(min=1).tolist()):
-            ridge = torch.where(is_power, SMOOTHNESS * told, 0.0).double()  # an axis of which nothing tells gets 0
-            ridge[0] *= 1e-6
-            solved = torch.linalg.solve(squares[axis] + ridge.diag() + stiff, products[axis])
-            self.coefficients[..., axis] = solved.float().view(-1, N_TERMS)
+        self.coefficients.copy_(self._solve(takes, weights))
         self.deviation.fill_(1.0)
         rows, seen = zip(*(self.read(take, frames_per_z, code, limit=1e9) for take, code in zip(takes, codes)))
         far, tells = torch.cat([row[0] for row in rows]), torch.cat([one[0] for one in seen])
@@ -104,6 +97,81 @@ class Typical(nn.Module):
             within = far.clamp(-LIMIT * deviation, LIMIT * deviation)
             deviation = ((within.square() * tells).sum(0) / tells.sum(0).clamp(min=1)).sqrt().clamp(min=1e-3)
         self.deviation.copy_(deviation)
+
+    @torch.no_grad()
+    def steepen(self, octaves_per_db: float) -> None:
+        """Let brightness rise so much more with the loudness, everywhere."""
+        self.coefficients[0, POWER_OF_LOUDNESS, BRIGHTNESS] += octaves_per_db * float(self.half_range[1])
+
+    def _solve(self, takes: list[Heard], weights: list[Tensor]) -> Tensor:
+        """The coefficients [1 + G, N_TERMS, 4] that fit best what takes tell, weights [F, 4] each.
+
+        In two steps. What changes with the loudness is found beside a constant and a slope over the pitch of every room's
+        own: that one was recorded softly and another one's microphone is duller are no dynamics of the instrument. Then
+        the rest, from all rooms alike.
+        """
+        n_copies, rooms = len(self.coefficients), sorted({take.room for take in takes})
+        n_terms, n_beside = n_copies * N_TERMS, 2 * len(rooms)
+        squares = torch.zeros(len(NAMED_AXES), n_terms + n_beside, n_terms + n_beside, dtype=torch.float64)
+        products = torch.zeros(len(NAMED_AXES), n_terms + n_beside, dtype=torch.float64)
+        for take, weight in zip(takes, weights):  # one by one: all at once would fill the memory
+            terms, values = self._terms(take.f0_hz, take.loudness_db)[0].double(), _attributes(take)[0].double()
+            beside = torch.zeros(len(terms), len(rooms), 2, dtype=torch.float64)
+            beside[:, rooms.index(take.room)] = terms[:, :2]
+            row = torch.cat([(terms[:, None] * self._copies(take)[:, None]).flatten(1), beside.flatten(1)], dim=1)
+            for axis, share in enumerate(weight.double().unbind(-1)):
+                squares[axis] += (row * share[:, None]).T @ row
+                products[axis] += row.T @ (share * values[:, axis])
+        stiff = torch.block_diag(*[_stiffness()] * n_copies, torch.zeros(n_beside, n_beside)).double()
+        kind = torch.arange(n_terms + n_beside)
+        is_ridged = (kind % N_TERMS < N_POWERS) | (kind >= n_terms)
+        is_level = nn.functional.pad(torch.from_numpy(np.tile(RISES, n_copies)), (0, n_beside))
+        is_rest = ~is_level & (kind < n_terms)
+        slopes = nn.functional.pad(self._slopes(takes), (0, n_beside))
+        found = torch.zeros_like(self.coefficients)
+        for axis, told in enumerate(torch.cat(weights).sum(0).clamp(min=1).tolist()):
+            ridge = torch.where(is_ridged, SMOOTHNESS * told, 0.0).double()  # an axis of which nothing tells gets 0
+            ridge[0] *= 1e-6
+            square, product = squares[axis] + ridge.diag() + stiff, products[axis]
+            solved = self._solve_rising(square, product, slopes, told) if axis == BRIGHTNESS else \
+                torch.linalg.solve(square, product)
+            left = product[is_rest] - square[is_rest][:, is_level] @ solved[is_level]
+            solved[is_rest] = torch.linalg.solve(square[is_rest][:, is_rest], left)
+            found[..., axis] = solved[:n_terms].float().view(-1, N_TERMS)
+        return found
+
+    def _copies(self, take: Heard) -> Tensor:
+        """What the copies of the terms are multiplied by, [1 + G]: 1 and the take's code, or 0 where it has none."""
+        n_codes = len(self.coefficients) - 1
+        code = torch.zeros(n_codes) if take.code is None else take.code[0, :n_codes]
+        return torch.cat([torch.ones(1), code.cpu()]).double()
+
+    def _slopes(self, takes: list[Heard]) -> Tensor:
+        """From coefficients to slopes with q: [K, (1 + G) * N_TERMS], over a grid of pitch and loudness, for every code."""
+        p, q = (side.flatten() for side in torch.meshgrid(*[torch.linspace(-1, 1, N_GRID)] * 2, indexing="ij"))
+        o, i = torch.zeros_like(p), torch.ones_like(p)
+        powers = torch.stack([o, o, i, o, p, 2 * q, o, p * p, 2 * p * q, 3 * q * q], dim=-1)
+        f0_hz = pitch_to_hz(p * self.half_range[0] + self.middle[0])[:, None]
+        hats = self._terms(f0_hz, torch.full_like(f0_hz, float(self.middle[1])))[:, N_POWERS : N_POWERS + N_HATS]
+        rows = torch.cat([powers, torch.zeros_like(hats), hats], dim=-1).double()
+        codes = {tuple(self._copies(take).tolist()) for take in takes}
+        return torch.cat([torch.cat([rows * number for number in code], dim=-1) for code in sorted(codes)])
+
+    def _solve_rising(self, square: Tensor, product: Tensor, slopes: Tensor, told: float) -> Tensor:
+        """Least squares with the usual slope for a prior, and a least one all over the grid."""
+        usual = USUAL_SLOPE * float(self.half_range[1])
+        prior = SLOPE_SHARE * told / len(slopes) * (SLOPE_RANGE_DB / float(self.half_range[1])) ** 2
+        square, product = square + prior * slopes.T @ slopes, product + prior * usual * slopes.sum(0)
+        is_flat = torch.zeros(len(slopes), dtype=torch.bool)
+        for _ in range(RISING_ROUNDS):
+            wall = slopes[is_flat]
+            solved = torch.linalg.solve(square + WALL * told * wall.T @ wall,
+                                        product + WALL * told * LEAST_SLOPE * usual * wall.sum(0))
+            now_flat = is_flat | (slopes @ solved < LEAST_SLOPE * usual)
+            if torch.equal(now_flat, is_flat):
+                break
+            is_flat = now_flat
+        return solved
 
     def reading_weights(self, heard: Heard) -> Tensor:
         """How much each frame tells of each axis [B, F, 4]; known from the curves alone, so to the decoder too."""

@@ -98,13 +98,14 @@ def _clipped(controls: NoteControls, ranges: ControlRanges) -> dict[str, dict[st
                                    | (getattr(controls, name) > getattr(ranges, name)[1])).sum()) for name in CONTROLS}}
 
 
-def play_table(path: str | Path, instrument: Instrument, seed: int | None = None) -> Performance:
+def play_table(path: str | Path, instrument: Instrument, seed: int | None = None, tail_s: float = 1.0) -> Performance:
     """What `render notes.csv` plays.
 
     Args:
         path: of the table.
         instrument: whose ranges 0 and 1 stand for.
         seed: of z.
+        tail_s: seconds after the last note.
     Raises:
         InputError: a table at fault, or notes that start together.
     """
@@ -115,7 +116,8 @@ def play_table(path: str | Path, instrument: Instrument, seed: int | None = None
 
     table = read_table(path)
     controls = table.controls(ranges_of(instrument))
-    return calibrate(instrument, realise(instrument, table.notes, controls, seed=seed), table.notes, controls)
+    return calibrate(instrument, realise(instrument, table.notes, controls, seed=seed, tail_s=tail_s), table.notes,
+                     controls)
 
 
 def write_take_notes(take: Performance, instrument: Instrument, path: str | Path) -> dict[str, Any]:

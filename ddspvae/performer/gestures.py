@@ -16,17 +16,19 @@ from ddspvae.checks import check_shape, fail
 from ddspvae.features.segments import VOICED, segment_notes
 from ddspvae.features.statistics import Statistics, measure_attack_s, measure_glide_s
 from ddspvae.midi.rules import LEGATO_GAP_S, SAME_SEMITONES, Habits, perform
+from ddspvae.model.axes import BRIGHTNESS
 from ddspvae.performer.transcribe import to_notes
 from ddspvae.signals import Features, Notes
 from ddspvae.units import CENTS_PER_SEMITONE, hz_to_pitch
 
 RATE_HZ = 100.0
-ROWS_EVERY = 4  # of these frames there is one row of z
+MOST_ROWS_EVERY = 16  # of these frames there is one row of z, at least
 NO_NEIGHBOUR_S = 9.0  # of rest before the first note and after the last
 UNKNOWN = -1.0
 MOST_CENTS, MOST_DB = 60.0, 5.0  # beyond, it is the tracker's slip or another note
 STRUCK_DB = 8.0  # the same pitch goes on, unless it falls this far in between
 AUDIBLE_DB = 25.0  # below a note's level, the rules' own ramp says how it begins and ends
+MOST_BYTES = 2_500_000  # of a preset file; the network takes 1 MB
 LONGEST_S = 20.0  # half precision, in which files keep n_frames, counts to 2048
 PREFIX, PARTS = "gestures.", ("context", "cents", "level_db", "z")
 EDGE_FRAMES, MOST_SLIPS, DEEPEST_DB = 4, 2, (5.0, 9.0)  # what passes for one note; more where rests are around it
@@ -44,7 +46,7 @@ class Gestures:
             glide_s are -1 where they could not be measured.
         cents: [K], all notes one after another, 100 a second: vibrato, scoops, drifts around the rules' pitch.
         level_db: [K], likewise around the rules' loudness.
-        z: [R, Z], 25 rows a second, ceil(n_frames / 4) of each note.
+        z: [R, Z], ceil(n_frames / rows_every) of each note, from the row in which it begins.
     """
 
     context: NDArray[np.float32]
@@ -57,7 +59,7 @@ class Gestures:
         n_frames = self["n_frames"].astype(int)
         check_shape("Gestures", "cents", self.cents.shape, int(n_frames.sum()))
         check_shape("Gestures", "level_db", self.level_db.shape, int(n_frames.sum()))
-        check_shape("Gestures", "z", self.z.shape, int((-(-n_frames // ROWS_EVERY)).sum()), None)
+        check_shape("Gestures", "z", self.z.shape, int((-(-n_frames // self.rows_every)).sum()), None)
 
     def __len__(self) -> int:
         return len(self.context)
@@ -66,8 +68,15 @@ class Gestures:
         """A column of the context, [N]."""
         return self.context[:, CONTEXT.index(name)]
 
+    @functools.cached_property
+    def rows_every(self) -> int:
+        """How many frames share a row of z: as many as its length says."""
+        n_frames = self["n_frames"].astype(np.int64)
+        fits = [every for every in range(1, MOST_ROWS_EVERY + 1) if (-(-n_frames // every)).sum() == len(self.z)]
+        return fits[0] if fits else 1
+
     def note(self, number: int) -> tuple[NDArray, NDArray, NDArray]:
-        """Cents [n], level_db [n] and z [ceil(n / 4), Z] of one note."""
+        """Cents [n], level_db [n] and z [ceil(n / rows_every), Z] of one note."""
         (start, row), (stop, last) = self._borders[number : number + 2]
         return self.cents[start:stop], self.level_db[start:stop], self.z[row:last]
 
@@ -75,7 +84,7 @@ class Gestures:
     def _borders(self) -> NDArray[np.int64]:
         """Where each note begins, and the last one ends, in the curves and in z: [N + 1, 2]."""
         n_frames = self["n_frames"].astype(np.int64)
-        return np.pad(np.stack([n_frames, -(-n_frames // ROWS_EVERY)], axis=1).cumsum(axis=0), ((1, 0), (0, 0)))
+        return np.pad(np.stack([n_frames, -(-n_frames // self.rows_every)], axis=1).cumsum(axis=0), ((1, 0), (0, 0)))
 
     @property
     def n_bound(self) -> int:
@@ -108,7 +117,8 @@ class Gestures:
             raise fail("Gestures", "tensors", f"hold {', '.join(PARTS)}", f"no {error}") from error
 
 
-def learn_gestures(takes: Sequence[Features], z: Sequence[NDArray], statistics: Statistics, frames_per_z: int) -> Gestures:
+def learn_gestures(takes: Sequence[Features], z: Sequence[NDArray], statistics: Statistics, frames_per_z: int,
+                   most_bytes: int = MOST_BYTES) -> Gestures:
     """Take every note of the takes apart.
 
     Args:
@@ -116,13 +126,70 @@ def learn_gestures(takes: Sequence[Features], z: Sequence[NDArray], statistics: 
         z: [M, Z] of each take, M = ceil(F / frames_per_z).
         statistics: by which the rules play.
         frames_per_z: frames that share a row of z.
+        most_bytes: in half precision. Where all notes are more, those are kept that are least alike.
     """
     heard = [note for number, (take, rows) in enumerate(zip(takes, z, strict=True))
              for note in _take_apart(number, take, rows, statistics, frames_per_z)]
     if not heard:
         return Gestures.nothing(z[0].shape[1] if z else 0)
-    context, *curves = zip(*heard)
-    return Gestures(np.array(context, dtype=np.float32), *(np.concatenate(curve).astype(np.float32) for curve in curves))
+    context, cents, level_db, rows = zip(*heard)
+    told = np.array(context, dtype=np.float32)
+    n_bytes = [2 * (len(CONTEXT) + len(one) + len(other) + three.size) for one, other, three in zip(cents, level_db, rows)]
+    kept = _least_alike(told, np.array(n_bytes), most_bytes)
+    curves = cents, level_db, _even_out(told, rows)
+    return Gestures(told[kept], *(np.concatenate([curve[number] for number in kept]).astype(np.float32)
+                                  for curve in curves))
+
+
+def _least_alike(context: NDArray, n_bytes: NDArray, most_bytes: int) -> NDArray[np.int64]:
+    """Which notes [K], in their order, to keep within most_bytes: each next the one that is farthest from all that are kept.
+
+    Source: Gonzalez, "Clustering to minimize the maximum intercluster distance", 1985.
+    """
+    if n_bytes.sum() <= most_bytes:
+        return np.arange(len(context))
+    columns = {name: context[:, CONTEXT.index(name)] for name in CONTEXT}
+    bound = [columns[name] < LEGATO_GAP_S for name in ("gap_before_s", "gap_after_s")]
+    # in the units in which `learned.choose` counts what differs
+    place = np.stack([np.log(columns["n_frames"]) / 0.5, columns["pitch"] / 12, columns["level_db"] / 10, 3.0 * bound[0],
+                      1.0 * bound[1], columns["interval_before"] / 6 * bound[0], columns["interval_after"] / 6 * bound[1]],
+                     axis=1)
+    far = np.full(len(place), np.inf)
+    now, left = int(np.abs(place - np.median(place, axis=0)).sum(axis=1).argmin()), most_bytes
+    kept: list[int] = []
+    while n_bytes[now] <= left or not kept:
+        kept.append(now)
+        left -= int(n_bytes[now])
+        far = np.minimum(far, np.abs(place - place[now]).sum(axis=1))
+        far[kept] = -1.0
+        now = int(far.argmax())
+        if far[now] < 0:
+            break
+    return np.sort(np.array(kept))
+
+
+def _even_out(context: NDArray, rows: Sequence[NDArray]) -> list[NDArray]:
+    """The z of notes, their brightness without what all notes of a take have in common, nor what goes with their level.
+
+    Notes are chosen by their level too; where the softer take is the brighter one, soft notes would sound brighter. How
+    brightness goes with the level is known to the model (`model.typical`).
+    """
+    if not rows[0].shape[1]:
+        return list(rows)
+    told = np.array([np.count_nonzero(one[:, BRIGHTNESS]) for one in rows], dtype=float)
+    mean = np.array([one[:, BRIGHTNESS].sum() for one in rows]) / np.maximum(told, 1)
+    _, take = np.unique(context[:, CONTEXT.index("take")], return_inverse=True)
+
+    def around_take(values: NDArray) -> NDArray:
+        total = np.bincount(take, weights=told * values) / np.maximum(np.bincount(take, weights=told), 1)
+        return np.asarray(values - total[take])
+
+    own, level = around_take(mean), around_take(context[:, CONTEXT.index("level_db")])
+    slope = (told * level) @ own / max((told * level) @ level, 1e-9)
+    even = [np.array(one) for one in rows]
+    for one, too_much in zip(even, mean - own + slope * level):
+        one[:, BRIGHTNESS] -= too_much * (one[:, BRIGHTNESS] != 0)  # 0 is not known
+    return even
 
 
 def find_notes(take: Features) -> list[tuple[int, int, float]]:
@@ -163,6 +230,7 @@ def _take_apart(number: int, take: Features, rows: NDArray, statistics: Statisti
                 ) -> Iterator[tuple[list[float], NDArray, NDArray, NDArray]]:
     """Context, cents, level_db and z of each note of a take that passes for one."""
     rate_hz, found = take.frame_rate_hz, find_notes(take)
+    rows_every = int(np.clip(round(RATE_HZ * frames_per_z / rate_hz), 1, MOST_ROWS_EVERY))
     if not found:
         return
     notes, habits, is_measured = score_of(take, found, statistics)
@@ -186,12 +254,14 @@ def _take_apart(number: int, take: Features, rows: NDArray, statistics: Statisti
         own_level_db = _read(time_s[inside], level_db[inside], heard, instants)
         if not _is_clean(own_cents, own_level_db, min(gap_before_s, gap_after_s) >= LEGATO_GAP_S):
             continue
-        row_at = (instants[::ROWS_EVERY] * rate_hz / frames_per_z).astype(int).clip(0, len(rows) - 1)
+        # the row in which the note begins and those after it, as they are: what a row says is not blurred with the next
+        row_at = start // frames_per_z + np.arange(0, n_frames, rows_every) * rate_hz / (RATE_HZ * frames_per_z) + 1e-6
         begun = (value if known else UNKNOWN for value, known in zip((habits.attack_s[at], habits.glide_s[at]),
                                                                     is_measured[at]))
         context = [number, at, n_frames, pitch, habits.level_db[at], gap_before_s, gap_after_s,
                    pitch - before[2] if before else 0.0, after[2] - pitch if after else 0.0, *begun]
-        yield context, own_cents.clip(-MOST_CENTS, MOST_CENTS), own_level_db.clip(-MOST_DB, MOST_DB), rows[row_at]
+        yield context, own_cents.clip(-MOST_CENTS, MOST_CENTS), own_level_db.clip(-MOST_DB, MOST_DB), \
+            rows[row_at.astype(int).clip(0, len(rows) - 1)]
 
 
 def _is_clean(cents: NDArray, level_db: NDArray, is_alone: bool) -> bool:

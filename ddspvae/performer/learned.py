@@ -20,7 +20,8 @@ from ddspvae.checks import check_range, fail
 from ddspvae.features.statistics import Statistics
 from ddspvae.midi.rules import EARLIEST_S, LEGATO_GAP_S, REST_DB, Curves, Habits, find_bound, perform
 from ddspvae.midi.shapes import velocity_to_level_db
-from ddspvae.performer.gestures import NO_NEIGHBOUR_S, RATE_HZ, ROWS_EVERY, UNKNOWN, Gestures
+from ddspvae.model.axes import BITE
+from ddspvae.performer.gestures import NO_NEIGHBOUR_S, RATE_HZ, UNKNOWN, Gestures
 from ddspvae.signals import Note, Notes
 from ddspvae.units import CENTS_PER_SEMITONE
 
@@ -29,7 +30,9 @@ N_CANDIDATES = 24  # a note
 SHORTER, LONGER = 0.25, 0.7  # log of the duration: a note is more easily cut than drawn out
 PITCH_SEMITONES, LEVEL_DB, INTERVAL_SEMITONES, GAP = 12.0, 10.0, 6.0, 0.7
 OTHER_BEGINNING, OTHER_END = 3.0, 1.0  # bound for attacked, or the other way round
-BREAK, AGAIN = 0.5, 2.0  # between notes that did not follow each other; of the same one twice
+BREAK = 0.5  # between notes that did not follow each other
+AGAIN = (2.0, 1.6, 1.2, 0.8)  # of one that was the last, the one before, ...
+N_PATHS = 3  # that are followed to each candidate: what was used before the last note makes no two of them alike
 WILDNESS = 0.7  # of the cost, what a seed draws
 HEAD_S, TAIL_S, SEAM_S, JOIN_S = 0.25, 0.15, 0.05, 0.04
 LEAD_S = 0.08  # at an end of a note, in which its pitch may lead over to its neighbour
@@ -89,14 +92,17 @@ def play(notes: Notes, statistics: Statistics, gestures: Gestures, frame_rate_hz
         swell_db[start:stop] = _without_holes(
             _at(own_level_db, position, RATE_HZ) * min(len(own_level_db) / RATE_HZ / length_s[at], 1.0))
         rows = slice(start // frames_per_z, -(-stop // frames_per_z))
-        middle = (np.arange(rows.start, rows.stop) * frames_per_z - start).clip(0, stop - start - 1)
-        z[rows] = _at(own_z, position[:, middle], RATE_HZ / ROWS_EVERY)
+        since = (np.arange(rows.stop - rows.start) * frames_per_z).clip(0, stop - start - 1)
+        z[rows] = _at(own_z, position[:, since], RATE_HZ / gestures.rows_every)
     for curve in (cents, swell_db):
         _join(curve, spans, round(JOIN_S * frame_rate_hz))
         _carry(curve, spans, round(LEAVE_S * frame_rate_hz), int(np.ceil(EARLIEST_S * frame_rate_hz)))
     row_rate_hz = frame_rate_hz / frames_per_z
     row_spans = [(start // frames_per_z, -(-end // frames_per_z)) for start, end in spans]
-    for column in z.T:
+    row_spans = [(start, min(end, following)) for (start, end), (following, _) in pairwise([*row_spans, (len(z), 0)])]
+    for axis, column in enumerate(z.T):
+        if axis != BITE:  # which a note begins with, whatever was before
+            _join(column, row_spans, max(round(JOIN_S * row_rate_hz), 1))
         _carry(column, row_spans, round(LEAVE_S * row_rate_hz), 0)
     sounding = deadpan.loudness_db > REST_DB
     f0_hz = deadpan.f0_hz * 2 ** (expression * cents / (12 * CENTS_PER_SEMITONE))
@@ -138,18 +144,34 @@ def choose(notes: tuple[Note, ...], level_db: NDArray, gestures: Gestures, seed:
 
 
 def _cheapest_path(cost: NDArray, candidates: NDArray, gestures: Gestures) -> NDArray[np.int64]:
-    """Of candidates [N, K] that cost so much, those whose sum with the price of their joins is least."""
+    """Of candidates [N, K] that cost so much, those whose sum with the price of their joins is least, or nearly so.
+
+    Dynamic programming, but that to each candidate not one path is followed: the best N_PATHS, since what a path has used
+    before counts as well.
+    """
     take, place = gestures["take"], gestures["place"]
-    total, came_from = cost[0], []
-    for before, now, own in zip(candidates[:-1], candidates[1:], cost[1:]):
+    total, used = cost[0], np.full((len(candidates[0]), len(AGAIN)), -1)
+    used[:, 0] = candidates[0]
+    at, came_from = [np.arange(len(candidates[0]))], []
+    for now, own in zip(candidates[1:], cost[1:]):
+        before = used[:, 0]
         follows = (place[now] == place[before][:, None] + 1) & (take[now] == take[before][:, None])
-        price = total[:, None] + np.where(follows, 0.0, BREAK) + np.where(now == before[:, None], AGAIN, 0.0)
-        came_from.append(price.argmin(axis=0))
-        total = price.min(axis=0) + own
-    path = [int(total.argmin())]
-    for back in reversed(came_from):
-        path.append(int(back[path[-1]]))
-    return np.array([row[at] for row, at in zip(candidates, reversed(path))])
+        price = total[:, None] + np.where(follows, 0.0, BREAK)
+        for ago, much in enumerate(AGAIN):
+            price += much * (used[:, ago, None] == now)
+        best = np.argsort(price, axis=0, kind="stable")[:N_PATHS]  # [P, K]
+        chosen = np.broadcast_to(np.arange(len(now)), best.shape).ravel()
+        back = best.ravel()
+        total = price[back, chosen] + own[chosen]
+        used = np.concatenate([now[chosen][:, None], used[back, :-1]], axis=1)
+        came_from.append(back)
+        at.append(chosen)
+    path = int(total.argmin())
+    found = [int(candidates[-1][at[-1][path]])]
+    for row, chosen, back in zip(candidates[-2::-1], at[-2::-1], came_from[::-1]):
+        path = int(back[path])
+        found.append(int(row[chosen[path]]))
+    return np.array(found[::-1])
 
 
 def stretch(heard_s: float, time_s: NDArray) -> NDArray:

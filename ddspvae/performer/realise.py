@@ -29,7 +29,8 @@ RELEASE_S, AHEAD_S = 0.15, 0.1  # how long after a note, and before the next, it
 LEAST_VIBRATO = 0.2  # of a sine's extent that is found in a note too short for vibrato
 
 
-def realise(instrument: Instrument, notes: Notes, controls: NoteControls, *, seed: int | None = None) -> Performance:
+def realise(instrument: Instrument, notes: Notes, controls: NoteControls, *, seed: int | None = None,
+            tail_s: float = 1.0) -> Performance:
     """Play notes with the controls asked for.
 
     Pitch, timing, attacks, releases, glides and what is bound are the rules' (`midi.rules`), without their vibrato and
@@ -42,7 +43,7 @@ def realise(instrument: Instrument, notes: Notes, controls: NoteControls, *, see
         instrument: which plays.
         notes: one voice; what overlaps is cut where the next note starts.
         controls: one row a note, in the same order; NaN is played as the rules have it.
-        seed: of z, as in `Instrument.perform`.
+        seed: of z, tail_s: as in `Instrument.perform`.
     Raises:
         InputError: another number of controls than of notes, or notes that start together.
     """
@@ -54,7 +55,7 @@ def realise(instrument: Instrument, notes: Notes, controls: NoteControls, *, see
     velocities = level_to_velocity(controls.volume, instrument.statistics)
     scored = replace(notes, notes=tuple(replace(note, velocity=int(velocity))
                                         for note, velocity in zip(notes.notes, velocities)))
-    played = instrument.perform(scored, expression=0.0, performer="rules", seed=seed)
+    played = instrument.perform(scored, expression=0.0, performer="rules", seed=seed, tail_s=tail_s)
     cents = _vibrato(played, notes, controls, instrument.statistics)
     shaped = replace(played, f0_hz=played.f0_hz * semitones_to_ratio(cents / CENTS_PER_SEMITONE),
                      loudness_db=_loudness(played, notes, controls))

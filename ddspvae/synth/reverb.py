@@ -25,6 +25,7 @@ MAX_DECAY_S = 1.0
 MIN_DECAY_S = 0.05
 TAIL_LENGTH_S = 1.0  # no shorter than the longest decay, or `level` would wait for a tail that never comes
 PREDELAY_S = 0.002
+RUNG_OUT = 1e-6  # of the power, 60 dB down
 _TAIL_SEED = 20200426
 
 
@@ -99,6 +100,13 @@ def impulse_response(room: Room, sample_rate: int) -> Tensor:
     direct = torch.zeros_like(tail)
     direct[..., 0] = 1.0
     return direct + tail if room.body is None else fft_convolve(direct + tail, with_direct(room.body))
+
+
+def ringing_s(room: Room, sample_rate: int) -> float:
+    """Seconds after a sound until all that the room still holds of it has fallen by 60 dB."""
+    power = impulse_response(room, sample_rate)[0].double().square()
+    left = power.flip(0).cumsum(0).flip(0)
+    return float((left > RUNG_OUT * left[0]).sum()) / sample_rate
 
 
 def with_direct(body: Tensor) -> Tensor:

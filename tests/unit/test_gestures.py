@@ -20,7 +20,7 @@ PITCHES = (60, 64, 62, 67, 65, 60)
 
 
 def take(extents_cents=(0, 20, 40, 0, 30, 50), rate_hz=6.0, rest_s=0.2, note_s=0.6, pitches=PITCHES):
-    """Notes apart by rests, each with its own vibrato; z says which note it is."""
+    """Notes apart by rests, each with its own vibrato; the second axis of z says which note it is."""
     f0, sure, level, z = [], [], [], []
     for number, (pitch, extent) in enumerate(zip(pitches, extents_cents)):
         time_s = np.arange(round(note_s * FRAME_RATE_HZ)) / FRAME_RATE_HZ
@@ -33,7 +33,8 @@ def take(extents_cents=(0, 20, 40, 0, 30, 50), rate_hz=6.0, rest_s=0.2, note_s=0
     n = len(f0_hz)
     features = Features(f0_hz, np.concatenate(sure), np.concatenate(level), np.zeros((n, 64)), np.zeros((n, 41)),
                         FRAME_RATE_HZ)
-    return features, np.concatenate(z)[::FRAMES_PER_Z, None].astype(np.float32)
+    rows = np.concatenate(z)[::FRAMES_PER_Z, None].astype(np.float32)
+    return features, np.concatenate([0 * rows, rows], axis=1)
 
 
 def learned_from(*takes):
@@ -57,7 +58,7 @@ def test_every_note_is_remembered_with_its_context():
     for number, extent in enumerate((0, 20, 40, 0, 30, 50)):
         cents, level_db, z = gestures.note(number)
         assert np.ptp(cents[10:-10]) / 2 == pytest.approx(extent, abs=4)
-        assert len(cents) == len(level_db) and len(z) == -(-len(cents) // 4) and (z[1:-1] == number).all()
+        assert len(cents) == len(level_db) and len(z) == -(-len(cents) // 4) and (z[1:-1, 1] == number).all()
 
 
 def test_the_same_score_is_played_as_it_was_heard():
@@ -69,7 +70,7 @@ def test_the_same_score_is_played_as_it_was_heard():
         middle = slice(*(round(at * FRAME_RATE_HZ) for at in (note.onset_s + 0.1, note.offset_s - 0.1)))
         cents = 1200 * np.log2(curves.f0_hz[middle] / heard.f0_hz[middle])
         assert np.abs(cents - np.median(cents)).max() < 8
-        assert (played_z[(middle.start + 8) // 8 : middle.stop // 8] == number).all()
+        assert (played_z[(middle.start + 8) // 8 : middle.stop // 8, 1] == number).all()
 
 
 def test_a_seed_gives_another_performance_and_the_same_seed_the_same():
@@ -184,3 +185,57 @@ def test_no_notes_are_refused_in_words():
     gestures, statistics = learned_from(take())
     with pytest.raises(InputError, match="perform: notes must hold at least one note"):
         play(Notes(()), statistics, gestures, FRAME_RATE_HZ, FRAMES_PER_Z)
+
+
+def rows_at_random(features, frames_per_z, n_axes=6):
+    n_rows = -(-len(features.f0_hz) // frames_per_z)
+    return np.random.default_rng(0).normal(size=(n_rows, n_axes)).astype(np.float32)
+
+
+@pytest.mark.parametrize("frames_per_z, rows_every", [(8, 4), (4, 2), (2, 1)])
+def test_z_is_kept_at_its_own_rate_and_played_row_for_row(frames_per_z, rows_every):
+    heard, _ = take()
+    z = rows_at_random(heard, frames_per_z)
+    statistics = measure([heard])
+    gestures = learn_gestures([heard], [z], statistics, frames_per_z)
+    assert gestures.rows_every == rows_every and gestures.z.shape[1] == 6
+    notes, _, _ = score_of(heard, find_notes(heard), statistics)
+    played = play(notes, statistics, gestures, FRAME_RATE_HZ, frames_per_z)[1]
+    for note in notes.notes:  # brightness is evened out; the end of a note is aligned with its end
+        rows = slice(*(round(at * FRAME_RATE_HZ / frames_per_z) for at in (note.onset_s + 0.1, note.offset_s - 0.3)))
+        np.testing.assert_allclose(played[rows, 1:], z[rows, 1:], atol=1e-4)
+    _, again = Gestures.split(gestures.to_tensors())
+    assert again.rows_every == rows_every and (again.note(3)[2] == gestures.note(3)[2]).all()
+
+
+def test_z_has_no_seam_where_notes_touch():
+    first, second = take((0,) * 6), take((0,) * 6, pitches=(72, 76, 74, 79, 77, 72))
+    rows = [np.full((-(-len(one.f0_hz) // 4), 6), sign, np.float32) for (one, _), sign in ((first, 1.0), (second, -1.0))]
+    statistics = measure([first[0], second[0]])
+    gestures = learn_gestures([first[0], second[0]], rows, statistics, 4)
+    z = play(Notes((Note(62, 64, 0.2, 0.8), Note(76, 64, 0.8, 1.4))), statistics, gestures, FRAME_RATE_HZ, 4)[1]
+    assert z[30, 5] == 1 and z[60, 5] == -1
+    steps = np.abs(np.diff(z[25:65], axis=0)).max(axis=0)
+    assert steps[5] < 0.8 and steps[3] == 2  # a note begins with its own bite
+
+
+def test_notes_that_are_least_alike_are_kept_where_all_are_too_many():
+    takes = [take((20,) * 6, pitches=(60, 61, 60, 61, 60, 61)) for _ in range(3)] + [take((20,) * 6, pitches=(84,) * 6)]
+    statistics = measure([one for one, _ in takes])
+    everything = learn_gestures([one for one, _ in takes], [z for _, z in takes], statistics, FRAMES_PER_Z)
+    size = sum(tensor.numel() for tensor in everything.to_tensors().values()) * 2
+    few = learn_gestures([one for one, _ in takes], [z for _, z in takes], statistics, FRAMES_PER_Z, size // 4)
+    assert 4 <= len(few) <= len(everything) / 4
+    assert sum(tensor.numel() for tensor in few.to_tensors().values()) * 2 <= size // 4
+    assert few["pitch"].min() < 62 and few["pitch"].max() > 83
+    for number in range(len(few)):  # whole, and each still with its own curves
+        same = np.flatnonzero((everything.context == few.context[number]).all(axis=1))[0]
+        assert all((one == other).all() for one, other in zip(few.note(number), everything.note(same)))
+
+
+def test_a_repeated_note_goes_round_more_than_two_gestures():
+    gestures, _ = learned_from(*(take((20, 22, 24, 26, 28, 30), pitches=(64,) * 6) for _ in range(2)))
+    notes = tuple(Note(64, 64, 0.1 + 0.8 * at, 0.7 + 0.8 * at) for at in range(12))
+    chosen = choose(notes, np.full(12, gestures["level_db"].mean()), gestures)
+    for at in range(4, 12):
+        assert len(set(chosen[at - 4 : at + 1])) == 5

@@ -8,16 +8,18 @@ import mido
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from ddspvae.checks import InputError
 from ddspvae.cli import build_parser
-from ddspvae.instrument import load
+from ddspvae.instrument import load, seed_of
 from ddspvae.midi.rules import fold_octaves
 from ddspvae.performer.given import read_given_csv
 from ddspvae.performer.table import read_table
 from ddspvae.performer.transcribe import write_midi
 from ddspvae.rendering import render
 from ddspvae.signals import Note, Notes
+from ddspvae.synth.reverb import Room, ringing_s
 
 TABLE = "onset_s,offset_s,pitch,velocity\n"
 
@@ -76,3 +78,52 @@ def test_instruments_are_brought_to_one_level_unless_they_are_to_sound_as_record
         return abs(10 * np.log10(powers[0] / powers[1]))
 
     assert difference_db() < 10 < difference_db("--as-recorded")
+
+
+def stems(folder, song, *options):
+    run(song, "--preset", "flute", "--out", folder / "out.wav", "--stems", folder / "stems", *options)
+    return [soundfile.read(path)[0] for path in sorted((folder / "stems").iterdir())]
+
+
+def test_two_parts_with_the_same_notes_are_two_players(tmp_path):
+    line = tuple(Note(72 + at * 5 % 12, 80, 0.5 * at, 0.5 * at + 0.45) for at in range(8))
+    write_midi([Notes(line, name="first"), Notes(line, name="second")], tmp_path / "song.mid")
+    sounds = {}
+    for name, options in (("once", ()), ("again", ()), ("other", ("--seed", 3)), ("others", ("--seed", 3))):
+        (tmp_path / name).mkdir()
+        sounds[name] = stems(tmp_path / name, tmp_path / "song.mid", *options)
+    assert abs(np.corrcoef(*sounds["once"])[0, 1]) < 0.9 and abs(np.corrcoef(*sounds["other"])[0, 1]) < 0.9
+    for one, other in (("once", "again"), ("other", "others")):
+        assert all(np.array_equal(a, b) for a, b in zip(sounds[one], sounds[other]))
+    assert not np.array_equal(sounds["once"][0], sounds["other"][0])
+
+
+def test_parts_of_two_instruments_are_played_as_each_would_be_alone(tmp_path):
+    assert [seed_of(None, player) for player in range(3)] == [None, 1, 2]
+    assert [seed_of(5, player) for player in range(3)] == [5, 6, 7]
+    flute = load("flute")
+    line = Notes(tuple(Note(72 + at, 80, 0.5 * at, 0.5 * at + 0.45) for at in range(4)))
+    alone, first, second = (flute.perform(line, seed=seed) for seed in (None, seed_of(None, 0), seed_of(None, 1)))
+    assert np.array_equal(alone.f0_hz, first.f0_hz) and not np.array_equal(alone.f0_hz, second.f0_hz)
+
+
+@pytest.mark.parametrize("ending", ["mid", "csv"])
+def test_a_slow_release_in_a_wet_room_rings_out(tmp_path, monkeypatch, ending):
+    slow = load("violin")
+    slow.statistics = replace(slow.statistics, release_db_per_s=40.0)
+    monkeypatch.setattr("ddspvae.instrument.load", lambda *_: slow)
+    (tmp_path / "song.csv").write_text(TABLE + "0,1,69,100\n")
+    write_midi(Notes((Note(69, 100, 0, 1),)), tmp_path / "song.mid")
+    run(tmp_path / f"song.{ending}", "--preset", "violin", "--out", tmp_path / "out.wav", "--wet", 12, "--decay", 20,
+        "--bit-depth", "float")
+    sound, rate = soundfile.read(tmp_path / "out.wav")
+    power = np.square(sound[: len(sound) // 480 * 480]).reshape(-1, 480).mean(axis=1)
+    level_db = 10 * np.log10(power / power[:100].max())
+    assert level_db[-1] < -60 < level_db[199]  # a second after the note, where it was cut once
+    assert len(sound) == round((1 + slow.tail_s(wet_db=12, decay=20)) * 200) * rate // 200
+
+
+def test_a_room_rings_as_long_as_its_bands_decay():
+    for decay_s in (0.1, 0.4):
+        room = Room(torch.full((1, 7), 1.0), torch.full((1, 7), decay_s))
+        assert ringing_s(room, 16_000) == pytest.approx(decay_s, rel=0.1)
