@@ -31,7 +31,7 @@ def auditory_centres_hz() -> Tensor:
 
 
 def spread(frequency_hz: Tensor) -> Tensor:
-    """How much of the power at a frequency each band receives, [..., N_AUDITORY]: a gammatone of order 4, 1 at its centre."""
+    """How much of the power at a frequency each band receives, [..., N_AUDITORY]: a gammatone."""
     centres = auditory_centres_hz().to(frequency_hz)
     width_hz = 1.019 * 24.7 * (1 + 0.00437 * centres)
     away = ((frequency_hz[..., None] - centres) / width_hz).square_()

@@ -137,9 +137,9 @@ class Crops:
             last = max(-self.n_lead, take.n_frames - self.n_frames)
             rows.append(self.crop(take, int(random.integers(-self.n_lead, last + 1))))
             codes.append(self._code(take, random))
-        f0_hz, sure, loudness_db, timbre, partials, audio, room = (torch.stack(column) for column in zip(*rows))
+        f0_hz, sure, loudness_db, timbre, partials, audio, spectrum, room = (torch.stack(column) for column in zip(*rows))
         code = None if self.ear is None else torch.stack([one for one in codes if one is not None])
-        return Batch(Heard(f0_hz, sure, loudness_db, timbre, partials, audio, code), room)
+        return Batch(Heard(f0_hz, sure, loudness_db, timbre, partials, audio, spectrum, code), room)
 
     def _code(self, take: Take, random: np.random.Generator) -> Tensor | None:
         """Of the instrument, or of a few takes of it."""

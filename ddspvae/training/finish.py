@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from ddspvae.features.statistics import measure
+from ddspvae.features.statistics import Statistics, measure
 from ddspvae.features.timbre import mel_centres_hz
-from ddspvae.instrument import load
+from ddspvae.instrument import Instrument, load
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.axes import axis_names
 from ddspvae.model.bottleneck import kl_nats, sounding_rows
@@ -169,6 +169,16 @@ def _timbre(played: Sequence[tuple[Take, Performance]]) -> dict[str, Any]:
             CONTROLS_KEY: ranges_of_takes([performance for _, performance in played], statistics).to_dict()}
 
 
+def _meet_dynamics(model: Autoencoder, prepared: Prepared, statistics: Statistics) -> None:
+    """Let scores be played as much brighter with the loudness as the recordings are."""
+    from ddspvae.evaluation.dynamics import hear, meet_dynamics
+
+    config = prepared.model
+    card = {"statistics": statistics.to_dict(), "tracker": prepared.tracker}
+    heard = hear([(take.room, take.audio, take.features) for take in prepared.training], config.sample_rate, config.hop_size)
+    meet_dynamics(Instrument(model, card, "training"), heard.slope)
+
+
 def finish(run: Run, prepared: Prepared, out: Path, start_from: str = "") -> None:
     """Write the instrument from the best weights, then measure the file as a user would load it."""
     model = Autoencoder(prepared.model).to(run.device)
@@ -178,9 +188,12 @@ def finish(run: Run, prepared: Prepared, out: Path, start_from: str = "") -> Non
     correlates = sort_axes(model, takes)
     hold_bitrate(model, takes, run.config.bitrate)
     fit_prior(model, takes, run.config.seed)
+    statistics = measure([take.features for take in prepared.training])
+    if not model.config.n_timbre:
+        _meet_dynamics(model, prepared, statistics)
+        takes = hear_all(model, prepared.training)
     deviation = model.decoder.typical.deviation.tolist()
     played = [(take, _performance(model, take, heard)) for take, heard in zip(prepared.training, takes)]
-    statistics = measure([take.features for take, _ in played])
     gestures = Gestures.nothing(model.config.n_z)
     if not model.config.n_timbre:  # the notes of several instruments are nobody's gestures
         gestures = learn_gestures([take.features for take, _ in played], [performance.z for _, performance in played],
