@@ -20,6 +20,7 @@ from ddspvae.features.bands import N_NOISE_BANDS, band_shapes
 from ddspvae.threads import one_thread
 from ddspvae.units import samples_to_frames
 
+VERSION = 1  # part of a cache key: raise it with every change of the result
 HIGHEST_HZ = 16_000.0  # of a harmonic
 MOST_HARMONICS = 400
 BANDWIDTHS_HZ = (80.0, 40.0, 20.0)  # each for pitches whose neighbours lie far enough away
