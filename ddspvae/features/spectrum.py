@@ -85,7 +85,8 @@ def _measure(audio: Tensor, sample_rate: int, hop_size: int, f0_hz: NDArray, n_h
         for at, taps in enumerate(filters):
             chosen = (class_of == at) & (number * f0 < highest_hz)
             if chosen.any():
-                windows = torch.nn.functional.pad(slow, (len(taps) // 2, len(taps) // 2)).unfold(1, len(taps), hop_size // every)
+                half = len(taps) // 2
+                windows = torch.nn.functional.pad(slow, (half, half)).unfold(1, len(taps), hop_size // every)
                 level = torch.where(chosen, 2 * (windows[:, :n_frames] @ taps), level)
         levels.append(level)
         if level.any():  # played as cosines and sines that fade from frame to frame
