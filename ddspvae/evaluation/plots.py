@@ -87,8 +87,9 @@ def plot_performance(audio: ArrayLike, sample_rate: int, performance: Performanc
     rows_s = np.arange(len(performance.z)) * performance.frames_per_z / performance.frame_rate_hz
     leading = leading_axes(performance.axis_names, MOST_DETAILS)
     for index, name in enumerate(leading):
-        timbre.step(rows_s, performance.z[:, performance.axis_names.index(name)], where="post", color=LINES[index % len(LINES)],
-                    linewidth=1.1, label=name, linestyle=("-", "--", ":")[index // len(LINES) % 3])
+        column = performance.z[:, performance.axis_names.index(name)]
+        timbre.step(rows_s, column, where="post", color=LINES[index % len(LINES)], linewidth=1.1, label=name,
+                    linestyle=("-", "--", ":")[index // len(LINES) % 3])
     reach = max(2.0, 1.05 * float(np.abs(performance.z).max(initial=0.0)))
     timbre.set(ylim=(-reach, reach), ylabel="timbre axes\nstd. dev.", xlabel="seconds")
     if performance.axis_names:
