@@ -92,7 +92,7 @@ def test_one_of_many_taken_out_sounds_as_it_did_inside():
     model, heard, code = model_of_many(), heard_of(0.2, seed=3), torch.tensor([0.7, -1.2])
     one = settle(model, code)
     assert (one.config.n_z, one.config.n_timbre) == (4, 0)
-    z = torch.randn(1, -(-heard.f0_hz.shape[1] // 8), 4)
+    z = torch.randn(1, -(-heard.f0_hz.shape[1] // model.config.frames_per_z), 4)
     inside = play(model, heard, torch.cat([z, code.expand(1, z.shape[1], 2)], dim=-1))
     other = play(model, heard, torch.cat([z, -code.expand(1, z.shape[1], 2)], dim=-1))
     assert (play(one, heard, z) - inside).abs().max() < 1e-4
@@ -103,7 +103,7 @@ def test_one_of_many_taken_out_sounds_as_it_did_inside():
 def test_a_transplant_keeps_harmonics_by_number_and_rooms_by_name(given, wanted):
     def made(n_harmonics, rooms):
         return Autoencoder(ModelConfig(sample_rate=RATE, hop_size=HOP, decoder_channels=16, n_harmonics=n_harmonics,
-                                       rooms=rooms)).eval()
+                                       rooms=rooms, body_s=0.005)).eval()
 
     torch.manual_seed(0)
     giver, taker = made(given, ("hall", "booth")), made(wanted, ("booth", "street"))
