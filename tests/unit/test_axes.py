@@ -16,7 +16,6 @@ from ddspvae.model.axes import NAMED_AXES, ONSET_FRAMES, axis_names, find_onsets
 from ddspvae.model.heard import Heard
 from ddspvae.model.stack import scale_curves
 from ddspvae.model.typical import Typical
-from ddspvae.features.bands import band_centres, band_weights, breath_shares
 from ddspvae.synth.render import render
 from ddspvae.synth.reverb import Room, impulse_response
 

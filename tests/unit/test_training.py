@@ -26,7 +26,7 @@ from ddspvae.training.validation import TrainingStopped, Validation, check_healt
 from ..conftest import melody_take, tone
 
 RATE, HOP = 16_000, 80
-SMALL = ModelConfig(sample_rate=RATE, hop_size=HOP, n_z=2, encoder_channels=8, decoder_channels=16)
+SMALL = ModelConfig(sample_rate=RATE, hop_size=HOP, n_z=7, encoder_channels=8, decoder_channels=16)
 
 
 @pytest.fixture(scope="session")
