@@ -82,6 +82,17 @@ def test_details_begin_as_what_explains_most_at_the_rate_that_was_asked_for(unto
     assert float(off.abs().max()) < 0.35 * float(together.diagonal().max())  # each tells something of its own
 
 
+def test_details_begin_at_that_rate_whatever_was_learned_before(untold, takes):
+    """While nothing is asked of them, the price of bits makes the network say that all of them are noise."""
+    model = copy.deepcopy(untold)
+    with torch.no_grad():
+        model.encoder.head.weight.normal_(std=0.2)
+        model.encoder.head.bias.fill_(1.0)
+    start_details(model, takes, BITRATE, CPU)
+    bits = training_rate(model, [take.heard() for take in takes])["training_bits_per_axis"][4:]
+    assert sum(bits) == pytest.approx(BITRATE, rel=0.3)
+
+
 def test_more_bits_let_details_begin_nearer(untold, takes):
     errors = []
     for bitrate in (200.0, 2000.0):
