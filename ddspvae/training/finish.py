@@ -94,7 +94,7 @@ def hold_bitrate(model: Autoencoder, takes: Sequence[Heard], bitrate: float) -> 
         tried.append((here, error))
         if abs(error) < RATE_TOLERANCE:
             break
-        # noise that is louder than the prior costs bits again; where the rate rises, means alone cost more than was asked for
+        # noise louder than the prior costs bits again: where the rate rises, means alone cost more than was asked for
         low, high = (here, high) if error > 0 and slope < 0 else (low, here)
         there = here - error / slope if slope < 0 else low - 1.0
         there = there if low < there < high else (low + high) / 2
