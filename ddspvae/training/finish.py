@@ -195,7 +195,7 @@ def finish(run: Run, prepared: Prepared, out: Path, start_from: str = "") -> Non
     statistics = measure([take.features for take in prepared.training])
     if not model.config.n_timbre:
         _meet_dynamics(model, prepared, statistics)
-        takes = hear_all(model, prepared.training)
+        hold_bitrate(model, takes, run.config.bitrate)  # the named axes are read beside another curve now
     deviation = model.decoder.typical.deviation.tolist()
     played = [(take, _performance(model, take, heard)) for take, heard in zip(prepared.training, takes)]
     gestures = Gestures.nothing(model.config.n_z)
