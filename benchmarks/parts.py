@@ -3,8 +3,8 @@
     python benchmarks/parts.py violin RECORDING [--seconds 15] [--room NAME]
 
 A spectrum is four parts: how the harmonics' power divides over them, how the noise's over its bands, the harmonics' share
-of the A-weighted power, and that power itself. The model's are dry, with z drawn from its posterior and with z at 0. Each
-row exchanges one of them for what is measured in the recording, or takes the measured ones and exchanges one for the model's.
+of the A-weighted power, and that power itself. The model's are dry, with z drawn from its posterior and with z at 0. A row
+exchanges one of them for what is measured in the recording, or takes the measured ones with one of the model.
 """
 
 from __future__ import annotations
