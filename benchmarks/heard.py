@@ -2,21 +2,23 @@
 
     python benchmarks/heard.py RECORDINGS --out heard.json [--presets violin ...] [--seconds 6] [--takes 4]
 
-RECORDINGS holds the recordings that the presets' cards name as held out, in folders of any depth. Of each, its first seconds:
-with z as heard (the mean of its posterior), drawn from it once, and at 0, and the ceiling, which no network has a part in. The
-JSON keeps every score, so that a second run measures only what is missing: presets whose weights have changed, and takes.
+RECORDINGS holds the recordings that the presets' cards name as held out, in folders of any depth. Of each, its first
+seconds: with z as heard (the mean of its posterior), drawn from it once, and at 0, and the ceiling, which no network has a
+part in. The JSON keeps every score, so that a second run measures only what is missing: presets whose file has changed, and
+takes.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from takes import Z, Heard, load_for, play
+from takes import Heard, Z, load_for, play
 
 from ddspvae import read_audio
 from ddspvae.audio import Audio
@@ -48,7 +50,7 @@ def held_out(card: dict[str, Any], name: str, found: list[Path]) -> list[Path]:
 
 
 def missing(kept: dict[str, Any], identity: str, paths: list[Path], seconds: float) -> list[Path]:
-    """The takes of which there are no scores yet, by these weights and of this length; makes room for them."""
+    """The takes of which there are no scores yet, by this file and of this length; makes room for them."""
     if (kept.get("identity"), kept.get("seconds")) != (identity, seconds):
         kept.clear()
         kept.update(identity=identity, seconds=seconds, takes={})
@@ -129,7 +131,7 @@ def main() -> None:
             print(f"{name} is left out. {error}")
             continue
         kept = file.setdefault(name, {})
-        for recording in missing(kept, load_for(path, paths[0]).identity if paths else "", paths, args.seconds):
+        for recording in missing(kept, hashlib.sha256(path.read_bytes()).hexdigest(), paths, args.seconds):
             instrument = load_for(path, recording)
             rate = instrument.config.sample_rate
             print(f"{name}, {recording.name}", flush=True)

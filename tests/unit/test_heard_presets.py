@@ -14,7 +14,8 @@ from heard import held_out, missing, row, table
 
 
 def scores(heard, ceiling, visqol=4.0):
-    said = {name: {"zimtohrli": heard - i / 10, "visqol": None} for i, name in enumerate(("z as heard", "z drawn", "z at 0"))}
+    said = {name: {"zimtohrli": heard - worse, "visqol": None}
+            for name, worse in (("z as heard", 0.0), ("z drawn", 0.1), ("z at 0", 0.2))}
     said["z as heard"]["visqol"] = visqol
     return {**said, "ceiling": {"zimtohrli": ceiling, "visqol": None if visqol is None else visqol + 0.5}}
 
