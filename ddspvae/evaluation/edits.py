@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ddspvae.audio import Audio
 from ddspvae.checks import fail
+from ddspvae.evaluation.ceiling import play_ceiling
 from ddspvae.evaluation.metrics import (
     LoudnessError,
     PitchTrack,
@@ -103,8 +104,8 @@ class Recording:
         trials: the plain resynthesis first.
         rate: bits_per_second, axes_in_use, per_axis.
         performance_bytes: size of the saved performance.
-        judges: what was played to how alike it is to the recording: "resynthesis", and "typical_z" with z at 0 where there
-            are axes; empty where it cannot be judged.
+        judges: what was played to how alike it is to the recording: "resynthesis", "typical_z" with z at 0 where there
+            are axes, and "ceiling", see `ceiling.py`; empty where it cannot be judged.
     """
 
     file: str
@@ -173,10 +174,14 @@ def _ask_judges(instrument: Evaluable, audio: Audio, performance: Performance, p
     step("judges of hearing")
     sample_rate = instrument.config.sample_rate
     said = {"resynthesis": judge_take(audio, plain, sample_rate)}
-    if performance.axis_names and said["resynthesis"] is not None:
+    if said["resynthesis"] is None:
+        return {}
+    if performance.axis_names:
         z = instrument.likely_z(performance.f0_hz, performance.periodicity, performance.loudness_db)
         typical = instrument.resynthesize(replace(performance, z=z), seed=0)
         said["typical_z"] = judge_take(audio, typical, sample_rate, with_visqol=False)
+    ceiling = play_ceiling(audio, sample_rate, instrument.config.hop_size, performance.f0_hz)
+    said["ceiling"] = judge_take(audio, ceiling, sample_rate)
     return {name: judgement for name, judgement in said.items() if judgement is not None}
 
 
