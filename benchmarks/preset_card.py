@@ -58,7 +58,8 @@ def judges_text(judges: dict[str, dict[str, float | None]]) -> str:
     return f"""
 How alike what is played and the recording are, as two [judges of hearing](../docs/judges.md) say that are no listeners
 (mean opinion scores; Zimtohrli of all of it, ViSQOL of the first {STRETCH_S:g} s). At z = 0 pitch and loudness are those of
-the recording, and the timbre is what is typical there:
+the recording, and the timbre is what is typical there; the ceiling is harmonics and noise measured in the recording itself,
+played without their phases:
 
 | {' | '.join(headings)} |
 |{'---|' * len(headings)}

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ddspvae.audio import Audio
 from ddspvae.checks import fail
+from ddspvae.evaluation.ceiling import play_ceiling
 from ddspvae.evaluation.metrics import (
     LoudnessError,
     PitchTrack,
@@ -26,6 +27,7 @@ from ddspvae.evaluation.metrics import (
 )
 from ddspvae.evaluation.perceptual import Judgement, judge_take
 from ddspvae.features.f0 import TRACKERS, VOICED
+from ddspvae.model.axes import leading_axes
 from ddspvae.signals import Performance
 
 TRANSPOSITIONS = (-5.0, 3.0, 7.0)  # semitones
@@ -102,8 +104,8 @@ class Recording:
         trials: the plain resynthesis first.
         rate: bits_per_second, axes_in_use, per_axis.
         performance_bytes: size of the saved performance.
-        judges: what was played to how alike it is to the recording: "resynthesis", and "typical_z" with z at 0 where there
-            are axes; empty where it cannot be judged.
+        judges: what was played to how alike it is to the recording: "resynthesis", "typical_z" with z at 0 where there
+            are axes, and "ceiling", see `ceiling.py`; empty where it cannot be judged.
     """
 
     file: str
@@ -159,7 +161,7 @@ def try_recording(instrument: Evaluable, file: str, audio: Audio, tracker: str,
         still = np.asarray(instrument.resynthesize(excerpt, seed=0), dtype=np.float32)
         still_pitch = track_pitch(still, sample_rate, tracker)
         trials += [attempt(Edit("axis", by, name), excerpt, still, still_pitch)
-                   for name in performance.axis_names for by in AXIS_OFFSETS]
+                   for name in leading_axes(performance.axis_names, 0) for by in AXIS_OFFSETS]
     harmonics_db = harmonic_error(audio, plain.audio, sample_rate, instrument.config.hop_size, performance.f0_hz,
                                   performance.periodicity >= VOICED)
     return Recording(file, audio, sample_rate, performance, harmonics_db, floor, tuple(trials),
@@ -172,10 +174,14 @@ def _ask_judges(instrument: Evaluable, audio: Audio, performance: Performance, p
     step("judges of hearing")
     sample_rate = instrument.config.sample_rate
     said = {"resynthesis": judge_take(audio, plain, sample_rate)}
-    if performance.axis_names and said["resynthesis"] is not None:
+    if said["resynthesis"] is None:
+        return {}
+    if performance.axis_names:
         z = instrument.likely_z(performance.f0_hz, performance.periodicity, performance.loudness_db)
         typical = instrument.resynthesize(replace(performance, z=z), seed=0)
         said["typical_z"] = judge_take(audio, typical, sample_rate, with_visqol=False)
+    ceiling = play_ceiling(audio, sample_rate, instrument.config.hop_size, performance.f0_hz)
+    said["ceiling"] = judge_take(audio, ceiling, sample_rate)
     return {name: judgement for name, judgement in said.items() if judgement is not None}
 
 

@@ -46,6 +46,7 @@ def judges_section(metrics: Mapping[str, Any]) -> str:
 {table([escape(heading) for heading in headings], rows)}{several}
 <p class="soft">How alike the recording and what is played are, as two models of hearing say: mean opinion scores, more is
 better. They are no listeners, and the instrument was not trained on them. Levels are matched. At z = 0 pitch and loudness
-are those of the recording and the timbre is what is typical there: what z carries is the difference. Zimtohrli judged all
-that was played, in stretches of about {STRETCH_S:g} s, ViSQOL, which is slow, the first {STRETCH_S:g} s of each recording,
-and only with z as heard.{left_out}</p>"""
+are those of the recording and the timbre is what is typical there: what z carries is the difference. The ceiling is
+harmonics and noise measured in the recording itself, played without their phases: no model with this synthesizer can do
+better. Zimtohrli judged all of it, in stretches of about {STRETCH_S:g} s, ViSQOL, which is slow,
+the first {STRETCH_S:g} s of each recording, and nothing at z = 0.{left_out}</p>"""

@@ -31,9 +31,9 @@ def evaluate(instrument: Evaluable, paths: Sequence[str | Path], out_folder: str
     Each recording is resynthesized plainly, transposed by -5, +3 and +7 semitones, made 6 dB softer and louder,
     and each timbre axis is moved by -2 and +2 standard deviations over its 6 busiest seconds. How far pitch,
     loudness and timbre leave each other alone is measured as in `independence.py`. Two judges of hearing compare the
-    plain resynthesis with the recording, and one of them what is played with z at 0; without their packages that is left
-    out, and said. A recording that cannot be
-    read or analyzed is skipped and named. Both files appear whole or not at all.
+    plain resynthesis and the ceiling (see `ceiling.py`) with the recording, and one of them what is played with z at 0;
+    without their packages that is left out, and said. A recording that cannot be read or analyzed is skipped and named.
+    Both files appear whole or not at all.
 
     Args:
         instrument: a loaded `Instrument`.
