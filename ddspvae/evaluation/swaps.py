@@ -140,8 +140,7 @@ def all_edits(axis_names: Sequence[str]) -> list[Edit]:
 
 
 def measure_swaps(instrument: Evaluable, performances: Sequence[Performance], deviations: Mapping[str, float],
-                  tracker: str, step: Callable[[str], None] | None = None, edits: Sequence[Edit] | None = None
-                  ) -> list[Effect]:
+                  tracker: str, step: Callable[[str], None] | None = None) -> list[Effect]:
     """Move pitch, loudness and each axis of z, one at a time, and measure what changes in the sound.
 
     Args:
@@ -150,9 +149,8 @@ def measure_swaps(instrument: Evaluable, performances: Sequence[Performance], de
         deviations: name of each of ATTRIBUTES to its standard deviation in the training set, > 0.
         tracker: of pitch; one that was not used in training.
         step: called with a few words before each piece of work.
-        edits: the moves; None makes `all_edits`.
     Returns:
-        one Effect for each of them, over the sustained sure frames of all performances (bite: over those of
+        one Effect for each of `all_edits`, over the sustained sure frames of all performances (bite: over those of
         beginnings); NaN where there is no such frame.
     Raises:
         InputError: no performance, or a deviation missing or not positive.
@@ -163,7 +161,7 @@ def measure_swaps(instrument: Evaluable, performances: Sequence[Performance], de
         if name not in deviations:
             raise fail("measure_swaps", "deviations", f"name {', '.join(ATTRIBUTES)}", f"no {name}")
         check_range("measure_swaps", f"deviation of {name}", deviations[name], 1e-9, 1e9)
-    edits = all_edits(performances[0].axis_names) if edits is None else edits
+    edits = all_edits(performances[0].axis_names)
     differences: dict[Edit, list[_Difference]] = {edit: [] for edit in edits}
     for number, performance in enumerate(performances, start=1):
         plain = _play(instrument, performance, tracker)

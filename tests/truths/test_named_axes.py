@@ -5,20 +5,19 @@ from __future__ import annotations
 import pytest
 
 from ddspvae import load
-from ddspvae.evaluation.swaps import ATTRIBUTES, all_edits, measure_swaps, summarize_axis
+from ddspvae.evaluation.swaps import ATTRIBUTES, measure_swaps, summarize_axis
 from ddspvae.presets import read_cards
 from ddspvae.signals import Note, Notes
 
 
 @pytest.fixture(scope="module", params=sorted(read_cards()))
 def effects(request):
-    """Every axis with a name of a preset moved by one and two deviations to either side, on five notes of its middle register."""
+    """Every axis of a preset moved by one and two deviations to either side, on five notes of its middle register."""
     instrument = load(request.param)
     middle = round((instrument.statistics.pitch_low + instrument.statistics.pitch_high) / 2)
     notes = Notes(tuple(Note(middle + step, 80, 0.2 + 0.9 * at, 1.0 + 0.9 * at) for at, step in enumerate((0, 4, 7, 5, 2))))
     deviations = {name: instrument.card["axes"][name]["sd"] for name in ATTRIBUTES}
-    edits = [edit for edit in all_edits(ATTRIBUTES) if edit.kind == "axis"]
-    return measure_swaps(instrument, [instrument.perform(notes)], deviations, "swift", edits=edits)
+    return measure_swaps(instrument, [instrument.perform(notes)], deviations, "swift")
 
 
 @pytest.mark.parametrize("axis", ATTRIBUTES)
