@@ -42,9 +42,9 @@ def read_partials(spectrum: NDArray[np.floating], f0_hz: NDArray[np.floating], s
         [F, N_PARTIALS + 1]: amplitudes of the harmonics up to 10 kHz, summing to 1, the others 0; and, last, the natural
         logarithm of the noise's power below 10 kHz over the harmonics', both A-weighted.
     """
-    noise, amplitudes = torch.from_numpy(np.asarray(spectrum, dtype=np.float32)).split(
+    noise, amplitudes = torch.from_numpy(np.array(spectrum, dtype=np.float32)).split(
         [N_NOISE_BANDS, spectrum.shape[1] - N_NOISE_BANDS], dim=1)
-    frequency = torch.from_numpy(np.asarray(f0_hz, dtype=np.float32))[:, None] * torch.arange(1, amplitudes.shape[1] + 1)
+    frequency = torch.from_numpy(np.array(f0_hz, dtype=np.float32))[:, None] * torch.arange(1, amplitudes.shape[1] + 1)
     harmonic_power = (amplitudes.square() / 2 * a_weighting(frequency)).sum(1, keepdim=True)
     weights = band_weights(N_NOISE_BANDS, sample_rate).sum(1) * breath_shares(N_NOISE_BANDS, sample_rate)
     breath = ((noise.square() @ weights)[:, None] + QUIETEST).log() - (harmonic_power + QUIETEST).log()
