@@ -70,6 +70,11 @@ def test_a_gaussian_costs_its_divergence_from_the_prior():
     assert bottled.codes is None and float(bottled.loss) == 0
 
 
+def test_without_axes_there_is_nothing_to_pay():
+    bottled = make_bottleneck("gaussian", 0, Z_RATE_HZ, 500)(latents_of(torch.zeros(2, 3, 0)))
+    assert bottled.bits.shape == (0,) and bottled.z.shape == (2, 3, 0)
+
+
 def test_a_gaussian_agrees_with_torchs_own_divergence():
     torch.manual_seed(0)
     latents = Latents(torch.randn(2, 5, 3), torch.randn(2, 5, 3))

@@ -86,8 +86,8 @@ def test_details_begin_at_that_rate_whatever_was_learned_before(untold, takes):
     """While nothing is asked of them, the price of bits makes the network say that all of them are noise."""
     model = copy.deepcopy(untold)
     with torch.no_grad():
-        model.encoder.head.weight.normal_(std=0.2)
-        model.encoder.head.bias.fill_(1.0)
+        model.encoder.stack.norm.bias.fill_(1.0)
+        model.encoder.head.weight.fill_(0.3)
     start_details(model, takes, BITRATE, CPU)
     bits = training_rate(model, [take.heard() for take in takes])["training_bits_per_axis"][4:]
     assert sum(bits) == pytest.approx(BITRATE, rel=0.3)

@@ -27,7 +27,7 @@ def note(pitch, loudness_db, brightness, room=""):
     partials[..., 0], partials[..., 1], partials[..., -1] = 1 - brightness, brightness, -10.0
     level = loudness_db + torch.linspace(-0.5, 0.5, N)
     return Heard(torch.full((1, N, 1), 440 * 2 ** ((pitch - 69) / 12)), torch.ones(1, N, 1), level[None, :, None],
-                 torch.zeros(1, N, 64), partials, torch.zeros(1, 0), room=room)
+                 torch.zeros(1, N, 64), partials, torch.zeros(1, 0), torch.zeros(1, N, 0), room=room)
 
 
 def slope(takes, pitches=(60, 66, 72), span_db=(-34.0, -16.0)):
@@ -94,7 +94,8 @@ def test_dynamics_meet_those_that_were_heard_and_a_take_is_played_back_as_before
     cello = load("cello")
     audio = tone(np.linspace(130.0, 131.0, 48_000), 1.0) * np.linspace(0.1, 1, 48_000, dtype=np.float32)
     before = cello.resynthesize(cello.analyze(audio, 48_000))
-    meet_dynamics(cello, 0.2)
-    assert play(cello, performer="rules")[0].slope == pytest.approx(0.2, abs=0.03)
+    asked = play(cello, performer="rules")[0].slope + 0.1  # octaves per 10 dB; what is too steep is left as it is
+    meet_dynamics(cello, asked)
+    assert play(cello, performer="rules")[0].slope == pytest.approx(asked, abs=0.03)
     after = cello.resynthesize(cello.analyze(audio, 48_000))
     assert np.abs(after - before).max() < 0.1 * np.abs(before).max()

@@ -12,7 +12,7 @@ from ddspvae.checks import InputError
 from ddspvae.features.statistics import measure
 from ddspvae.midi import rules
 from ddspvae.performer.gestures import RATE_HZ, Gestures, find_notes, learn_gestures, score_of
-from ddspvae.performer.learned import choose, play, stretch
+from ddspvae.performer.learned import LIKENESS, choose, play, stretch
 from ddspvae.signals import Features, Note, Notes
 
 FRAME_RATE_HZ, FRAMES_PER_Z = 200.0, 8
@@ -70,7 +70,7 @@ def test_the_same_score_is_played_as_it_was_heard():
         middle = slice(*(round(at * FRAME_RATE_HZ) for at in (note.onset_s + 0.1, note.offset_s - 0.1)))
         cents = 1200 * np.log2(curves.f0_hz[middle] / heard.f0_hz[middle])
         assert np.abs(cents - np.median(cents)).max() < 8
-        assert (played_z[(middle.start + 8) // 8 : middle.stop // 8, 1] == number).all()
+        assert (played_z[(middle.start + 8) // 8 : middle.stop // 8, 1] == LIKENESS * number).all()
 
 
 def test_a_seed_gives_another_performance_and_the_same_seed_the_same():
@@ -203,7 +203,7 @@ def test_z_is_kept_at_its_own_rate_and_played_row_for_row(frames_per_z, rows_eve
     played = play(notes, statistics, gestures, FRAME_RATE_HZ, frames_per_z)[1]
     for note in notes.notes:  # brightness is evened out; the end of a note is aligned with its end
         rows = slice(*(round(at * FRAME_RATE_HZ / frames_per_z) for at in (note.onset_s + 0.1, note.offset_s - 0.3)))
-        np.testing.assert_allclose(played[rows, 1:], z[rows, 1:], atol=1e-4)
+        np.testing.assert_allclose(played[rows, 1:], LIKENESS * z[rows, 1:], atol=1e-4)
     _, again = Gestures.split(gestures.to_tensors())
     assert again.rows_every == rows_every and (again.note(3)[2] == gestures.note(3)[2]).all()
 

@@ -74,7 +74,8 @@ def test_other_rates_are_adapted(violin):
     z = np.zeros((25, violin.config.n_z))
     slow = Performance(np.full(n, 440.0), np.ones(n), np.full(n, -20.0), z, violin.axis_names, 100.0, 4)
     adapted = violin.adapt(slow)
-    assert (adapted.n_frames, adapted.frame_rate_hz, adapted.frames_per_z) == (200, 200.0, 8)
+    assert (adapted.n_frames, adapted.frame_rate_hz, adapted.frames_per_z) == (200, 200.0, violin.config.frames_per_z)
+    assert adapted.z.shape == (200 // violin.config.frames_per_z, violin.config.n_z)
 
 
 def test_rooms_dry_and_an_ir_of_ones_own(violin):

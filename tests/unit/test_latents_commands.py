@@ -109,7 +109,7 @@ def test_a_sweep_is_a_sound_and_a_picture(tmp_path, violin, capsys):
 
 
 def test_trimming_writes_an_instrument_that_says_so(tmp_path, violin, capsys):
-    soundfile.write(tmp_path / "take.wav", melody_take(6.0, 48_000), 48_000)
+    soundfile.write(tmp_path / "take.wav", melody_take(12.0, 48_000), 48_000)
     out = tmp_path / "small.safetensors"
     latents("trim", tmp_path / "take.wav", *PRESET, "--fidelity", 0.05, "--out", out, "--json")
     said = json.loads(capsys.readouterr().out)
