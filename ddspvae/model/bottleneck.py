@@ -51,7 +51,7 @@ def bits_per_second(kl: Tensor, z_rate_hz: float, weight: Tensor | None = None) 
         [Z], bit/s; their sum is the rate of z.
     """
     if weight is None:
-        weight = torch.ones_like(kl[..., 0])
+        weight = kl.new_ones(kl.shape[:2])
     mean = (kl * weight[..., None]).sum((0, 1)) / weight.sum().clamp(min=1e-8)
     return nats_to_bits(mean * z_rate_hz)
 
