@@ -92,7 +92,8 @@ class Instrument:
         if not self.trimmed_axes:
             return latents
         kept = torch.from_numpy(self._kept[: self.config.n_running])
-        return replace(latents, z_mean=latents.z_mean * kept, z_logvar=latents.z_logvar * kept)
+        persistence = None if latents.persistence is None else latents.persistence * kept
+        return replace(latents, z_mean=latents.z_mean * kept, z_logvar=latents.z_logvar * kept, persistence=persistence)
 
     def analyze(self, audio: Audio, sample_rate: int, tracker: str | Path | None = None, *, foreign: bool = False
                 ) -> Performance:

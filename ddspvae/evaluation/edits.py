@@ -27,6 +27,7 @@ from ddspvae.evaluation.metrics import (
 )
 from ddspvae.evaluation.perceptual import Judgement, judge_take
 from ddspvae.features.f0 import TRACKERS, VOICED
+from ddspvae.model.axes import leading_axes
 from ddspvae.signals import Performance
 
 TRANSPOSITIONS = (-5.0, 3.0, 7.0)  # semitones
@@ -160,7 +161,7 @@ def try_recording(instrument: Evaluable, file: str, audio: Audio, tracker: str,
         still = np.asarray(instrument.resynthesize(excerpt, seed=0), dtype=np.float32)
         still_pitch = track_pitch(still, sample_rate, tracker)
         trials += [attempt(Edit("axis", by, name), excerpt, still, still_pitch)
-                   for name in performance.axis_names for by in AXIS_OFFSETS]
+                   for name in leading_axes(performance.axis_names, 0) for by in AXIS_OFFSETS]
     harmonics_db = harmonic_error(audio, plain.audio, sample_rate, instrument.config.hop_size, performance.f0_hz,
                                   performance.periodicity >= VOICED)
     return Recording(file, audio, sample_rate, performance, harmonics_db, floor, tuple(trials),

@@ -19,6 +19,7 @@ from ddspvae.evaluation.metrics import other_tracker
 from ddspvae.evaluation.probes import N_SHUFFLES, number_blocks, probe
 from ddspvae.evaluation.swaps import (
     ATTRIBUTES,
+    N_DETAILS,
     Effect,
     find_sure,
     find_sustained,
@@ -28,6 +29,7 @@ from ddspvae.evaluation.swaps import (
 )
 from ddspvae.features.loudness import by_blocks
 from ddspvae.features.timbre import timbre_frames
+from ddspvae.model.axes import leading_axes
 from ddspvae.signals import Performance
 
 PROBE_MARGIN = 0.05  # R^2 above the floor
@@ -127,7 +129,8 @@ def measure_independence(instrument: Evaluable, recordings: Sequence[Take], *, t
         attempt("probes", lambda: [{**asdict(score), "is_reached": bool(score.r2 - score.floor <= PROBE_MARGIN)}
                                    for score in probe(rows.z, rows.heard, targets, rows.blocks,
                                                          n_shuffles=n_shuffles, seed=seed)])
-        axes = {**dict(zip(names, rows.z.T, strict=True)), **targets}
+        leading = leading_axes(names, N_DETAILS)
+        axes = {**{name: curve for name, curve in zip(names, rows.z.T, strict=True) if name in leading}, **targets}
         attempt("disentanglement", lambda: _plain(asdict(measure_disentanglement(axes, rows.curves, seed=seed))))
     attempt("deviations", lambda: read_deviations(instrument, recordings))
     if figures["deviations"]:
@@ -135,7 +138,8 @@ def measure_independence(instrument: Evaluable, recordings: Sequence[Take], *, t
         deviations = figures["deviations"]["of"]
         attempt("swaps", lambda: measure_swaps(instrument, excerpts, deviations, tracker, step))
         effects: list[Effect] = figures["swaps"]
-        figures["axes"] = [_plain(asdict(summarize_axis(name, effects))) for name in names if effects]
+        figures["axes"] = [_plain(asdict(summarize_axis(name, effects)))
+                           for name in leading_axes(names, N_DETAILS) if effects]
         figures["swaps"] = [{**asdict(effect.edit), "cents": effect.cents, "bias_cents": effect.bias_cents, "db": effect.db,
                              "attributes": effect.attributes} for effect in effects]
     return figures

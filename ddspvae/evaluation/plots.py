@@ -18,6 +18,7 @@ from ddspvae.checks import InputError, fail
 from ddspvae.evaluation.metrics import check_audio
 from ddspvae.features.loudness import centred_stft
 from ddspvae.features.segments import VOICED
+from ddspvae.model.axes import leading_axes
 from ddspvae.signals import Performance
 from ddspvae.units import amplitude_to_db, samples_to_frames
 
@@ -38,6 +39,7 @@ LOW_HZ, HIGH_HZ = 60.0, 12_000.0
 TICKS_HZ = (100, 200, 500, 1000, 2000, 5000, 10_000)
 N_ROWS, N_COLUMNS = 320, 1000  # of the spectrogram picture
 SPAN_DB = 80.0  # from the loudest point down to the darkest colour
+MOST_DETAILS = 4  # drawn beside the axes with names
 LEAP_OCTAVES = 0.04  # half a semitone in one frame is another note, not a glide: the line breaks there
 
 
@@ -83,14 +85,16 @@ def plot_performance(audio: ArrayLike, sample_rate: int, performance: Performanc
                  ylabel="loudness\ndB(A)")
 
     rows_s = np.arange(len(performance.z)) * performance.frames_per_z / performance.frame_rate_hz
-    for index, name in enumerate(performance.axis_names):
-        timbre.step(rows_s, performance.z[:, index], where="post", color=LINES[index % len(LINES)],
-                    linewidth=1.1, label=name, linestyle=("-", "--", ":")[index // len(LINES) % 3])
+    leading = leading_axes(performance.axis_names, MOST_DETAILS)
+    for index, name in enumerate(leading):
+        column = performance.z[:, performance.axis_names.index(name)]
+        timbre.step(rows_s, column, where="post", color=LINES[index % len(LINES)], linewidth=1.1, label=name,
+                    linestyle=("-", "--", ":")[index // len(LINES) % 3])
     reach = max(2.0, 1.05 * float(np.abs(performance.z).max(initial=0.0)))
     timbre.set(ylim=(-reach, reach), ylabel="timbre axes\nstd. dev.", xlabel="seconds")
     if performance.axis_names:
         timbre.legend(loc="upper left", bbox_to_anchor=(1.005, 1.02), fontsize=8, frameon=False, labelcolor=GREY,
-                      borderaxespad=0, ncols=1 + (len(performance.axis_names) - 1) // 8)
+                      borderaxespad=0, ncols=1 + (len(leading) - 1) // 8)
     for row in rows:
         row.set_xlim(0, duration_s)
     _save(figure, target)

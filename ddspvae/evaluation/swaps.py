@@ -19,13 +19,14 @@ from ddspvae.evaluation.edits import Edit, Evaluable, join_tracks
 from ddspvae.evaluation.metrics import AUDIBLE_DB, PitchTrack, compare_tracks, track_pitch
 from ddspvae.features.loudness import a_weighted_loudness
 from ddspvae.features.partials import measure_partials, read_attributes
-from ddspvae.model.axes import ONSET_FRAMES, find_onsets
+from ddspvae.model.axes import ONSET_FRAMES, find_onsets, leading_axes
 from ddspvae.model.stack import scale_curves
 from ddspvae.signals import Performance
 
 ATTRIBUTES = ("brightness", "breathiness", "hollowness", "bite")
 PITCH_MOVES = (-5.0, 7.0)  # semitones
 LOUDNESS_MOVES_DB = (-12.0, -6.0, 6.0, 12.0)
+N_DETAILS = 2  # of the axes without names, the dearest
 AXIS_STEPS = (-2.0, -1.0, 1.0, 2.0)  # standard deviations
 SURELY_PITCHED = 0.9  # periodicity
 SURE_ONSET = 0.9  # of find_onsets
@@ -133,9 +134,9 @@ def find_sure(performance: Performance) -> NDArray[np.bool_]:
 
 
 def all_edits(axis_names: Sequence[str]) -> list[Edit]:
-    """Every move that `measure_swaps` makes, in order."""
+    """Every move that `measure_swaps` makes, in order: of the details only the dearest are moved."""
     return [*(Edit("transpose", by) for by in PITCH_MOVES), *(Edit("loudness", by) for by in LOUDNESS_MOVES_DB),
-            *(Edit("axis", by, name) for name in axis_names for by in AXIS_STEPS)]
+            *(Edit("axis", by, name) for name in leading_axes(axis_names, N_DETAILS) for by in AXIS_STEPS)]
 
 
 def measure_swaps(instrument: Evaluable, performances: Sequence[Performance], deviations: Mapping[str, float],

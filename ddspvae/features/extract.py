@@ -9,11 +9,12 @@ import torch
 from numpy.typing import NDArray
 
 from ddspvae.audio import Audio
+from ddspvae.features.cache import cached
 from ddspvae.features.f0 import TRACKERS, track_f0
 from ddspvae.features.loudness import a_weighted_loudness, by_blocks
 from ddspvae.features.partials import read_partials
 from ddspvae.features.refine import refine_f0
-from ddspvae.features.spectrum import measure_spectrum
+from ddspvae.features.spectrum import VERSION, measure_spectrum
 from ddspvae.features.timbre import timbre_frames
 from ddspvae.signals import Features
 
@@ -43,7 +44,8 @@ def extract(audio: Audio, sample_rate: int, hop_size: int, tracker: str | Path =
         Features with F = ceil(T / hop_size) frames.
     """
     f0_hz, periodicity = track_and_refine(audio, sample_rate, hop_size, tracker, prior_hz=prior_hz, range_hz=range_hz)
-    spectrum = measure_spectrum(audio, sample_rate, hop_size, f0_hz)
+    key = ["spectrum", VERSION, sample_rate, hop_size, f0_hz, audio]
+    spectrum = cached(key, lambda: {"spectrum": measure_spectrum(audio, sample_rate, hop_size, f0_hz)})["spectrum"]
     batch = torch.from_numpy(np.ascontiguousarray(audio))[None]
     return Features(
         f0_hz=f0_hz,

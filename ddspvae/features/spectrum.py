@@ -20,6 +20,7 @@ from ddspvae.features.bands import N_NOISE_BANDS, band_shapes
 from ddspvae.threads import one_thread
 from ddspvae.units import samples_to_frames
 
+VERSION = 1  # part of a cache key: raise it with every change of the result
 HIGHEST_HZ = 16_000.0  # of a harmonic
 MOST_HARMONICS = 400
 BANDWIDTHS_HZ = (80.0, 40.0, 20.0)  # each for pitches whose neighbours lie far enough away
@@ -27,7 +28,7 @@ NEAREST = 0.45  # of f0: the widest band that keeps a harmonic apart from the ne
 SLOW_RATE_HZ = 2000.0  # after the first of two low-passes
 FILTER_S = 2.56  # length of the second, times its bandwidth
 NOISE_WINDOW_S = 0.0213
-BLOCK_FRAMES = 4096
+BLOCK_FRAMES = 512  # what fits a processor's cache
 
 
 @one_thread()
@@ -66,33 +67,34 @@ def _measure(audio: Tensor, sample_rate: int, hop_size: int, f0_hz: NDArray, n_h
     """Whole frames of audio [F * hop_size] to [F, K + H]."""
     n_frames = len(f0_hz)
     cycles = np.cumsum(np.interp(np.arange(len(audio)) / hop_size, np.arange(n_frames), f0_hz)) / sample_rate
-    turn = torch.from_numpy(np.exp(-2j * np.pi * (cycles % 1)).astype(np.complex64))
+    turn = torch.from_numpy(np.exp(2j * np.pi * (cycles % 1)).astype(np.complex64))
     every = _decimation(sample_rate, hop_size)
     f0 = torch.from_numpy(f0_hz.astype(np.float32))
+    # a triangle around every such sample: what the piece before it rises to, and what its own falls from
     ramp = torch.arange(every) / every**2
+    triangle = torch.stack([ramp, 1 / every - ramp], dim=1)
     fade = torch.arange(hop_size) / hop_size
     filters = _filters(sample_rate / every)
     class_of = sum((f0 * NEAREST < width).long() for width in BANDWIDTHS_HZ[:-1])
-    turned, back = audio.to(torch.complex64), torch.ones_like(turn)
-    rest, amplitudes = audio.clone(), []
+    rest, turned, levels = audio.clone(), turn.clone(), []
     for number in range(1, n_harmonics + 1):
-        turned, back = turned * turn, back * turn
-        pieces = torch.view_as_real(turned).view(-1, every, 2)
-        rising, falling = torch.einsum("nec,e->nc", pieces, ramp), torch.einsum("nec,e->nc", pieces, 1 / every - ramp)
-        slow = falling  # a triangle around every such sample; its second half is what the piece before it rose to
-        slow[1:] += rising[:-1]
-        level = torch.zeros(n_frames, 2)
+        sides = torch.stack([turned.real * audio, turned.imag * audio]).view(2, -1, every) @ triangle
+        slow = sides[..., 1]
+        slow[:, 1:] += sides[:, :-1, 0]
+        level = torch.zeros(2, n_frames)
         for at, taps in enumerate(filters):
             chosen = (class_of == at) & (number * f0 < highest_hz)
             if chosen.any():
                 half = len(taps) // 2
-                windows = torch.nn.functional.pad(slow, (0, 0, half, half)).unfold(0, len(taps), hop_size // every)
-                level = torch.where(chosen[:, None], 2 * (windows[:n_frames] @ taps), level)
-        amplitudes.append(level.norm(dim=-1))
-        following = torch.cat([level[1:], level[-1:]])
-        wave = torch.view_as_complex((level[:, None] + (following - level)[:, None] * fade[:, None]).flatten(0, 1))
-        rest -= wave.real * back.real + wave.imag * back.imag
-    return torch.cat([_band_magnitudes(rest, sample_rate, hop_size), torch.stack(amplitudes, dim=1)], dim=1)
+                windows = torch.nn.functional.pad(slow, (half, half)).unfold(1, len(taps), hop_size // every)
+                level = torch.where(chosen, 2 * (windows[:, :n_frames] @ taps), level)
+        levels.append(level)
+        if level.any():  # played as cosines and sines that fade from frame to frame
+            following = torch.cat([level[:, 1:], level[:, -1:]], dim=1)
+            wave = torch.addcmul(level[..., None], (following - level)[..., None], fade).flatten(1)
+            rest.addcmul_(wave[0], turned.real, value=-1).addcmul_(wave[1], turned.imag, value=-1)
+        turned = turned * turn
+    return torch.cat([_band_magnitudes(rest, sample_rate, hop_size), torch.stack(levels).norm(dim=1).T], dim=1)
 
 
 def _band_magnitudes(audio: Tensor, sample_rate: int, hop_size: int) -> Tensor:

@@ -6,6 +6,8 @@ between the number and its meaning, so it is the same for every seed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -33,6 +35,17 @@ def axis_names(n_z: int, n_timbre: int = 0) -> tuple[str, ...]:
     running = n_z - n_timbre
     return (*(NAMED_AXES[i] if i < len(NAMED_AXES) else f"z{i + 1}" for i in range(running)),
             *(f"timbre{i + 1}" for i in range(n_timbre)))
+
+
+def leading_axes(names: Sequence[str], n_details: int) -> tuple[str, ...]:
+    """Those with names, the first details, which are the dearest, and those that tell instruments apart.
+
+    >>> leading_axes(axis_names(9, 1), 2)
+    ('brightness', 'breathiness', 'hollowness', 'bite', 'z5', 'z6', 'timbre1')
+    """
+    details = [name for name in names if name not in NAMED_AXES and not name.startswith("timbre")]
+    left_out = set(details[n_details:])
+    return tuple(name for name in names if name not in left_out)
 
 
 def find_onsets(curves: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """What was heard to Latents: four encoders behind one interface, chosen by name in the config.
 
-All are causal in frames (row m hears nothing after its own last frame), and none hears the level of a take. At the
-default width of 96 channels, with 4 axes, 48 kHz and 8 frames a row; time is that of a take, on one core:
+Row m describes its frame `row_middle` and hears nothing that is further ahead than the next row's; none hears the level of
+a take. At the default width of 96 channels, with 4 axes, 48 kHz and 8 frames a row; time is that of a take, on one core:
 
     name         parameters  time  hears
     mel             270,000   1.0  0.16 s of log-mel frames

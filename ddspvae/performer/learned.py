@@ -37,6 +37,7 @@ WILDNESS = 0.7  # of the cost, what a seed draws
 HEAD_S, TAIL_S, SEAM_S, JOIN_S = 0.25, 0.15, 0.05, 0.04
 LEAD_S = 0.08  # at an end of a note, in which its pitch may lead over to its neighbour
 LEAVE_S = 0.2  # after a note, in which what it did beyond the rules goes back to nothing while it rings
+LIKENESS = 0.5  # of one note's timbre to that of another that is played alike: the rest was its own (benchmarks/replayed.py)
 DEEPEST_DB = 4.5  # that a played note falls within: a transcriber hears two from 6 on
 GLIDING_SHARE = 0.25  # of the shorter of two bound notes, at most
 CALM_S = 0.35  # a shorter note has no time for all that a longer one did
@@ -109,7 +110,7 @@ def play(notes: Notes, statistics: Statistics, gestures: Gestures, frame_rate_hz
     loudness_db = np.where(sounding, deadpan.loudness_db + expression * swell_db, deadpan.loudness_db)
     return (replace(deadpan, f0_hz=f0_hz.astype(np.float32),
                     loudness_db=np.maximum(loudness_db, REST_DB).astype(np.float32)),
-            (expression * z).astype(np.float32))
+            (expression * LIKENESS * z).astype(np.float32))
 
 
 def choose(notes: tuple[Note, ...], level_db: NDArray, gestures: Gestures, seed: int | None = None) -> NDArray[np.int64]:

@@ -15,7 +15,7 @@ from ddspvae.model.stack import row_middle, rows_around
 from ddspvae.model.target import Shape, frame_weights
 from ddspvae.training.dataset import Take
 
-DETAIL_WEIGHTS = ("encoder.principal.weight", "encoder.head.bias", "decoder.detail_head.weight")
+DETAIL_WEIGHTS = ("encoder.principal.weight", "encoder.head.weight", "encoder.head.bias", "decoder.detail_head.weight")
 MOST_ROWS = 12_000
 WATER_ROUNDS = 60
 PROBES = 3  # random directions a frame, of the ear's metric
@@ -46,7 +46,8 @@ def start_details(model: Autoencoder, takes: Sequence[Take], bitrate: float, dev
     into = (axes * (scale / variance)[:, None]) @ half.T
     back = torch.linalg.solve_triangular(half.T, (axes * scale[:, None]).T, upper=True)
     encoder.principal.weight.copy_(into.float())
-    encoder.head.bias[model.n_unnamed :] = distortion.log().float()
+    encoder.head.weight.zero_()  # what it learned while nothing was asked of it would be added
+    encoder.head.bias.copy_(torch.cat([torch.zeros_like(distortion), distortion.log()]).float())
     head.weight.copy_(back.float())
 
 

@@ -87,17 +87,21 @@ def hold_bitrate(model: Autoencoder, takes: Sequence[Heard], bitrate: float) -> 
     if not model.n_named or model.bottleneck.discrete:
         return
     low, high = COARSENESS
-    tried = []
+    tried: list[tuple[float, float]] = []
     for _ in range(SEARCH_ROUNDS):
-        error = math.log(training_rate(model, takes)["training_bits_per_second"] / bitrate)
+        here, error = float(model.coarseness), math.log(training_rate(model, takes)["training_bits_per_second"] / bitrate)
+        slope = -0.5 if not tried else (error - tried[-1][1]) / (here - tried[-1][0])
+        tried.append((here, error))
         if abs(error) < RATE_TOLERANCE:
             break
-        here = float(model.coarseness)
-        tried.append((here, error))
-        low, high = (here, high) if error > 0 else (low, here)
-        slope = -0.5 if len(tried) < 2 else (error - tried[-2][1]) / (here - tried[-2][0])
+        # noise louder than the prior costs bits again: where the rate rises, means alone cost more than was asked for
+        low, high = (here, high) if error > 0 and slope < 0 else (low, here)
         there = here - error / slope if slope < 0 else low - 1.0
-        model.coarseness.fill_(there if low < there < high else (low + high) / 2)
+        there = there if low < there < high else (low + high) / 2
+        if abs(there - here) < 1e-4:
+            break
+        model.coarseness.fill_(there)
+    model.coarseness.fill_(min(tried, key=lambda one: abs(one[1]))[0])
 
 
 @torch.no_grad()
@@ -191,7 +195,7 @@ def finish(run: Run, prepared: Prepared, out: Path, start_from: str = "") -> Non
     statistics = measure([take.features for take in prepared.training])
     if not model.config.n_timbre:
         _meet_dynamics(model, prepared, statistics)
-        takes = hear_all(model, prepared.training)
+        hold_bitrate(model, takes, run.config.bitrate)  # the named axes are read beside another curve now
     deviation = model.decoder.typical.deviation.tolist()
     played = [(take, _performance(model, take, heard)) for take, heard in zip(prepared.training, takes)]
     gestures = Gestures.nothing(model.config.n_z)

@@ -13,6 +13,7 @@ from ddspvae.model.target import AT_ONCE_DB, DB_PER_NEPER, Shape, shape_error
 
 LOG_FLOOR = 1e-4  # relative to the mean magnitude: below -80 dB differences count less and less
 PERIODS = 2
+BEND = 0.2  # of 6 dB: below, an error to the ear counts by its square, above by itself
 LINES_SHARE = 0.2  # of the loss, for harmonics and bands each alone: what is not heard today may be when an axis is turned
 
 
@@ -75,7 +76,7 @@ def _averaged(power: Tensor, hop_size: int, span: Tensor | None) -> Tensor:
 
 
 class HeardError:
-    """How far spectra are from a measured one, to the ear and line by line; 1 is 6 dB everywhere.
+    """How far spectra are from a measured one, to the ear and line by line; near 1 for 6 dB everywhere.
 
     Args:
         heard: takes.
@@ -92,6 +93,7 @@ class HeardError:
 
     def __call__(self, shape: Shape) -> Tensor:
         """The error of a spectrum, scalar."""
-        away = (DB_PER_NEPER / AT_ONCE_DB * (self._ear(shape) - self._excited)).square()
+        away = DB_PER_NEPER / AT_ONCE_DB * (self._ear(shape) - self._excited)
+        away = BEND * ((1 + (away / BEND).square()).sqrt() - 1)  # a few bands far off are not worth the rest
         ear = (away * self._looked_at).mean(-1).sum() / self._looked_at.sum().clamp(min=1e-6)
         return (1 - LINES_SHARE) * ear + LINES_SHARE * shape_error(shape, self._measured, self._weight)

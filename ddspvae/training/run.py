@@ -47,7 +47,7 @@ class TrainingConfig:
     steps: int | None = None
     bitrate: float = 2000.0
     batch_size: int = 4
-    learning_rate: float = 3e-3
+    learning_rate: float = 2e-3
     seed: int = 0
     controller: str = "log-dual"
 

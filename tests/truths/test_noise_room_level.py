@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from ddspvae.checks import InputError
+from ddspvae.features.bands import band_centres
 from ddspvae.features.loudness import a_weighted_loudness
 from ddspvae.synth.convolve import Convolver, fft_convolve
 from ddspvae.synth.level import Hearing, read_table, solve_level
-from ddspvae.features.bands import band_centres
 from ddspvae.synth.noise import filtered_noise, noise_key, white_noise
 from ddspvae.synth.render import render
 from ddspvae.synth.reverb import TAIL_LENGTH_S, Room, band_masks, body_power, impulse_response

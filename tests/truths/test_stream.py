@@ -44,8 +44,10 @@ def take(instrument, seconds, seed=0, pitch_hz=330.0):
     f0_hz = pitch_hz * 2 ** (np.sin(2 * np.pi * 6 * t_s) / 24 + np.sin(2 * np.pi * 0.3 * t_s + seed) / 2)
     loudness_db = -25 + 8 * np.sin(2 * np.pi * 0.7 * t_s) + random.normal(0, 0.5, n_frames)
     loudness_db[n_frames // 2 : n_frames // 2 + 60] = -120
-    z = random.normal(0, 1, (-(-n_frames // 8), instrument.config.n_z))
-    return Performance(f0_hz, np.full(n_frames, 0.95), loudness_db, z, instrument.axis_names, 200.0, 8, instrument.identity)
+    rows = instrument.config.frames_per_z
+    z = random.normal(0, 1, (-(-n_frames // rows), instrument.config.n_z))
+    return Performance(f0_hz, np.full(n_frames, 0.95), loudness_db, z, instrument.axis_names, 200.0, rows,
+                       instrument.identity)
 
 
 def read_in_blocks(stream, n_samples, next_size, events=()):
@@ -184,9 +186,10 @@ def test_frames_fed_in_pieces_equal_the_whole(violin):
     whole = violin.resynthesize(performance)
 
     def part(first, last):
-        rows = slice(first // 8, -(-last // 8))
+        per_row = performance.frames_per_z
+        rows = slice(first // per_row, -(-last // per_row))
         return Performance(performance.f0_hz[first:last], performance.periodicity[first:last],
-                           performance.loudness_db[first:last], performance.z[rows], performance.axis_names, 200.0, 8,
+                           performance.loudness_db[first:last], performance.z[rows], performance.axis_names, 200.0, per_row,
                            performance.instrument)
 
     ahead = violin.stream(1).lookahead_frames
@@ -452,7 +455,7 @@ def test_says_what_is_wrong(violin):
 
 
 def test_several_voices_in_one_room_equal_each_alone(violin):
-    block_s = 128 * 8 / 200  # a voice that ends with a block, one within, one with the longest
+    block_s = 128 * violin.config.frames_per_z / 200  # a voice that ends with a block, one within, one with the longest
     performances = [take(violin, seconds, seed) for seed, seconds in enumerate((block_s, 3.0, 11.0))]
     together = violin.resynthesize(performances, voice=2)
     assert together.shape == (11 * RATE,)

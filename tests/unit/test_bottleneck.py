@@ -81,6 +81,57 @@ def test_a_gaussian_agrees_with_torchs_own_divergence():
     torch.testing.assert_close(bottled.bits, bits_per_second(want, Z_RATE_HZ, weight))
 
 
+def slow(n_rows: int, persistence: float, seed: int = 0) -> torch.Tensor:
+    """One axis that changes slowly, of unit variance [1, n_rows, 1]."""
+    random = torch.Generator().manual_seed(seed)
+    rows = [torch.randn((), generator=random)]
+    for step in torch.randn(n_rows - 1, generator=random):
+        rows.append(persistence * rows[-1] + math.sqrt(1 - persistence**2) * step)
+    return torch.stack(rows)[None, :, None]
+
+
+def test_a_prior_that_remembers_costs_what_it_does_on_average_over_the_row_before():
+    """Against torch's own divergence, with z of the row before drawn from its posterior."""
+    torch.manual_seed(0)
+    mean, logvar, persistence = torch.randn(2, 6, 3), torch.randn(2, 6, 3) - 1, torch.rand(2, 6, 3) * 0.95
+    deviation = (logvar / 2).exp()
+    drawn = (mean + deviation * torch.randn(40_000, 2, 6, 3))[:, :, :-1]
+    remembered = torch.nn.functional.pad(persistence[:, 1:] * drawn, (0, 0, 1, 0))
+    spread = torch.nn.functional.pad(1 - persistence[:, 1:].square(), (0, 0, 1, 0), value=1.0).sqrt()
+    posterior = torch.distributions.Normal(mean, deviation)
+    want = torch.distributions.kl_divergence(posterior, torch.distributions.Normal(remembered, spread)).mean(0)
+    found = kl_nats(Latents(mean, logvar, persistence=persistence))
+    torch.testing.assert_close(found, want, rtol=0.03, atol=0.03)
+    torch.testing.assert_close(found[:, 0], kl_nats(Latents(mean, logvar))[:, 0])  # nothing comes before a first row
+
+
+def test_a_prior_that_remembers_nothing_is_the_plain_one():
+    torch.manual_seed(0)
+    mean, logvar, nothing = torch.randn(2, 5, 3), torch.randn(2, 5, 3), torch.zeros(2, 5, 3)
+    torch.testing.assert_close(kl_nats(Latents(mean, logvar, persistence=nothing)), kl_nats(Latents(mean, logvar)))
+
+
+@pytest.mark.parametrize("r", [0.5, 0.9, 0.99])
+def test_what_does_not_change_costs_half_a_bit_a_row_at_most_however_exactly_it_is_known(r):
+    """Rows are drawn one by one, so what is known to v = (1 - r^2) / (1 + r^2) costs ln(1 + r^2) / 2, and never nothing."""
+    still, variance = torch.zeros(1, 20, 1), (1 - r**2) / (1 + r**2)
+    logvar = torch.full_like(still, math.log(variance))
+    cost = kl_nats(Latents(still, logvar, persistence=torch.full_like(still, r)))[0, 1:]
+    torch.testing.assert_close(cost, torch.full_like(cost, math.log(1 + r**2) / 2))
+    assert float(cost.max()) < 0.5 * math.log(2)
+    alone = kl_nats(Latents(still, logvar))[0, 1:]
+    assert float(alone.mean()) == pytest.approx((variance - 1 - math.log(variance)) / 2, rel=1e-4)
+    moved = kl_nats(Latents(still + 1, logvar, persistence=torch.full_like(still, r)))[0, 1:]
+    torch.testing.assert_close(moved - cost, torch.full_like(cost, (1 - r) ** 2 / (1 - r**2) / 2))  # being elsewhere
+
+
+def test_what_changes_slowly_costs_fewer_bits_to_a_prior_that_knows_how_slowly():
+    mean = slow(4000, 0.95)
+    cost = {r: float(kl_nats(Latents(mean, torch.full_like(mean, -4.0), persistence=torch.full_like(mean, r))).mean())
+            for r in (0.0, 0.8, 0.95)}
+    assert cost[0.0] > cost[0.8] > cost[0.95] and cost[0.0] - cost[0.95] > 0.8
+
+
 def test_rows_in_silence_cost_nothing():
     loudness_db = torch.tensor([[-20.0, -30, -71, -90, -90, -90, -69]])
     assert sounding_rows(loudness_db, 2).tolist() == [[1, 0, 0, 1]]

@@ -6,7 +6,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ddspvae.checks import InputError
-from ddspvae.features.partials import N_PARTIALS, measure_partials
+from ddspvae.features.partials import N_PARTIALS, read_partials
+from ddspvae.features.spectrum import measure_spectrum
 from ddspvae.features.timbre import timbre_frames
 from ddspvae.model.encoder import (
     BLOCK_FRAMES,
@@ -16,21 +17,30 @@ from ddspvae.model.encoder import (
     WaveformEncoder,
     factor_hop,
     normalise_level,
-    spectral_envelope,
 )
+from ddspvae.model.envelope import N_NODES
 from ddspvae.model.heard import Heard
+from ddspvae.model.stack import row_middle
+from ddspvae.model.target import Shape, measured_shape
 from tests.conftest import melody_take
 
 RATES = [(16_000, 80), (44_100, 220), (48_000, 240)]
-N_Z = 4
-FRAMES = ("f0_hz", "periodicity", "loudness_db", "timbre", "partials")
+N_Z, N_LEFT = 4, 20
+FRAMES = ("f0_hz", "periodicity", "loudness_db", "timbre", "partials", "spectrum")
 
 
-def make(name: str, sample_rate: int = 16_000, hop_size: int = 80, n_channels: int = 16, frames_per_z: int = 8):
+def make(name: str, sample_rate: int = 16_000, hop_size: int = 80, n_channels: int = 16, frames_per_z: int = 8,
+         n_left: int = N_LEFT):
     torch.manual_seed(0)
     encoder = ENCODERS[name](n_channels=n_channels, n_z=N_Z, frames_per_z=frames_per_z, hop_size=hop_size,
-                             sample_rate=sample_rate)
+                             sample_rate=sample_rate, n_left=n_left)
+    torch.nn.init.normal_(encoder.principal.weight, std=0.1)
     return encoder.eval()
+
+
+def left_in(n_frames: int, batch: int = 1, seed: int = 0) -> torch.Tensor:
+    """Envelopes of what nothing explains."""
+    return torch.randn(batch, n_frames, N_LEFT, generator=torch.Generator().manual_seed(100 + seed))
 
 
 def noise(n_frames: int, hop_size: int = 80, batch: int = 1, seed: int = 0) -> Heard:
@@ -42,16 +52,18 @@ def noise(n_frames: int, hop_size: int = 80, batch: int = 1, seed: int = 0) -> H
     return Heard(f0_hz=100 + 600 * f0_hz, periodicity=periodicity, loudness_db=-60 + 40 * loudness_db,
                  timbre=2 * torch.rand(batch, n_frames, 64, generator=random) - 1,
                  partials=torch.cat([shares, ratio], dim=-1),
-                 audio=0.1 * torch.randn(batch, n_frames * hop_size, generator=random))
+                 audio=0.1 * torch.randn(batch, n_frames * hop_size, generator=random),
+                 spectrum=torch.zeros(batch, n_frames, 0))
 
 
 def listen(audio: np.ndarray, f0_hz: np.ndarray, sample_rate: int, hop_size: int) -> Heard:
     """What a take of known f0 [F] sounds like."""
     curve = torch.from_numpy(f0_hz.astype(np.float32))[None, :, None]
     sound = torch.from_numpy(audio)[None]
-    partials = torch.from_numpy(measure_partials(audio, sample_rate, hop_size, f0_hz))[None]
+    spectrum = measure_spectrum(audio, sample_rate, hop_size, f0_hz)
+    partials = torch.from_numpy(read_partials(spectrum, f0_hz, sample_rate))[None]
     return Heard(curve, torch.ones_like(curve), torch.full_like(curve, -20.0),
-                 timbre_frames(sound, sample_rate, hop_size), partials, sound)
+                 timbre_frames(sound, sample_rate, hop_size), partials, sound, torch.from_numpy(spectrum)[None])
 
 
 def part(heard: Heard, pick: slice, stop: int, hop_size: int = 80) -> Heard:
@@ -66,40 +78,45 @@ def part(heard: Heard, pick: slice, stop: int, hop_size: int = 80) -> Heard:
 def test_rows_cover_the_frames_at_every_rate(name, sample_rate, hop_size):
     encoder = make(name, sample_rate, hop_size)
     for n_frames in (1, 8, 43):
-        latents = encoder(noise(n_frames, hop_size, batch=2))
+        latents = encoder(noise(n_frames, hop_size, batch=2), left_in(n_frames, batch=2))
         assert latents.z_mean.shape == latents.z_logvar.shape == (2, -(-n_frames // 8), N_Z)
         assert bool(torch.isfinite(latents.z_mean).all())
 
 
+@pytest.mark.parametrize("frames_per_z", [4, 8])
 @pytest.mark.parametrize("name", ENCODERS)
 @torch.no_grad()
-def test_no_row_hears_what_comes_after_it(name):
-    encoder, heard, changed = make(name), noise(600), noise(600, seed=1)
+def test_no_row_hears_further_ahead_than_its_own_window(name, frames_per_z):
+    """A row describes its frame row_middle, and looks as far to either side of it as to the next row's."""
+    encoder, heard, changed = make(name, frames_per_z=frames_per_z), noise(600), noise(600, seed=1)
+    left, other = left_in(600), left_in(600, seed=1)
     for n in (8, 131, 512):
         later = {key: torch.cat([getattr(heard, key)[:, :n], getattr(changed, key)[:, n:]], dim=1)
                  for key in FRAMES}
         later["audio"] = torch.cat([heard.audio[:, : n * 80], changed.audio[:, n * 80 :]], dim=1)
-        before, after = encoder(heard).z_mean[0], encoder(Heard(**later)).z_mean[0]
-        moved = (before - after).abs().amax(-1) > 1e-5
-        assert not bool(moved[: n // 8].any()) and bool(moved[n // 8 :].all())
+        before = encoder(heard, left).z_mean[0]
+        after = encoder(Heard(**later), torch.cat([left[:, :n], other[:, n:]], dim=1)).z_mean[0]
+        moved = ((before - after).abs().amax(-1) > 1e-5).tolist()
+        last_heard = [row * frames_per_z + row_middle(frames_per_z) + frames_per_z - 1 for row in range(len(moved))]
+        assert moved == [last >= n for last in last_heard]
 
 
 @pytest.mark.parametrize("name", ENCODERS)
 @torch.no_grad()
 def test_takes_of_a_batch_do_not_hear_each_other(name):
-    encoder, heard = make(name), noise(150, batch=3)
-    together = encoder(heard).z_mean
+    encoder, heard, left = make(name), noise(150, batch=3), left_in(150, batch=3)
+    together = encoder(heard, left).z_mean
     for at in range(3):
-        alone = encoder(part(heard, slice(at, at + 1), 150)).z_mean
+        alone = encoder(part(heard, slice(at, at + 1), 150), left[at : at + 1]).z_mean
         torch.testing.assert_close(together[at : at + 1], alone, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ENCODERS)
 @torch.no_grad()
 def test_a_take_that_stops_early_has_the_same_rows_so_far(name):
-    encoder, heard = make(name), noise(BLOCK_FRAMES + 300)
-    whole, start = encoder(heard).z_mean, encoder(part(heard, slice(None), 800)).z_mean
-    torch.testing.assert_close(whole[:, :100], start, atol=1e-5, rtol=1e-4)
+    encoder, heard, left = make(name), noise(BLOCK_FRAMES + 300), left_in(BLOCK_FRAMES + 300)
+    whole, start = encoder(heard, left).z_mean, encoder(part(heard, slice(None), 800), left[:, :800]).z_mean
+    torch.testing.assert_close(whole[:, :99], start[:, :99], atol=1e-5, rtol=1e-4)  # the last one would look ahead
 
 
 @pytest.mark.parametrize("name", ENCODERS)
@@ -109,17 +126,23 @@ def test_a_gain_on_the_audio_changes_nothing(name):
     audio = melody_take(2.0, sample_rate)
     audio += 1e-3 * np.random.default_rng(0).standard_normal(len(audio)).astype(np.float32)
     f0_hz = np.full(len(audio) // hop_size, 330.0)
-    encoder = make(name)
-    loud, quiet = (encoder(listen(gain * audio, f0_hz, sample_rate, hop_size)).z_mean for gain in (1.0, 0.125))
+    encoder = make(name, n_left=N_NODES + 33)
+
+    def hear(heard: Heard) -> torch.Tensor:
+        shape = measured_shape(heard.spectrum, heard.f0_hz, 20, 33, sample_rate)
+        nothing = Shape(torch.zeros_like(shape.harmonics), torch.zeros_like(shape.noise), shape.n_heard)
+        return encoder(heard, shape.less(nothing, heard.f0_hz)).z_mean
+
+    loud, quiet = (hear(listen(gain * audio, f0_hz, sample_rate, hop_size)) for gain in (1.0, 0.125))
     assert float((loud - quiet).abs().max()) < 1e-3 * float(loud.std())
     curves = listen(audio, f0_hz, sample_rate, hop_size)
-    assert torch.equal(loud, encoder(replace(curves, loudness_db=curves.loudness_db - 18)).z_mean)
+    assert torch.equal(loud, hear(replace(curves, loudness_db=curves.loudness_db - 18)))
 
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_every_weight_gets_a_gradient(name):
     encoder = make(name).train()
-    latents = encoder(noise(300, batch=2))
+    latents = encoder(noise(300, batch=2), left_in(300, batch=2))
     (latents.z_mean.square().mean() + latents.z_logvar.mean()).backward()
     for key, weight in encoder.named_parameters():
         assert weight.grad is not None and float(weight.grad.abs().max()) > 0, key
@@ -130,13 +153,13 @@ def test_every_weight_gets_a_gradient(name):
 def test_silence_is_finite(name):
     quiet = noise(40)
     quiet = replace(quiet, audio=0 * quiet.audio, timbre=0 * quiet.timbre - 1, partials=0 * quiet.partials)
-    assert bool(torch.isfinite(make(name)(quiet).z_mean).all())
+    assert bool(torch.isfinite(make(name)(quiet, 0 * left_in(40)).z_mean).all())
 
 
 @pytest.mark.parametrize("name", ENCODERS)
 @torch.no_grad()
 def test_it_starts_nearly_deterministic(name):
-    logvar = make(name)(noise(200)).z_logvar
+    logvar = make(name)(noise(200), left_in(200)).z_logvar
     assert float(logvar.mean()) == pytest.approx(-4, abs=0.7)
 
 
@@ -158,44 +181,31 @@ class Largest(TorchDispatchMode):
 def test_two_minutes_take_no_more_memory_than_the_frames_need(name):
     n_frames, hop_size = 24_000, 240
     encoder, heard = make(name, 48_000, hop_size, n_channels=32), noise(n_frames, hop_size)
+    left = left_in(n_frames)
     with Largest() as largest:
-        assert encoder(heard).z_mean.shape == (1, 3000, N_Z)
+        assert encoder(heard, left).z_mean.shape == (1, 3000, N_Z)
     assert largest.n_bytes <= max(4 * n_frames * 128, heard.audio.nbytes + 4 * encoder.sample_rate)
 
 
-def test_the_grid_reads_one_spectrum_from_any_pitch():
-    grid_hz = torch.logspace(np.log10(60), np.log10(7000), 48)
-    envelopes = []
-    for f0 in (90.0, 180.0, 270.0):
-        frequency = f0 * torch.arange(1, N_PARTIALS + 1)
-        # two broad formants over a slope of 6 dB an octave
-        spectrum = 1 / frequency + 0.004 * torch.exp(-((frequency - 800) / 500).square()) + 0.001 * torch.exp(
-            -((frequency - 2500) / 900).square())
-        shares = (spectrum * (frequency < 7000))[None, None]
-        envelopes.append(spectral_envelope(shares / shares.sum(), torch.full((1, 1, 1), f0), grid_hz, 7000)[0, 0] * 40)
-    inside = (grid_hz > 400) & (grid_hz < 3400)
-    shapes = [(envelope - envelope[inside].mean())[inside] for envelope in envelopes]
-    assert float((shapes[1] - shapes[0]).abs().max()) < 2.5 and float((shapes[2] - shapes[0]).abs().max()) < 2.5  # dB
-    assert float(shapes[0].max() - shapes[0].min()) > 12
+@torch.no_grad()
+def test_to_begin_with_a_mean_is_a_weighted_sum_of_what_is_left():
+    encoder, left = make("harmonics"), torch.randn(1, 1, N_LEFT).expand(1, 40, N_LEFT)
+    torch.nn.init.zeros_(encoder.head.weight)
+    torch.nn.init.zeros_(encoder.head.bias)
+    want = left[:, ::8] @ encoder.principal.weight.T
+    torch.testing.assert_close(encoder(noise(40), left).z_mean, want)
 
 
-def test_odd_harmonics_do_not_comb_the_envelope():
-    grid_hz = torch.logspace(np.log10(60), np.log10(7000), 48)
-    odd = torch.arange(1, N_PARTIALS + 1) % 2 == 1
-    hollow_db = 40 * spectral_envelope(torch.where(odd, 1.0, 0.1)[None, None], torch.full((1, 1, 1), 150.0), grid_hz, 7000)
-    above = hollow_db[0, 0, grid_hz > 300]
-    assert float(above.max() - above.min()) < 1.0  # of 20 dB from odd to even
-
-
-def test_the_envelope_has_no_level_and_holds_its_ends():
-    grid_hz = torch.tensor([100.0, 200.0, 400.0, 7000.0])
-    shares = torch.zeros(1, 1, N_PARTIALS)
-    shares[..., :7] = 0.3  # 1 to 7 kHz, all alike: flat, where there are harmonics and where there are none
-    flat = spectral_envelope(shares, torch.full((1, 1, 1), 1000.0), grid_hz, 7200)
-    torch.testing.assert_close(flat, torch.ones(1, 1, 4))
-    torch.testing.assert_close(spectral_envelope(shares / 10, torch.full((1, 1, 1), 1000.0), grid_hz, 7200), flat)
-    with pytest.raises(InputError, match=r"shares must have shape \[\*, \*, 40\]"):
-        spectral_envelope(shares[..., :20], torch.ones(1, 1, 1), grid_hz, 7200)
+@pytest.mark.parametrize("name", ENCODERS)
+@torch.no_grad()
+def test_axes_in_another_order_say_the_same(name):
+    encoder, heard, left = make(name), noise(80), left_in(80)
+    order, sign = torch.tensor([2, 0, 3, 1]), torch.tensor([1.0, -1.0, -1.0, 1.0])
+    before = encoder(heard, left)
+    encoder.permute(order, sign)
+    after = encoder(heard, left)
+    torch.testing.assert_close(after.z_mean, before.z_mean[..., order] * sign)
+    torch.testing.assert_close(after.z_logvar, before.z_logvar[..., order])
 
 
 def test_strides_multiply_to_the_hop():
@@ -217,7 +227,7 @@ def test_a_waveform_encoder_asks_for_the_waveform():
     assert WaveformEncoder.hears_audio and not ENCODERS["mel"].hears_audio
     heard = noise(40)
     with pytest.raises(InputError, match=r"WaveformEncoder: audio must have shape \[1, 3200\], got \[1, 0\]"):
-        make("waveform")(replace(heard, audio=heard.audio[:, :0]))
+        make("waveform")(replace(heard, audio=heard.audio[:, :0]), left_in(40))
 
 
 @torch.no_grad()

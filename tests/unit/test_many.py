@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
@@ -76,9 +78,11 @@ def test_takes_of_one_instrument_have_one_code_whatever_they_play():
 
 def model_of_many(seed=0):
     torch.manual_seed(seed)
-    model = Autoencoder(ModelConfig(sample_rate=RATE, hop_size=HOP, decoder_channels=16, n_harmonics=40, n_z=6, n_timbre=2,
+    model = Autoencoder(ModelConfig(sample_rate=RATE, hop_size=HOP, decoder_channels=16, n_harmonics=40, n_z=9, n_timbre=2,
                                     rooms=("hall", "booth"))).eval()
-    for tensor in (model.decoder.typical.coefficients, model.decoder.harmonic_head.weight, model.decoder.noise_head.weight):
+    decoder = model.decoder
+    for tensor in (decoder.typical.coefficients, decoder.harmonic_head.weight, decoder.noise_head.weight,
+                   decoder.stack.inlet.weight, model.encoder.principal.weight):
         tensor.data.normal_(std=0.05)
     return model
 
@@ -91,19 +95,21 @@ def play(model, heard, z):
 def test_one_of_many_taken_out_sounds_as_it_did_inside():
     model, heard, code = model_of_many(), heard_of(0.2, seed=3), torch.tensor([0.7, -1.2])
     one = settle(model, code)
-    assert (one.config.n_z, one.config.n_timbre) == (4, 0)
-    z = torch.randn(1, -(-heard.f0_hz.shape[1] // 8), 4)
+    assert (one.config.n_z, one.config.n_timbre) == (7, 0)
+    z = torch.randn(1, -(-heard.f0_hz.shape[1] // model.config.frames_per_z), 7)
     inside = play(model, heard, torch.cat([z, code.expand(1, z.shape[1], 2)], dim=-1))
     other = play(model, heard, torch.cat([z, -code.expand(1, z.shape[1], 2)], dim=-1))
     assert (play(one, heard, z) - inside).abs().max() < 1e-4
     assert (other - inside).abs().max() > 1e-2
+    told = replace(heard, code=code[None])
+    torch.testing.assert_close(one.encode(heard).to_z(), model.encode(told).to_z()[..., :7], atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("given", "wanted"), [(40, 60), (60, 40), (300, 80), (80, 300)])
 def test_a_transplant_keeps_harmonics_by_number_and_rooms_by_name(given, wanted):
     def made(n_harmonics, rooms):
         return Autoencoder(ModelConfig(sample_rate=RATE, hop_size=HOP, decoder_channels=16, n_harmonics=n_harmonics,
-                                       rooms=rooms)).eval()
+                                       rooms=rooms, body_s=0.005)).eval()
 
     torch.manual_seed(0)
     giver, taker = made(given, ("hall", "booth")), made(wanted, ("booth", "street"))

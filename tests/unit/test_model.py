@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from ddspvae.checks import InputError
+from ddspvae.features.bands import N_NOISE_BANDS
 from ddspvae.features.partials import N_PARTIALS
 from ddspvae.model.autoencoder import Autoencoder, ModelConfig, harmonics_needed
 from ddspvae.model.bottleneck import bits_per_second, kl_nats, sample
@@ -31,7 +32,7 @@ def hear(n_frames: int, batch: int = 1, hop_size: int = 80) -> Heard:
     partials = torch.rand(batch, n_frames, N_PARTIALS + 1)
     partials[..., :-1] /= partials[..., :-1].sum(-1, keepdim=True)
     return Heard(*curves(n_frames, batch), torch.rand(batch, n_frames, 64), partials,
-                 torch.rand(batch, n_frames * hop_size) - 0.5)
+                 torch.rand(batch, n_frames * hop_size) - 0.5, torch.rand(batch, n_frames, N_NOISE_BANDS + 12) / 100)
 
 
 @pytest.mark.parametrize("sample_rate, hop", RATES)
@@ -40,7 +41,7 @@ def test_encode_decode_render_at_every_rate(sample_rate, hop, changes):
     model = Autoencoder(small(sample_rate, hop, **changes)).eval()
     n_frames = 43
     latents = model.encode(hear(n_frames, 2, hop))
-    assert latents.z_mean.shape == (2, 6, model.config.n_z)  # ceil(43 / 8) rows
+    assert latents.z_mean.shape == (2, 11, model.config.n_z)  # ceil(43 / 4) rows
     controls = model.decode(*curves(n_frames, 2), latents.to_z(sample(latents)), model.room(torch.tensor([0, 1])))
     assert controls.harmonic_distribution.shape == (2, n_frames, 20)
     torch.testing.assert_close(controls.harmonic_distribution.sum(-1), torch.ones(2, n_frames), atol=1e-4, rtol=0)
@@ -64,7 +65,7 @@ def test_the_stack_is_causal_and_sees_what_it_says():
 
 
 def test_a_score_without_z_gets_no_z():
-    assert Autoencoder(small(n_z=0)).encode(hear(16)).z_mean.shape == (1, 2, 0)
+    assert Autoencoder(small(n_z=0)).encode(hear(16)).z_mean.shape == (1, 4, 0)
 
 
 def test_kl_of_a_known_gaussian():
@@ -117,8 +118,8 @@ def test_sampled_z_persists_and_follows_seed_and_temperature():
 def test_pitch_and_level_do_not_pass_through_z():
     model = Autoencoder(small(with_reverb=False)).eval()
     f0_hz, periodicity, loudness_db = curves(40)
-    a = model.decode(f0_hz, periodicity, loudness_db, torch.zeros(1, 5, 6), None)
-    b = model.decode(f0_hz, periodicity, loudness_db, torch.full((1, 5, 6), 3.0), None)
+    a = model.decode(f0_hz, periodicity, loudness_db, torch.zeros(1, 10, 6), None)
+    b = model.decode(f0_hz, periodicity, loudness_db, torch.full((1, 10, 6), 3.0), None)
     assert torch.equal(a.f0_hz, b.f0_hz) and not torch.equal(a.harmonic_distribution, b.harmonic_distribution)
 
 

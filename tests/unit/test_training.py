@@ -26,7 +26,7 @@ from ddspvae.training.validation import TrainingStopped, Validation, check_healt
 from ..conftest import melody_take, tone
 
 RATE, HOP = 16_000, 80
-SMALL = ModelConfig(sample_rate=RATE, hop_size=HOP, n_z=2, encoder_channels=8, decoder_channels=16)
+SMALL = ModelConfig(sample_rate=RATE, hop_size=HOP, n_z=7, encoder_channels=8, decoder_channels=16)
 
 
 @pytest.fixture(scope="session")
@@ -154,18 +154,24 @@ def test_holdout_leaves_out_files_and_folders_and_refuses_strangers(recordings, 
 def test_crops_are_aligned_and_padded():
     long, short = take(3.0), take(1.0, seed=1, room="hall")
     crops = Crops([long, short], ["booth", "hall"], 320, 64, HOP)
-    f0_hz, _, _, _, _, audio, _ = crops.crop(long, 100)
+    f0_hz, _, _, _, _, audio, _, _ = crops.crop(long, 100)
     np.testing.assert_array_equal(audio.numpy(), long.audio[100 * HOP : 420 * HOP])
     np.testing.assert_array_equal(f0_hz[:, 0].numpy(), long.features.f0_hz[100:420])
-    f0_hz, _, loudness_db, _, _, audio, room = crops.crop(short, 0)
+    f0_hz, _, loudness_db, _, _, audio, spectrum, room = crops.crop(short, 0)
     assert len(audio) == 320 * HOP and float(loudness_db[-1]) == -120 and float(f0_hz.min()) > 0 and int(room) == 1
-    _, _, loudness_db, timbre, partials, audio, _ = crops.crop(long, -64)  # the very first attack, after silence
+    assert not spectrum[200:].any() and spectrum[:200].any()
+    _, _, loudness_db, timbre, partials, audio, spectrum, _ = crops.crop(long, -64)  # the very first attack, after silence
     assert float(audio[: 64 * HOP].abs().max()) == 0 and float(loudness_db[:64].max()) == -120
     np.testing.assert_array_equal(audio[64 * HOP :].numpy(), long.audio[: 256 * HOP])
-    np.testing.assert_array_equal(timbre[64:].numpy(), long.features.timbre[:256])
-    np.testing.assert_array_equal(partials[64:].numpy(), long.features.partials[:256])
+    for cropped, whole in ((timbre, long.features.timbre), (partials, long.features.partials)):
+        np.testing.assert_array_equal(cropped[64:].numpy(), whole[:256])
+    n_measured = long.features.spectrum.shape[1]
+    np.testing.assert_array_equal(spectrum[64:, :n_measured].numpy(), long.features.spectrum[:256])
+    assert not spectrum[:64].any() and not spectrum[:, n_measured:].any()
     batch = crops.draw(4, np.random.default_rng(0))
     assert batch.heard.audio.shape == (4, 320 * HOP) and batch.heard.f0_hz.shape == (4, 320, 1)
+    most = max(one.features.spectrum.shape[1] for one in (long, short))
+    assert batch.heard.spectrum.shape == (4, 320, most)  # the lowest take has the most harmonics
     with pytest.raises(InputError, match=r"hold 1\.0 s in all, one training window is 1\.6 s"):
         Crops([short], ["hall"], 320, 64, HOP)
 
@@ -251,7 +257,7 @@ def test_a_failed_run_stays_failed(recordings, tmp_path, monkeypatch):
 def test_a_loss_that_is_not_finite_stops_the_run(recordings, tmp_path, monkeypatch):
     from ddspvae.training import run
 
-    monkeypatch.setattr(run, "spectral_loss", lambda *a: torch.tensor(float("nan")))
+    monkeypatch.setattr(run.HeardError, "__call__", lambda *a: torch.tensor(float("nan")))
     with pytest.raises(TrainingStopped, match="loss is not finite at step 0"):
         train(recordings, tmp_path / "x.safetensors", steps=2, model=SMALL)
 
