@@ -33,6 +33,7 @@ from reference import N_HARMONICS, Reference, best_bank, factored_bank, plain_ba
 from torch import Tensor
 
 from ddspvae import load
+from ddspvae.features.bands import N_NOISE_BANDS
 from ddspvae.features.partials import N_PARTIALS
 from ddspvae.features.timbre import N_MELS
 from ddspvae.instrument import Instrument
@@ -45,7 +46,7 @@ from ddspvae.synth.noise import filtered_noise
 from ddspvae.synth.reverb import impulse_response
 from ddspvae.training.dataset import Batch
 from ddspvae.training.losses import fft_sizes, spectral_loss
-from ddspvae.training.run import SCALES_PER_STEP, WARMUP_FRAMES, training_loss
+from ddspvae.training.run import WARMUP_FRAMES, training_loss
 
 N_VOICES = 8
 MOST_BYTES = 8e9
@@ -221,7 +222,8 @@ def chain_contestants(instrument: Instrument, reference: Reference, seconds: flo
 
 
 def training_contestants() -> list[Contestant]:
-    """One step on the same batch with the same loss; ours has its encoder and the rate of z as well."""
+    """One step on the same batch, each with its own loss: ours compares levels, and has its encoder and the rate of z as
+    well; the reference plays, and compares sounds, at three of the six sizes."""
     config = ModelConfig()
     n_frames = round(CROP_S * config.frame_rate_hz)
     random = torch.Generator().manual_seed(0)
@@ -232,17 +234,17 @@ def training_contestants() -> list[Contestant]:
     heard = Heard(f0_hz=200 + 400 * draw(n_frames, 1), periodicity=draw(n_frames, 1),
                   loudness_db=-40 + 20 * draw(n_frames, 1),
                   timbre=draw(n_frames, N_MELS), partials=draw(n_frames, N_PARTIALS + 1) / N_PARTIALS,
-                  audio=draw(n_frames * config.hop_size) - 0.5)
+                  audio=draw(n_frames * config.hop_size) - 0.5,
+                  spectrum=draw(n_frames, N_NOISE_BANDS + config.n_harmonics) / config.n_harmonics)
     batch = Batch(heard, room=torch.zeros(BATCH_SIZE, dtype=torch.long))
-    every = len(fft_sizes(config.sample_rate)) // SCALES_PER_STEP
-    sizes = fft_sizes(config.sample_rate)[::every]  # a step draws so many of them
+    sizes = fft_sizes(config.sample_rate)[::2]
     warm = WARMUP_FRAMES * config.hop_size
     torch.manual_seed(0)
     ours, reference = Autoencoder(config).train(), Reference(config.sample_rate, config.hop_size).train()
 
     def our_loss() -> Tensor:
-        loss, bits = training_loss(ours, batch, sizes, True, 0)
-        return loss + 1e-4 * bits.sum() + ours.expectation_loss(heard)
+        loss, bits = training_loss(ours, batch, with_details=True)
+        return loss + 1e-4 * bits.sum()
 
     def their_loss() -> Tensor:
         return spectral_loss(heard.audio[:, warm:], reference(heard.f0_hz, heard.loudness_db)[:, warm:], sizes)

@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 import torch
-from played_back import play_back
+from played_back import HEADINGS, play_back
 from preset_card import sources_text, training_text
 
 from ddspvae import list_presets
@@ -37,7 +37,7 @@ def main() -> None:
     for option in args.held_out:
         name, _, files = option.partition("=")
         paths = [Path(file) for file in files.split(",")]
-        alone = f"{play_back(name, paths, TRACKER, args.seconds).distance:.2f}" if name in list_presets() else ""
+        alone = f"{play_back(name, paths, TRACKER, args.seconds).zimtohrli:.2f}" if name in list_presets() else ""
         rows.append(f"| {name} | {play_back(f'ensemble:{name}', paths, TRACKER, args.seconds).cells()} | {alone} |")
         print(rows[-1], flush=True)
     table = "\n".join(rows)
@@ -55,10 +55,11 @@ few seconds of a recording (`ensemble:take.wav`). For one instrument alone take 
 
 ## Quality
 
-On recordings that no training has heard, beside the instrument's own preset; pitch by {TRACKER}:
+On recordings that no training has heard, beside the instrument's own preset; pitch by {TRACKER}, and how alike it is to the
+ear by Zimtohrli (see [judges of hearing](../docs/judges.md)):
 
-| | spectral distance | pitch, median cents | loudness error, dB | spectral distance of its own preset |
-|---|---|---|---|---|
+| | {HEADINGS} | Zimtohrli of its own preset |
+|---|---|---|---|---|---|
 {table}
 
 {training_text(card, args.command)}

@@ -1,10 +1,11 @@
-"""Does the training loss ask for the right levels of low harmonics? Or for what suits phases that the synthesizer lacks?
+"""Would a loss that hears sounds ask for the right levels of low harmonics? Or for what suits phases that we do not have?
 
     python benchmarks/phases.py tuba/wartuba/tuba-G1-sustain_01.flac ...
 
 Of every recording two seconds are measured and played by harmonics that start together, which have the levels that were
-measured; and again with each of the first eight 12 dB too soft. Printed is how many of the eight the loss prefers to the
-right levels, as it is published (at every instant) and as it is here (averaged over two periods).
+measured; and again with each of the first eight 12 dB too soft. Printed is how many of the eight a spectral loss prefers to
+the right levels, as it is published (at every instant) and averaged over two periods. It is why the training compares levels
+that are measured in the recording (`training.losses.HeardError`), of which the right ones are by definition the best.
 """
 
 from __future__ import annotations

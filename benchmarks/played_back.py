@@ -10,20 +10,25 @@ import numpy as np
 
 from ddspvae import load, read_audio
 from ddspvae.evaluation.metrics import loudness_error, pitch_error, spectral_distance
+from ddspvae.evaluation.perceptual import judge_take
 from ddspvae.presets import split_timbre
+
+HEADINGS = "Zimtohrli | spectral distance | pitch, median cents | loudness error, dB"
 
 
 @dataclass(frozen=True)
 class Measures:
-    """Means over takes: spectral distance, median pitch error in cents, loudness error in dB."""
+    """Means over takes: Zimtohrli's opinion (NaN where it is not installed), spectral distance, median pitch error in cents,
+    loudness error in dB."""
 
+    zimtohrli: float
     distance: float
     cents: float
     db: float
 
     def cells(self) -> str:
-        """Of a row of a table."""
-        return f"{self.distance:.2f} | {self.cents:.1f} | {self.db:.2f}"
+        """Of a row of a table, as in HEADINGS."""
+        return f"{self.zimtohrli:.2f} | {self.distance:.2f} | {self.cents:.1f} | {self.db:.2f}"
 
 
 def play_back(name: str | Path, paths: Sequence[Path], tracker: str, seconds: float = 40.0) -> Measures:
@@ -43,6 +48,7 @@ def play_back(name: str | Path, paths: Sequence[Path], tracker: str, seconds: fl
         rate = instrument.config.sample_rate
         audio = read_audio(path, rate)[0][: round(seconds * rate)]
         sound = instrument.resynthesize(instrument.analyze(audio, rate))[: len(audio)]
-        rows.append((spectral_distance(audio, sound, rate), pitch_error(audio, sound, rate, tracker).median_cents,
-                     loudness_error(audio, sound, rate).mean_abs_db))
+        said = judge_take(audio, sound, rate, with_visqol=False)
+        rows.append((np.nan if said is None else said.zimtohrli, spectral_distance(audio, sound, rate),
+                     pitch_error(audio, sound, rate, tracker).median_cents, loudness_error(audio, sound, rate).mean_abs_db))
     return Measures(*np.mean(rows, axis=0).tolist())

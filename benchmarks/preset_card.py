@@ -200,7 +200,8 @@ def main() -> None:
     parser.add_argument("--picture-from", type=float, default=0.0, help="seconds into the first recording")
     args = parser.parse_args()
     name = args.instrument.stem
-    shutil.copyfile(args.instrument, PRESETS / args.instrument.name)
+    if args.instrument.resolve() != (PRESETS / args.instrument.name).resolve():
+        shutil.copyfile(args.instrument, PRESETS / args.instrument.name)
     instrument = load(name, args.room)
     args.room = instrument.room
     if not (args.report / "metrics.json").is_file():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -28,6 +29,7 @@ class Row:
         loudness_db: mean absolute loudness error.
         rest_s: of a run of ours, seconds from its last step to its file.
         workload_ms: what a fixed piece of work took just then.
+        zimtohrli: mean opinion score; NaN where it was not asked, as in logs of before.
     """
 
     contestant: str
@@ -41,6 +43,7 @@ class Row:
     loudness_db: float
     rest_s: float
     workload_ms: float
+    zimtohrli: float = math.nan
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -53,7 +56,7 @@ def read_rows(path: Path) -> list[Row]:
         with path.open(encoding="utf-8", newline="") as file:
             table = list(csv.DictReader(file))
         return [Row(**{field.name: {"str": str, "int": int}.get(str(field.type), float)(cells[field.name])
-                       for field in fields(Row)}) for cells in table]
+                       for field in fields(Row) if field.name in cells or field.name != "zimtohrli"}) for cells in table]
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"training: cannot read {path} ({error}); name a log that this script wrote.") from error
 
@@ -163,8 +166,12 @@ def conclude(rows: Sequence[Row]) -> str:
     goal = theirs[-1].distance
     ours = [row for row in rows if row.contestant == "ours"]
     after = f"The reference ({theirs[-1].setting}) is at {goal:.3f} after {theirs[-1].minutes:.1f} minutes; "
+    best = max(ours, key=lambda row: -1.0 if math.isnan(row.zimtohrli) else row.zimtohrli)
+    heard = "" if math.isnan(theirs[-1].zimtohrli) or math.isnan(best.zimtohrli) else (
+        f" To the ear, by Zimtohrli at 16 kHz, the reference ends at {theirs[-1].zimtohrli:.2f} and ours is at "
+        f"{best.zimtohrli:.2f} after {best.minutes:.1f} minutes.")
     minutes = minutes_to_reach(goal, curves_of(ours).popitem()[1])
     if minutes is None:
         nearest = min(ours, key=lambda row: row.distance)
-        return f"{after}ours does not come down to it: {nearest.distance:.3f} after {nearest.minutes:.1f} minutes."
-    return f"{after}ours is there after {minutes:.2f} minutes of the same core."
+        return f"{after}ours does not come down to it: {nearest.distance:.3f} after {nearest.minutes:.1f} minutes.{heard}"
+    return f"{after}ours is there after {minutes:.2f} minutes of the same core.{heard}"

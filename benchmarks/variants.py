@@ -12,24 +12,28 @@ from typing import Any
 
 import numpy as np
 import torch
-from variants_networks import FreeLevel, FreeRoom, Plain, Residual, Transients
-from variants_training import AdversarialRun, VariantRun, altered_copies, at_every_instant, crowded, one_sided, tracked
+from variants_networks import Forgetful, FreeLevel, FreeRoom, Plain, Residual, Transients
+from variants_training import AdversarialRun, AudioRun, VariantRun, altered_copies, crowded, tracked
+from verdicts import Verdict
 
 from ddspvae.audio import read_audio
+from ddspvae.evaluation.curve_measure import rate_interval
 from ddspvae.evaluation.frechet import EMBEDDINGS, embed, frechet_distance
 from ddspvae.evaluation.metrics import harmonic_error, loudness_error, pitch_error, spectral_distance
-from ddspvae.evaluation.perceptual import Judgement, judge_take, judges_left_out
+from ddspvae.evaluation.perceptual import Judgement, can_judge, judge_take, judges_left_out
+from ddspvae.features.bands import CROWDING
 from ddspvae.features.extract import extract
 from ddspvae.features.f0 import VOICED
-from ddspvae.model.autoencoder import ModelConfig
+from ddspvae.model.autoencoder import ModelConfig, sizes_for
+from ddspvae.model.axes import NAMED_AXES
+from ddspvae.model.bottleneck import sounding_rows
+from ddspvae.model.encoder import ENCODERS
 from ddspvae.model.heard import Heard
 from ddspvae.presets import FILE_FORMAT
-from ddspvae.synth.noise import CROWDING
 from ddspvae.threads import one_thread
 from ddspvae.training.dataset import Crops, Take
-from ddspvae.training.losses import fft_sizes
 from ddspvae.training.prepare import Prepared, prepare
-from ddspvae.training.run import TrainingConfig
+from ddspvae.training.run import Run, TrainingConfig
 from ddspvae.units import samples_to_frames
 
 CROP_S, LEAD_S, STRETCH_S = 1.6, 0.32, 5.0
@@ -44,10 +48,9 @@ class Variant:
         model: settings of ModelConfig; found is the same after the recordings had their say.
         network: the model's class.
         run: makes the run from model and config.
-        every_nth_size: of the six FFT sizes, beginning with the longest.
         alter: makes more takes from takes, sample rate and hop size.
         seed_offset: added to the seed.
-        crowding: of the noise bands, see synth.noise.
+        crowding: of the noise bands, see features.bands.
         is_refined: False leaves pitch as the tracker has it.
         training: settings of TrainingConfig.
     """
@@ -55,8 +58,7 @@ class Variant:
     model: Mapping[str, Any] = field(default_factory=dict)
     found: Mapping[str, Any] = field(default_factory=dict)
     network: type[Plain] = Plain
-    run: Callable[[Plain, TrainingConfig], VariantRun] = VariantRun
-    every_nth_size: int = 1
+    run: Callable[[Plain, TrainingConfig], Run] = VariantRun
     alter: Callable[[Sequence[Take], int, int], list[Take]] | None = None
     seed_offset: int = 0
     crowding: float = CROWDING
@@ -64,36 +66,39 @@ class Variant:
     training: Mapping[str, Any] = field(default_factory=dict)
 
 
-# those that help most likely come first
+AUDIO = "audio loss"  # the rows that begin so have it, too: what they add makes sound, and no level that is measured
+
 VARIANTS: dict[str, Variant] = {
     PLAIN: Variant(),
     NOISE: Variant(seed_offset=1000),
+    "lines only": Variant(run=partial(VariantRun, lines_share=1.0)),
+    "ear only": Variant(run=partial(VariantRun, lines_share=0.0)),
+    AUDIO: Variant(run=AudioRun),
+    "no persistence": Variant(network=Forgetful),
+    "no detail": Variant(model={"n_z": len(NAMED_AXES)}),
+    "no z": Variant(model={"n_z": 0}),
+    **{f"encoder: {name}": Variant(model={"encoder": name}) for name in ENCODERS if name != ModelConfig.encoder},
     "pitch as tracked": Variant(is_refined=False),
-    "loss at every instant": Variant(run=partial(VariantRun, distance=at_every_instant)),
-    "no body": Variant(model={"body_s": 0.0}),
-    "pitch as tracked, no body": Variant(model={"body_s": 0.0}, is_refined=False),
-    "body of 20 ms": Variant(model={"body_s": 0.02}),
-    "residual after the DSP": Variant(network=Residual),
-    "transients at onsets": Variant(network=Transients),
-    "adversarial last third": Variant(run=AdversarialRun),
-    "noise bands as dense everywhere": Variant(crowding=1.001),
-    "six crops a step, learning rate 2e-3": Variant(training={"batch_size": 6, "learning_rate": 2e-3}),
     "129 noise bands": Variant(model={"n_noise_bands": 129}),
     "33 noise bands": Variant(model={"n_noise_bands": 33}),
-    "all six scales a step": Variant(run=partial(VariantRun, every_scale=True)),
-    "three scales": Variant(every_nth_size=2),
-    "linear loss only": Variant(run=partial(VariantRun, distance=one_sided(2.0, 0.0))),
-    "log loss only": Variant(run=partial(VariantRun, distance=one_sided(0.0, 2.0))),
+    "17 noise bands": Variant(model={"n_noise_bands": 17}),
+    "noise bands as dense everywhere": Variant(crowding=1.001),
+    "100 frames/s": Variant(model={"hop_size": 480, "frames_per_z": 2}),
+    "400 frames/s": Variant(model={"hop_size": 120, "frames_per_z": 8}),
+    "25 rows of z a second": Variant(model={"frames_per_z": 8}),
+    "six crops a step, learning rate 2e-3": Variant(training={"batch_size": 6, "learning_rate": 2e-3}),
     "altered copies: pitch": Variant(alter=partial(altered_copies, with_tilt=False)),
     "altered copies: pitch, gain, tilt": Variant(alter=altered_copies),
-    "100 frames/s": Variant(model={"hop_size": 480, "frames_per_z": 4}),
-    "400 frames/s": Variant(model={"hop_size": 120, "frames_per_z": 16}),
-    "level free": Variant(network=FreeLevel),
-    "no room": Variant(model={"with_reverb": False}),
-    "free response of 1 s": Variant(network=FreeRoom, model={"body_s": 0.0}),
-    "17 noise bands": Variant(model={"n_noise_bands": 17}),
     "40 harmonics": Variant(found={"n_harmonics": 40}),
     "160 harmonics": Variant(found={"n_harmonics": 160}),
+    "no room": Variant(model={"with_reverb": False}),
+    f"{AUDIO}, no room": Variant(model={"with_reverb": False}, run=AudioRun),
+    f"{AUDIO}, body of 20 ms": Variant(model={"body_s": 0.02}, run=AudioRun),
+    f"{AUDIO}, residual after the DSP": Variant(network=Residual, run=AudioRun),
+    f"{AUDIO}, transients at onsets": Variant(network=Transients, run=AudioRun),
+    f"{AUDIO}, adversarial last third": Variant(run=AdversarialRun),
+    f"{AUDIO}, level free": Variant(network=FreeLevel, run=AudioRun),
+    f"{AUDIO}, free response of 1 s": Variant(network=FreeRoom, run=AudioRun),
 }
 
 
@@ -116,7 +121,9 @@ class Outcome:
         cents, heard: median pitch error, and share of the sure frames with a pitch.
         loudness_db: mean absolute error.
         harmonics_db: of `harmonic_error`.
+        scores: of each stretch by Zimtohrli, one list a recording; empty where not installed.
         zimtohrli, visqol: mean opinion scores, NaN where not installed.
+        bits_per_second: of z, on what was held out.
         frechet: by embedding, between all that was held out and its resynthesis.
         parameters: of the whole model.
         seconds_a_step: of the processor, one thread; steps: of the training.
@@ -130,8 +137,10 @@ class Outcome:
     heard: float
     loudness_db: float
     harmonics_db: float
+    scores: list[list[float]]
     zimtohrli: float
     visqol: float
+    bits_per_second: float
     frechet: dict[str, float]
     parameters: int
     seconds_a_step: float
@@ -141,8 +150,9 @@ class Outcome:
 
 
 @cache
-def _prepared(recordings: Path, held_out: tuple[Path, ...], model: ModelConfig, is_refined: bool) -> Prepared:
-    with tracked(is_refined):
+def _prepared(recordings: Path, held_out: tuple[Path, ...], model: ModelConfig, is_refined: bool, crowding: float
+              ) -> Prepared:
+    with tracked(is_refined), crowded(crowding):
         return prepare(recordings, held_out, "swift", model)
 
 
@@ -154,9 +164,10 @@ def train_variant(variant: Variant, material: Material, config: TrainingConfig
         the averaged model, what it was trained on, the loss of every step, seconds of the processor a step.
     """
     config = replace(config, seed=config.seed + variant.seed_offset, **variant.training)
-    wanted = replace(ModelConfig(bitrate=config.bitrate), **variant.model)
+    n_z, frames_per_z = sizes_for(config.bitrate)
+    wanted = replace(ModelConfig(bitrate=config.bitrate, n_z=n_z, frames_per_z=frames_per_z), **variant.model)
     rates = ModelConfig(hop_size=wanted.hop_size, frames_per_z=wanted.frames_per_z)  # all that preparing depends on
-    prepared = _prepared(material.recordings, material.held_out, rates, variant.is_refined)
+    prepared = _prepared(material.recordings, material.held_out, rates, variant.is_refined, variant.crowding)
     found = {"n_harmonics": prepared.model.n_harmonics, "rooms": prepared.model.rooms, **variant.found}
     prepared = replace(prepared, model=replace(wanted, **found))
     model_config, takes = prepared.model, list(prepared.training)
@@ -168,31 +179,35 @@ def train_variant(variant: Variant, material: Material, config: TrainingConfig
     run = variant.run(network, config)
     rate_hz = model_config.frame_rate_hz
     crops = Crops(takes, model_config.rooms, round(CROP_S * rate_hz), round(LEAD_S * rate_hz), model_config.hop_size)
-    sizes = fft_sizes(model_config.sample_rate)[:: variant.every_nth_size]
     losses = []
     began = time.process_time()  # of one thread: a machine that is shared does not count
     while run.progress < 1:
-        losses.append(run.advance(crops, sizes)[0])
+        losses.append(run.advance(crops)[0])
     return run.average, prepared, losses, (time.process_time() - began) / run.step
 
 
 @torch.inference_mode()
-def resynthesize(model: Plain, take: Take) -> np.ndarray:
-    """A take as the model plays it, z at its posterior's mean: [F * hop_size]."""
+def resynthesize(model: Plain, take: Take) -> tuple[np.ndarray, float]:
+    """A take as the model plays it, [F * hop_size], z drawn from its posterior, which is what bits pay for; and bit/s."""
     heard = Heard.of(take.features, take.audio)
-    z = model.to_z(model.encode(heard))
+    latents = model.eval().encode(heard)
+    rows = sounding_rows(heard.loudness_db[..., 0], model.config.frames_per_z)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        z = model.bottleneck(latents, rows).z
+    bits = float(model.bits_per_axis(latents, rows).sum()) if model.config.n_running else 0.0
     rooms = model.config.rooms
     place = torch.tensor([rooms.index(take.room) if take.room in rooms else 0]) if model.config.with_reverb else None
     with one_thread():
-        return model.eval().play(heard, z, place)[0].numpy()
+        return model.play(heard, z, place)[0].numpy(), bits
 
 
 @cache
-def _held_out_takes(material: Material, sample_rate: int, hop_size: int, is_refined: bool) -> list[Take]:
+def _held_out_takes(material: Material, sample_rate: int, hop_size: int, is_refined: bool, crowding: float) -> list[Take]:
     takes = []
     for path in material.held_out:
         audio = read_audio(path, sample_rate)[0][: round(material.seconds * sample_rate)]
-        with tracked(is_refined):
+        with tracked(is_refined), crowded(crowding):
             features = extract(audio, sample_rate, hop_size, "swift")
         whole = samples_to_frames(len(audio), hop_size) * hop_size
         takes.append(Take(path, np.pad(audio, (0, whole - len(audio))), features, path.parent.name))
@@ -209,7 +224,8 @@ def run_row(name: str, material: Material, config: TrainingConfig, folder: Path,
     """Train and measure a row; one that is finished in the folder is taken as it is."""
     path = folder / f"{name.replace(' ', '-').replace('/', '-').replace(',', '').replace(':', '')}.json"
     asked = {"format": FILE_FORMAT, "steps": config.steps, "minutes": config.minutes, "seed": config.seed,
-             "tracker": tracker, "seconds": material.seconds, "held_out": [take.name for take in material.held_out],
+             "bitrate": config.bitrate, "tracker": tracker, "seconds": material.seconds,
+             "held_out": [take.name for take in material.held_out],
              "judged": not judges_left_out()}
     if path.is_file():
         kept = json.loads(path.read_text())
@@ -226,15 +242,15 @@ def run_row(name: str, material: Material, config: TrainingConfig, folder: Path,
 def _train_and_measure(name: str, material: Material, config: TrainingConfig, tracker: str) -> Outcome:
     model, prepared, losses, seconds_a_step = train_variant(VARIANTS[name], material, config)
     rate = prepared.model.sample_rate
-    takes = _held_out_takes(material, rate, prepared.model.hop_size, VARIANTS[name].is_refined)
-    sounds = [resynthesize(model, take) for take in takes]
+    takes = _held_out_takes(material, rate, prepared.model.hop_size, VARIANTS[name].is_refined, VARIANTS[name].crowding)
+    sounds, bits = zip(*(resynthesize(model, take) for take in takes))
     zimtohrli, visqol = mean_scores([judge_take(take.audio, sound, rate) for take, sound in zip(takes, sounds)])
     pitches = [pitch_error(take.audio, sound, rate, tracker) for take, sound in zip(takes, sounds)]
     tenth = max(1, len(losses) // 10)
     return Outcome(
         name=name,
         distances=[d for take, sound in zip(takes, sounds) for d in _by_stretches(take.audio, sound, rate)],
-        validation_distance=float(np.mean([spectral_distance(take.audio, resynthesize(model, take), rate)
+        validation_distance=float(np.mean([spectral_distance(take.audio, resynthesize(model, take)[0], rate)
                                            for take in prepared.validation])),
         cents=float(np.mean([pitch.median_cents for pitch in pitches])),
         heard=float(np.mean([pitch.heard for pitch in pitches])),
@@ -243,7 +259,9 @@ def _train_and_measure(name: str, material: Material, config: TrainingConfig, tr
         harmonics_db=float(np.nanmean([harmonic_error(
             take.audio, sound, rate, prepared.model.hop_size, take.features.f0_hz, take.features.periodicity >= VOICED)
             for take, sound in zip(takes, sounds)])),
-        zimtohrli=zimtohrli, visqol=visqol,
+        scores=[Verdict.of(take.audio, sound, rate, False).scores.tolist() for take, sound in zip(takes, sounds)
+                if can_judge()],
+        zimtohrli=zimtohrli, visqol=visqol, bits_per_second=float(np.mean(bits)),
         frechet={kind: frechet_distance(_recorded_rows(material, kind, rate), embed(sounds, rate, kind))
                  for kind in EMBEDDINGS},
         parameters=sum(p.numel() for p in model.parameters()),
@@ -265,15 +283,12 @@ def _by_stretches(reference: np.ndarray, estimate: np.ndarray, sample_rate: int)
     return [spectral_distance(reference[at : at + size], estimate[at : at + size], sample_rate) for at in starts]
 
 
-def gain_interval(plain: Sequence[float], other: Sequence[float], draws: int = 4000) -> tuple[float, float, float]:
-    """How much larger other's distances are, stretch by stretch, as a share of plain's mean.
+def gain_interval(plain: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> tuple[float, float, float]:
+    """How much better other's scores are, stretch by stretch of each recording.
 
     Returns:
-        the mean, and its 95 % interval over stretches drawn anew. It tells chance in the recordings, not in the training.
+        the mean, and its 95 % interval over stretches drawn anew; NaN where there are none. It tells chance in the
+        recordings, not in the training.
     """
-    difference = np.asarray(other) - np.asarray(plain)
-    random = np.random.default_rng(0)
-    means = difference[random.integers(len(difference), size=(draws, len(difference)))].mean(axis=1)
-    low, high = np.quantile(means, (0.025, 0.975))
-    scale = float(np.mean(plain))
-    return float(difference.mean()) / scale, float(low) / scale, float(high) / scale
+    difference = np.concatenate([np.zeros(0), *(np.subtract(own, theirs) for own, theirs in zip(other, plain, strict=True))])
+    return rate_interval(np.stack([difference, np.ones(len(difference))], axis=1), 1.0)

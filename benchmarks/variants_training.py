@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -13,52 +14,41 @@ from torch import Tensor, nn
 from variants_networks import Plain
 
 from ddspvae.audio import Audio, resample
+from ddspvae.features import bands
 from ddspvae.features import extract as listening
 from ddspvae.features.loudness import a_weighted_loudness, by_blocks
-from ddspvae.features.partials import measure_partials
+from ddspvae.features.partials import read_partials
+from ddspvae.features.spectrum import measure_spectrum
 from ddspvae.features.timbre import timbre_frames
+from ddspvae.model import excitation
 from ddspvae.model.bottleneck import sounding_rows
 from ddspvae.signals import Features
 from ddspvae.synth import level, noise
+from ddspvae.training import losses
+from ddspvae.training import run as running
 from ddspvae.training.dataset import Batch, Take
-from ddspvae.training.losses import beat_span, scale_terms, spectral_loss
 from ddspvae.training.run import Run, TrainingConfig
 from ddspvae.units import db_to_amplitude, samples_to_frames
 
-Distance = Callable[[Tensor, Tensor, tuple[int, ...], Tensor | None], Tensor]
 WARMUP_S = 0.32
 SECOND_STAGE = 2 / 3  # of the budget
 ADVERSARIAL_WEIGHT, MATCHING_WEIGHT = 0.05, 1.0
 DISCRIMINATOR_PACE = 5e-4
+RESTING = ("encoder", "expected", "persistence", "named_bits", "room_energy", "room_decay", "room_body")
+SCALES_PER_STEP, DRY_UNTIL, ROOM_PACE = 3, 0.15, 5.0  # of six; of the budget; of the learning rate
 RATIOS = ((18, 17), (36, 35), (35, 36), (17, 18))  # of a semitone and a half, up and down
 TILT_DB, GAIN_DB = 1.0, 4.0  # standard deviations; dB per octave, dB
-
-
-def at_every_instant(reference: Tensor, estimate: Tensor, sizes: tuple[int, ...], span: Tensor | None = None) -> Tensor:
-    """The training loss as it is published: nothing is averaged, so phases count where windows are short."""
-    return spectral_loss(reference, estimate, sizes)
-
-
-def one_sided(linear: float, log: float) -> Distance:
-    """The training loss with other weights of its two terms."""
-    def distance(reference: Tensor, estimate: Tensor, sizes: tuple[int, ...], span: Tensor | None = None) -> Tensor:
-        total = estimate.new_zeros(())
-        for size in sizes:
-            magnitude, level = scale_terms(reference, estimate, size, span)
-            total = total + linear * magnitude + log * level
-        return total / len(sizes)
-    return distance
 
 
 @contextmanager
 def crowded(crowding: float) -> Iterator[None]:
     """Noise bands that lie `crowding` times as dense at 0 Hz as at Nyquist, > 1, inside."""
     def put(value: float) -> None:
-        noise.CROWDING = value
-        noise._shapes.cache_clear()
-        level._noise_weights.cache_clear()
+        bands.CROWDING = value
+        for kept in (noise._shapes, level._noise_weights, bands.band_weights, excitation._noise_spread):
+            kept.cache_clear()
 
-    before = noise.CROWDING
+    before = bands.CROWDING
     put(crowding)
     try:
         yield
@@ -78,36 +68,73 @@ def tracked(is_refined: bool) -> Iterator[None]:
         listening.refine_f0 = before
 
 
+@contextmanager
+def within(module: ModuleType, **values: float) -> Iterator[None]:
+    """Other values for some numbers of a module, inside."""
+    before = {name: getattr(module, name) for name in values}
+    vars(module).update(values)
+    try:
+        yield
+    finally:
+        vars(module).update(before)
+
+
 class VariantRun(Run):
-    """A run whose loss is its own.
+    """A run of the package, at any rate of frames.
 
     Args:
-        distance: from reference and estimate [B, T] at FFT sizes.
-        every_scale: all the sizes each step, instead of those that the run draws.
+        lines_share: of the loss, for each harmonic and band alone; the rest is for the ear.
     """
 
-    def __init__(self, model: Plain, config: TrainingConfig, distance: Distance = spectral_loss, every_scale: bool = False
-                 ) -> None:
+    def __init__(self, model: Plain, config: TrainingConfig, lines_share: float = losses.LINES_SHARE) -> None:
         super().__init__(model, config, torch.device("cpu"))
-        self.distance = distance
-        if every_scale:
-            self.n_scales = 1000
+        self.lines_share = lines_share
 
-    def loss(self, batch: Batch, sizes: tuple[int, ...], with_room: bool) -> tuple[Tensor, Tensor]:
-        """As training_loss, through the model's own `play`."""
-        model, noise_seed = self.model, self.step
-        heard, config = batch.heard, model.config
+    def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """As training_loss."""
+        with (within(losses, LINES_SHARE=self.lines_share),
+              within(running, WARMUP_FRAMES=round(WARMUP_S * self.model.config.frame_rate_hz))):
+            return super().loss(batch)
+
+
+class AudioRun(Run):
+    """A run whose loss hears what the model plays, through the model's own `play`; nothing is measured in the recording.
+
+    Args:
+        n_scales: of the six FFT sizes, drawn anew each step.
+    """
+
+    def __init__(self, model: Plain, config: TrainingConfig, n_scales: int = SCALES_PER_STEP) -> None:
+        super().__init__(model, config, torch.device("cpu"))
+        self.sizes, self.n_scales = losses.fft_sizes(model.config.sample_rate), n_scales
+        rooms = [model.room_energy, model.room_decay]
+        first = self.optimizer.param_groups[0]
+        first["params"] = [p for p in first["params"] if all(p is not room for room in rooms)]
+        self.optimizer.add_param_group({"params": rooms, "pace": ROOM_PACE})
+
+    def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The distance of what is played with z drawn from its posterior, and what the bottleneck asks for."""
+        model, heard, config = self.model, batch.heard, self.model.config
         rows = sounding_rows(heard.loudness_db[..., 0], config.frames_per_z)
-        bottled = model.bottleneck(model.encode(heard), rows)
-        seeds = torch.arange(len(heard.audio)) + noise_seed * len(heard.audio)
-        audio = model.play(heard, bottled.z, batch.room if with_room and config.with_reverb else None, seeds)
+        listened = model.listen(heard)
+        bottled = model.bottleneck(listened.latents, rows)
+        z = bottled.z
+        if not self.has_details:
+            at = torch.arange(z.shape[-1])
+            z = z * ((at < model.n_named) | (at >= config.n_running))
+        seeds = torch.arange(len(heard.audio)) + self.step * len(heard.audio)
+        with_room = config.with_reverb and self.progress >= DRY_UNTIL
+        audio = model.play(heard, z, batch.room if with_room else None, seeds)
         frames = round(WARMUP_S * config.frame_rate_hz)
-        warm, span = frames * config.hop_size, beat_span(heard.f0_hz[:, frames:], config.sample_rate)
-        return self.compare(heard.audio[:, warm:], audio[:, warm:], sizes, span) + bottled.loss, bottled.bits
+        warm, span = frames * config.hop_size, losses.beat_span(heard.f0_hz[:, frames:], config.sample_rate)
+        random = np.random.default_rng((self.config.seed, self.step, 1))
+        sizes = tuple(sorted(random.choice(self.sizes, size=min(self.n_scales, len(self.sizes)), replace=False).tolist()))
+        loss = self.compare(heard.audio[:, warm:], audio[:, warm:], sizes, span) + bottled.loss
+        return loss + (0.0 if listened.surprise is None else listened.surprise), bottled.bits
 
     def compare(self, reference: Tensor, estimate: Tensor, sizes: tuple[int, ...], span: Tensor) -> Tensor:
         """What is to become small."""
-        return self.distance(reference, estimate, sizes, span)
+        return losses.spectral_loss(reference, estimate, sizes, span)
 
 
 class Judge(nn.Module):
@@ -134,7 +161,7 @@ class Judge(nn.Module):
         return self.verdict(hidden), seen
 
 
-class AdversarialRun(VariantRun):
+class AdversarialRun(AudioRun):
     """The last third against a discriminator: encoder and rooms rest, hinge loss and feature matching join the distance.
 
     Source: Larsen et al., "Autoencoding beyond pixels", ICML 2016; hinge loss and feature matching as in Kumar et al.,
@@ -148,7 +175,7 @@ class AdversarialRun(VariantRun):
 
     def compare(self, reference: Tensor, estimate: Tensor, sizes: tuple[int, ...], span: Tensor) -> Tensor:
         """In the first stage the distance alone; in the second the judges learn first, then are asked."""
-        distance = self.distance(reference, estimate, sizes, span)
+        distance = super().compare(reference, estimate, sizes, span)
         if self.progress < SECOND_STAGE:
             return distance
         self._freeze_encoder()
@@ -174,7 +201,7 @@ class AdversarialRun(VariantRun):
 
     def _freeze_encoder(self) -> None:
         for name, parameter in self.model.named_parameters():
-            if name.split(".")[0] in ("encoder", "expected", "gain", "named_bits", "room_energy", "room_decay", "room_body"):
+            if name.split(".")[0] in RESTING:
                 parameter.requires_grad_(False)
 
 
@@ -209,9 +236,10 @@ def _heard_anew(take: Take, audio: Audio, ratio: float, sample_rate: int, hop_si
     was, old = np.arange(n_frames) * ratio, np.arange(take.n_frames)
     f0_hz = ratio * np.exp2(np.interp(was, old, np.log2(take.features.f0_hz)))
     batch = torch.from_numpy(np.ascontiguousarray(audio))[None]
+    spectrum = measure_spectrum(audio, sample_rate, hop_size, f0_hz)
     features = Features(
         f0_hz, np.interp(was, old, take.features.periodicity),
         by_blocks(a_weighted_loudness, batch, sample_rate, hop_size)[0].numpy(),
         by_blocks(timbre_frames, batch, sample_rate, hop_size)[0].numpy(),
-        measure_partials(audio, sample_rate, hop_size, f0_hz), take.features.frame_rate_hz)
+        read_partials(spectrum, f0_hz, sample_rate), take.features.frame_rate_hz, spectrum)
     return replace(take, audio=audio, features=features)

@@ -130,6 +130,8 @@ def test_the_conclusion_is_drawn_from_the_better_reference():
                                      "ours is there after 2.00 minutes of the same core.")
     slow = [replace(one, distance=one.distance + 2) for one in ours]
     assert "does not come down to it: 7.000 after 3.0 minutes" in conclude(rows + slow)
+    judged = [replace(one, zimtohrli=score) for one, score in zip(rows + ours, (2.0, 2.1, 2.2, 2.3, 3.0, 3.5))]
+    assert conclude(judged).endswith("the reference ends at 2.30 and ours is at 3.50 after 3.0 minutes.")
     with pytest.raises(InputError, match="holds no row of the reference"):
         conclude(ours)
 
@@ -142,6 +144,11 @@ def test_a_log_is_read_back_as_it_was_written(tmp_path):
     assert [(one.contestant, one.setting, one.minutes, one.steps, one.distance) for one in back] == [
         ("reference", "batch 4", 1.5, 150, 7.25), ("ours", "from flute", 2.5, 250, 6.5)]
     assert math.isnan(back[0].crepe_cents)
+
+
+def test_a_log_of_before_the_judges_is_read(tmp_path):
+    old = Path(training.__file__).parent / "training-reference.csv"
+    assert all(math.isnan(one.zimtohrli) for one in read_rows(old))
 
 
 def test_another_table_is_no_log(tmp_path):

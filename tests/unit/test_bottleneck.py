@@ -155,6 +155,13 @@ def test_a_gaussian_draws_while_training_and_takes_the_mean_after():
     assert torch.equal(bottleneck.deterministic(latents), torch.full((1, 20_000, 1), 6.0))
 
 
+def test_no_axes_cost_nothing():
+    nothing = torch.zeros(2, 5, 0)
+    latents = Latents(nothing, nothing)
+    assert bits_per_second(kl_nats(latents), 25.0).shape == (0,)
+    assert make_bottleneck("gaussian", 0, 25.0, 500.0)(latents).bits.shape == (0,)
+
+
 def test_an_axis_that_costs_nothing_is_not_active():
     assert active_axes(torch.tensor([100.0, 1.3, 1.2, 0.0]), Z_RATE_HZ) == 2  # 0.05 * 25 = 1.25 bit/s
 
