@@ -112,5 +112,5 @@ def test_a_stream_with_details_equals_the_whole(frames_per_z):
     stream, random, blocks = instrument.stream(1), np.random.default_rng(1), []
     stream.feed(performance)
     while sum(map(len, blocks)) < len(whole):
-        blocks.append(stream.read(min(int(random.integers(1, 900)), len(whole) - sum(map(len, blocks)))))
+        blocks.append(stream.read(min(int(random.integers(1, 3000)), len(whole) - sum(map(len, blocks)))))
     np.testing.assert_allclose(np.concatenate(blocks), whole, atol=1e-5, rtol=0)

@@ -214,9 +214,9 @@ def test_z_has_no_seam_where_notes_touch():
     statistics = measure([first[0], second[0]])
     gestures = learn_gestures([first[0], second[0]], rows, statistics, 4)
     z = play(Notes((Note(62, 64, 0.2, 0.8), Note(76, 64, 0.8, 1.4))), statistics, gestures, FRAME_RATE_HZ, 4)[1]
-    assert z[30, 5] == 1 and z[60, 5] == -1
+    assert z[30, 5] == LIKENESS and z[60, 5] == -LIKENESS
     steps = np.abs(np.diff(z[25:65], axis=0)).max(axis=0)
-    assert steps[5] < 0.8 and steps[3] == 2  # a note begins with its own bite
+    assert steps[5] < 0.8 * LIKENESS and steps[3] == 2 * LIKENESS  # a note begins with its own bite
 
 
 def test_notes_that_are_least_alike_are_kept_where_all_are_too_many():
