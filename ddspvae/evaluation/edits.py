@@ -33,6 +33,7 @@ from ddspvae.signals import Performance
 TRANSPOSITIONS = (-5.0, 3.0, 7.0)  # semitones
 LOUDNESS_CHANGES_DB = (-6.0, 6.0)
 AXIS_OFFSETS = (-2.0, 2.0)  # standard deviations
+N_DETAILS = 2  # of the axes without names, the dearest
 SWEEP_S = 6.0  # each axis is played twice: a few seconds tell
 
 
@@ -161,7 +162,7 @@ def try_recording(instrument: Evaluable, file: str, audio: Audio, tracker: str,
         still = np.asarray(instrument.resynthesize(excerpt, seed=0), dtype=np.float32)
         still_pitch = track_pitch(still, sample_rate, tracker)
         trials += [attempt(Edit("axis", by, name), excerpt, still, still_pitch)
-                   for name in leading_axes(performance.axis_names, 0) for by in AXIS_OFFSETS]
+                   for name in leading_axes(performance.axis_names, N_DETAILS) for by in AXIS_OFFSETS]
     harmonics_db = harmonic_error(audio, plain.audio, sample_rate, instrument.config.hop_size, performance.f0_hz,
                                   performance.periodicity >= VOICED)
     return Recording(file, audio, sample_rate, performance, harmonics_db, floor, tuple(trials),

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 from ddspvae.audio import Audio
 from ddspvae.checks import InputError, fail
 from ddspvae.evaluation.disentanglement import measure_disentanglement
-from ddspvae.evaluation.edits import SWEEP_S, Evaluable, most_played
+from ddspvae.evaluation.edits import N_DETAILS, SWEEP_S, Evaluable, most_played
 from ddspvae.evaluation.metrics import other_tracker
 from ddspvae.evaluation.probes import N_SHUFFLES, number_blocks, probe
 from ddspvae.evaluation.swaps import (
     ATTRIBUTES,
-    N_DETAILS,
     Effect,
     find_sure,
     find_sustained,

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from ddspvae.checks import check_range, fail
-from ddspvae.evaluation.edits import Edit, Evaluable, join_tracks
+from ddspvae.evaluation.edits import N_DETAILS, Edit, Evaluable, join_tracks
 from ddspvae.evaluation.metrics import AUDIBLE_DB, PitchTrack, compare_tracks, track_pitch
 from ddspvae.features.loudness import a_weighted_loudness
 from ddspvae.features.partials import measure_partials, read_attributes
@@ -26,7 +26,6 @@ from ddspvae.signals import Performance
 ATTRIBUTES = ("brightness", "breathiness", "hollowness", "bite")
 PITCH_MOVES = (-5.0, 7.0)  # semitones
 LOUDNESS_MOVES_DB = (-12.0, -6.0, 6.0, 12.0)
-N_DETAILS = 2  # of the axes without names, the dearest
 AXIS_STEPS = (-2.0, -1.0, 1.0, 2.0)  # standard deviations
 SURELY_PITCHED = 0.9  # periodicity
 SURE_ONSET = 0.9  # of find_onsets

@@ -21,6 +21,7 @@ from ddspvae.units import CENTS_PER_SEMITONE
 
 TICKS_PER_QUARTER = 960  # at 120 bpm 0.52 ms a tick
 TICKS_PER_S = 2 * TICKS_PER_QUARTER
+ATTACK_S, TOUCHING_S, SOFTER_DB = 0.12, 0.01, 8.0  # of an octave below that is none
 BEND_RANGE = 2.0  # semitones that a full pitch wheel stands for, General MIDI
 
 
@@ -43,6 +44,7 @@ def transcribe(take: Performance | Features, statistics: Statistics | None = Non
     if statistics is not None:
         notes = fold_octaves(notes, statistics)
     levels_db = np.array([loudness_db[span].mean() for span in inner_frames(notes, rate_hz, len(loudness_db))])
+    notes, levels_db = join_attacks(notes, levels_db)
     if statistics is None:
         # level = 40 log10(velocity / 127) dB: MMA, "Downloadable Sounds Level 1", velocity to attenuation
         velocities = np.clip(127 * 10 ** ((levels_db - levels_db.max()) / 40), 1, 127).round().astype(int)
@@ -50,6 +52,28 @@ def transcribe(take: Performance | Features, statistics: Statistics | None = Non
         velocities = level_to_velocity(levels_db, statistics)
     return replace(notes, notes=tuple(replace(note, velocity=int(velocity))
                                       for note, velocity in zip(notes.notes, velocities)))
+
+
+def join_attacks(notes: Notes, levels_db: NDArray) -> tuple[Notes, NDArray]:
+    """Let a short soft octave below a note, that leads straight into it, be the note's attack, in which trackers slip.
+
+    Args:
+        notes: of one voice.
+        levels_db: [N], of each.
+    Returns:
+        what is left of both.
+    """
+    kept, levels, begun_s = [], [], None
+    for at, note in enumerate(notes.notes):
+        following = notes.notes[at + 1] if at + 1 < len(notes.notes) else None
+        if (following is not None and note.offset_s - note.onset_s <= ATTACK_S
+                and following.onset_s - note.offset_s < TOUCHING_S and abs(following.pitch - note.pitch - 12) < 0.5 and levels_db[at] < levels_db[at + 1] - SOFTER_DB):
+            begun_s = note.onset_s if begun_s is None else begun_s
+            continue
+        kept.append(note if begun_s is None else replace(note, onset_s=begun_s))
+        levels.append(levels_db[at])
+        begun_s = None
+    return replace(notes, notes=tuple(kept)), np.array(levels)
 
 
 def to_notes(segments: Sequence[tuple[int, int, float]], frame_rate_hz: float) -> Notes:

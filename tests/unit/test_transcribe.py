@@ -7,7 +7,7 @@ from ddspvae.features.segments import segment_notes
 from ddspvae.features.statistics import Statistics
 from ddspvae.midi.notes import read_midi
 from ddspvae.midi.shapes import velocity_to_level_db
-from ddspvae.performer.transcribe import level_to_velocity, round_pitches, transcribe, write_midi
+from ddspvae.performer.transcribe import join_attacks, level_to_velocity, round_pitches, transcribe, write_midi
 from ddspvae.signals import Note, Notes, Performance
 from ddspvae.units import amplitude_to_db, pitch_to_hz
 
@@ -149,3 +149,12 @@ def test_several_parts_are_several_tracks(tmp_path):
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(InputError, match="write_midi: cannot write .*nowhere.* does the folder exist"):
         write_midi(Notes((Note(60, 80, 0.0, 0.5),)), tmp_path / "nowhere" / "one.mid")
+
+
+def test_a_soft_octave_below_that_leads_into_a_note_is_its_attack():
+    slip, note, other = Note(55, 64, 0.1, 0.19), Note(67, 64, 0.19, 0.9), Note(55, 64, 1.0, 1.09)
+    joined, levels_db = join_attacks(Notes((slip, note, other)), np.array([-40.0, -24.0, -40.0]))
+    assert [(one.pitch, one.onset_s) for one in joined.notes] == [(67, 0.1), (55, 1.0)]
+    np.testing.assert_array_equal(levels_db, [-24, -40])
+    loud, _ = join_attacks(Notes((slip, note)), np.array([-26.0, -24.0]))  # as loud as the note: somebody played it
+    assert len(loud.notes) == 2
