@@ -67,7 +67,8 @@ def join_attacks(notes: Notes, levels_db: NDArray) -> tuple[Notes, NDArray]:
     for at, note in enumerate(notes.notes):
         following = notes.notes[at + 1] if at + 1 < len(notes.notes) else None
         if (following is not None and note.offset_s - note.onset_s <= ATTACK_S
-                and following.onset_s - note.offset_s < TOUCHING_S and abs(following.pitch - note.pitch - 12) < 0.5 and levels_db[at] < levels_db[at + 1] - SOFTER_DB):
+                and following.onset_s - note.offset_s < TOUCHING_S
+                and abs(following.pitch - note.pitch - 12) < 0.5 and levels_db[at] < levels_db[at + 1] - SOFTER_DB):
             begun_s = note.onset_s if begun_s is None else begun_s
             continue
         kept.append(note if begun_s is None else replace(note, onset_s=begun_s))
