@@ -134,7 +134,7 @@ def sizes_for(bitrate: float, n_named: int = len(NAMED_AXES)) -> tuple[int, int]
 def bits_a_row(config: ModelConfig) -> float:
     """What an axis with a name may say in a row that tells of it, to begin with; the bitrate decides.
 
-    >>> round(bits_a_row(ModelConfig(bitrate=700)), 3)
+    >>> round(bits_a_row(ModelConfig(bitrate=700, n_z=4, frames_per_z=8)), 3)
     10.0
     """
     return config.bitrate / config.z_rate_hz / max(config.n_running, 1) / TELLING_SHARE
