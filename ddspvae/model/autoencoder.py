@@ -26,7 +26,7 @@ from ddspvae.synth.level import Hearing, Tail, scale, weigh
 from ddspvae.synth.reverb import MAX_DECAY_S, MIN_DECAY_S, N_ROOM_BANDS, Room
 
 MOST_LEFT = 2.5  # nepers, 22 dB: beyond, something was measured where nothing sounds
-MOST_PERSISTENT = 0.98  # a row of its predecessor; what stays longer costs next to nothing anyway
+MOST_PERSISTENT = 0.98  # a row of its predecessor
 FAST_BITRATE = 1000.0  # bit/s; below, 25 rows a second say more than 50
 MOST_DETAIL = 96
 TELLING_SHARE = 0.7  # of the rows that sound, those that tell of an axis with a name
