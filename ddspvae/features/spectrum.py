@@ -3,8 +3,8 @@
 Every harmonic is turned down to 0 Hz along the phase of f0 and low-passed; what is left of the take when all of them are
 taken off is noise. Phases are thrown away.
 
-Known fault: the noise that lies near a harmonic is taken off with it and counted as the harmonic's. White noise reads 6 dB too
-soft at an f0 of 60 Hz, 9 at 100 and 180, 4 at 260, 2 at 440, 1 at 880, with steps where the bandwidth changes.
+Known fault: the noise that lies near a harmonic is taken off with it and counted as the harmonic's. White noise reads 6 dB
+too soft at an f0 of 60 Hz, 9 at 100 and 180, 4 at 260, 2 at 440, 1 at 880, with steps where the bandwidth changes.
 """
 
 from __future__ import annotations

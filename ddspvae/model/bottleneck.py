@@ -23,7 +23,8 @@ def kl_nats(latents: Latents) -> Tensor:
     """KL divergence from the posterior to the prior, per axis.
 
     The prior of a row is N(0, 1), or, where `latents.persistence` is r, N(r z, 1 - r^2) with z that of the row before: what
-    changes slowly costs less, though never nothing, since rows are drawn independently. In expectation over that z, whose mean is m and variance v,
+    changes slowly costs less, though never nothing, since rows are drawn independently. In expectation over that z, whose
+    mean is m and variance v,
         KL = ((mean - r m)^2 + variance + r^2 v) / (1 - r^2) / 2 - 1/2 + log((1 - r^2) / variance) / 2.
 
     Returns:
