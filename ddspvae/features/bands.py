@@ -28,13 +28,7 @@ def band_shapes(n_bands: int, n_bins: int) -> Tensor:
     Returns:
         [n_bands, n_bins]; see band_centres.
     """
-    centres, bins = band_centres(n_bands), torch.linspace(0, 1, n_bins)
-    right = torch.searchsorted(centres, bins).clamp(1, n_bands - 1)
-    weight = ((bins - centres[right - 1]) / (centres[right] - centres[right - 1])).clamp(0, 1)
-    shapes = torch.zeros(n_bands, n_bins)
-    shapes[right - 1, torch.arange(n_bins)] = 1 - weight
-    shapes[right, torch.arange(n_bins)] = weight
-    return shapes
+    return _triangles(band_centres(n_bands), torch.linspace(0, 1, n_bins))
 
 
 @functools.lru_cache(maxsize=8)
@@ -52,10 +46,14 @@ def breath_shares(n_bands: int, sample_rate: int) -> Tensor:
 
 def convert_bands(n_from: int, n_to: int) -> Tensor:
     """Matrix [n_from, n_to] from the powers of some bands to those of others, on straight lines between centres."""
-    theirs, ours = band_centres(n_from), band_centres(n_to)
-    right = torch.searchsorted(theirs, ours).clamp(1, n_from - 1)
-    weight = ((ours - theirs[right - 1]) / (theirs[right] - theirs[right - 1])).clamp(0, 1)
-    matrix = torch.zeros(n_from, n_to)
-    matrix[right - 1, torch.arange(n_to)] = 1 - weight
-    matrix[right, torch.arange(n_to)] += weight
-    return matrix
+    return _triangles(band_centres(n_from), band_centres(n_to))
+
+
+def _triangles(centres: Tensor, places: Tensor) -> Tensor:
+    """Height at each place of the triangles around centres [K], which reach to their neighbours: [K, P]."""
+    right = torch.searchsorted(centres, places).clamp(1, len(centres) - 1)
+    weight = ((places - centres[right - 1]) / (centres[right] - centres[right - 1])).clamp(0, 1)
+    heights = torch.zeros(len(centres), len(places))
+    heights[right - 1, torch.arange(len(places))] = 1 - weight
+    heights[right, torch.arange(len(places))] = weight
+    return heights

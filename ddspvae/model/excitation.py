@@ -46,13 +46,12 @@ class Excitation:
         n_heard: [B, F, 1], how many harmonics count.
         n_harmonics, n_noise_bands, sample_rate: of the spectra.
         thin: every so many frames; None takes as many as memory allows.
-        first: the first of them.
     """
 
     def __init__(self, f0_hz: Tensor, n_heard: Tensor, n_harmonics: int, n_noise_bands: int, sample_rate: int,
-                 thin: int | None = None, first: int = 0) -> None:
+                 thin: int | None = None) -> None:
         numbers = f0_hz.numel() * n_harmonics * N_AUDITORY
-        self.frames = slice(first, None, -(-numbers // MOST_NUMBERS) if thin is None else thin)
+        self.frames = slice(None, None, -(-numbers // MOST_NUMBERS) if thin is None else thin)
         number = torch.arange(1, n_harmonics + 1, device=f0_hz.device)
         f0_hz, n_heard = f0_hz[:, self.frames], n_heard[:, self.frames]
         self._harmonics = spread(f0_hz * number) * (number <= n_heard)[..., None] / 2
