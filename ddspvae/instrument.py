@@ -26,7 +26,6 @@ from ddspvae.midi.voices import MOST_VOICES, to_one_voice, to_voices
 from ddspvae.model.autoencoder import Autoencoder, ModelConfig
 from ddspvae.model.axes import axis_names
 from ddspvae.model.bottleneck import sounding_rows
-from ddspvae.model.decoder import FRAMES_PER_STEP
 from ddspvae.model.heard import Heard
 from ddspvae.model.transplant import settle
 from ddspvae.performer import learned
@@ -217,7 +216,7 @@ class Instrument:
         own_room, response = self.room_and_response(dry, ir, wet_db, decay)
         players = [Player(self.model, own_room, 1, seed=seed, first_voice=voice + i) for i in range(len(takes))]
         longest, hop_size = max(take.n_frames for take in takes), self.config.hop_size
-        step = BLOCK_STEPS * math.lcm(self.config.frames_per_z, FRAMES_PER_STEP)
+        step = BLOCK_STEPS * math.lcm(self.config.frames_per_z, self.model.decoder.frames_per_step)
         convolver = None if response is None else Convolver(response, partition_size(min(longest, step) * hop_size))
         over = torch.zeros(1, hop_size)  # the last hop of voices that end with a block lies in the next
         for first in range(0, longest, step):

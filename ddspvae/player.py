@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ddspvae.live.networks import LiveNetworks
 from ddspvae.model.autoencoder import Autoencoder
-from ddspvae.model.decoder import FRAMES_PER_STEP, Memory, rows_of
+from ddspvae.model.decoder import Memory, rows_of
 from ddspvae.signals import Controls, Performance
 from ddspvae.synth.envelopes import start_phase
 from ddspvae.synth.harmonic import play_harmonics
@@ -151,7 +151,7 @@ class Player:
         """Let the stack hear the next frame of the voices for which it is due. Half of control, live."""
         memory, voices = self.memory, ahead.voices
         age = memory.n_frames[voices]
-        due = np.flatnonzero(age % FRAMES_PER_STEP == 0)
+        due = np.flatnonzero(age % self.model.decoder.frames_per_step == 0)
         if not len(due):
             return
         now, stepping = rows_of(due, ahead.z), rows_of(voices[due], memory.now)
@@ -165,7 +165,8 @@ class Player:
         """The next frame of voices whose stack has heard it, whatever the age of each. The other half."""
         memory, voices = self.memory, ahead.voices
         rows = rows_of(voices, memory.now)
-        fade = ((memory.n_frames[voices] % FRAMES_PER_STEP + 1) / FRAMES_PER_STEP).astype(np.float32)
+        pace = self.model.decoder.frames_per_step
+        fade = ((memory.n_frames[voices] % pace + 1) / pace).astype(np.float32)
         heights, noise_magnitudes, memory.curves[rows], ringing = networks.frame(
             ahead.f0_hz, ahead.periodicity, ahead.loudness_db, memory.before[rows], memory.now[rows],
             torch.from_numpy(fade)[:, None, None], memory.curves[rows], ahead.before_hz, ahead.after_hz,

@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ddspvae.model.decoder import FRAMES_PER_STEP
 from ddspvae.player import Ahead, Player
 from ddspvae.signals import Performance
 from ddspvae.synth.convolve import fft_convolve
@@ -83,9 +82,10 @@ class FedTakes:
         if now >= performance.n_frames + tail:
             return None
         # what reaches to now: the room's tail, before it the decoder's memory and the level's
-        reach = tail + FRAMES_PER_STEP * self._model.decoder.stack.receptive_field
+        decoder = self._model.decoder
+        reach = tail + decoder.frames_per_step * decoder.stack.receptive_field
         reach += math.ceil(LEVEL_REACH_S * config.frame_rate_hz)
-        every = math.lcm(per_row, FRAMES_PER_STEP)
+        every = math.lcm(per_row, decoder.frames_per_step)
         last = min(now, performance.n_frames - 1)
         first = max(0, last - reach) // every * every
         past = player.alone(voice)

@@ -27,7 +27,7 @@ from ddspvae.synth.reverb import MAX_DECAY_S, MIN_DECAY_S, N_ROOM_BANDS, Room
 
 MOST_LEFT = 2.5  # nepers, 22 dB: beyond, something was measured where nothing sounds
 MOST_PERSISTENT = 0.98  # a row of its predecessor
-FAST_BITRATE = 1000.0  # bit/s; below, 25 rows a second say more than 50
+FASTER = ((1000.0, 4), (5000.0, 2))  # bit/s, and frames that share a row from there on; below, 25 rows a second say most
 MOST_DETAIL = 96
 TELLING_SHARE = 0.7  # of the rows that sound, those that tell of an axis with a name
 TINY = 1e-12  # keeps a gradient finite
@@ -125,10 +125,14 @@ def sizes_for(bitrate: float, n_named: int = len(NAMED_AXES)) -> tuple[int, int]
     """Axes of z and frames that share a row, as a bitrate pays for: the axes that reverse water-filling uses on a violin.
 
     >>> sizes_for(500), sizes_for(2000), sizes_for(8000)
-    ((28, 8), (44, 4), (100, 4))
+    ((28, 8), (44, 4), (100, 2))
     """
-    n_detail = round(40 * (bitrate / 2000) ** 0.63) if bitrate >= FAST_BITRATE else round(24 * (bitrate / 500) ** 0.8)
-    return n_named + max(4, min(n_detail, MOST_DETAIL)), 4 if bitrate >= FAST_BITRATE else 8
+    frames_per_z = 8
+    n_detail = round(24 * (bitrate / 500) ** 0.8)
+    for fastest, frames in FASTER:
+        if bitrate >= fastest:
+            n_detail, frames_per_z = round(40 * (bitrate / 2000) ** 0.63), frames
+    return n_named + max(4, min(n_detail, MOST_DETAIL)), frames_per_z
 
 
 def bits_a_row(config: ModelConfig) -> float:

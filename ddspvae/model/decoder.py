@@ -22,7 +22,7 @@ from ddspvae.model.axes import (
     tilt_and_hollow,
 )
 from ddspvae.model.envelope import N_NODES, read_nodes
-from ddspvae.model.stack import FRAMES_PER_STEP, GatedStack, scale_curves
+from ddspvae.model.stack import GatedStack, frames_per_step, scale_curves
 from ddspvae.model.typical import Typical
 
 MAX_KNOTS = 128
@@ -78,10 +78,10 @@ def rows_of(voices: NDArray[np.int64], memory: Tensor) -> slice | Tensor:
 
 
 class Decoder(nn.Module):
-    """A causal stack at a quarter of the frame rate, one layer at the frame rate, and heads.
+    """A causal stack at a quarter of the frame rate (or at the rate of z, where that is higher), one layer at the frame rate, and heads.
 
     The heads give harmonic distribution, noise shape, and the harmonics' share of the power. A step of the stack
-    takes the curves and z at its first frame, and is faded in over its four frames; what changes faster reaches the
+    takes the curves and z at its first frame, and is faded in over its frames; what changes faster reaches the
     heads through the frames' own layer. A quarter of the steps is nearly a quarter of the work.
 
     Beside what the heads say of each harmonic and each noise band there is an envelope over frequency, at every step: what
@@ -109,7 +109,7 @@ class Decoder(nn.Module):
     def __init__(self, n_channels: int, dilations: tuple[int, ...], n_z: int, frames_per_z: int, n_harmonics: int,
                  n_noise_bands: int, sample_rate: int, n_timbre: int = 0) -> None:
         super().__init__()
-        self.frames_per_z, self.n_timbre = frames_per_z, n_timbre
+        self.frames_per_z, self.frames_per_step, self.n_timbre = frames_per_z, frames_per_step(frames_per_z), n_timbre
         self.n_named = min(n_z - n_timbre, len(NAMED_AXES))
         self.n_detail = n_z - n_timbre - self.n_named
         self.n_envelope = N_NODES + n_noise_bands
@@ -156,19 +156,20 @@ class Decoder(nn.Module):
         """To harmonic_distribution [B, F, H], noise_shape [B, F, K], harmonic_share [B, F, 1].
 
         With a memory, frames may come in pieces, for voices of one age; every piece but the last is as long as a multiple
-        of both frames_per_z and FRAMES_PER_STEP.
+        of both frames_per_z and frames_per_step.
         """
         memory = self.memory(len(f0_hz)) if memory is None else memory
         curves = scale_curves(f0_hz, periodicity, loudness_db)
         # a row of z is held over its frames: reading ahead would cost latency, and the fade smooths the step
-        every = math.gcd(FRAMES_PER_STEP, self.frames_per_z)
-        held = z.repeat_interleave(self.frames_per_z // every, dim=1)[:, :: FRAMES_PER_STEP // every]
-        stepped = curves[:, ::FRAMES_PER_STEP]
+        pace = self.frames_per_step
+        every = math.gcd(pace, self.frames_per_z)
+        held = z.repeat_interleave(self.frames_per_z // every, dim=1)[:, :: pace // every]
+        stepped = curves[:, ::pace]
         steps, memory.pasts = self._listen(stepped, held[:, : stepped.shape[1]], memory.pasts)
         if not memory.n_frames.any():
             memory.now, memory.curves = steps[:, :1], curves[:, :1].expand(-1, ONSET_FRAMES, -1)
         ends = torch.cat([memory.now, steps], dim=1)
-        fade = torch.arange(1, FRAMES_PER_STEP + 1, device=curves.device, dtype=curves.dtype) / FRAMES_PER_STEP
+        fade = torch.arange(1, pace + 1, device=curves.device, dtype=curves.dtype) / pace
         hidden = torch.lerp(ends[:, :-1, None], ends[:, 1:, None], fade[:, None]).flatten(1, 2)[:, : curves.shape[1]]
         seen = torch.cat([memory.curves, curves], dim=1)
         memory.before, memory.now, memory.curves = ends[:, -2:-1], ends[:, -1:], seen[:, -ONSET_FRAMES:]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ddspvae.units import hz_to_pitch
 
 KERNEL = 3
-FRAMES_PER_STEP = 4  # of the decoder's stack
+FRAMES_PER_STEP = 4  # of the decoder's stack, where z does not ask for more
 SEMITONES_PER_UNIT, DB_PER_UNIT = 24.0, 20.0  # of scaled curves
 QUIETEST_DB = -90.0  # below, a network hears no difference: rests lie far outside what it was trained on
 
@@ -24,13 +24,18 @@ def mean_rows(frames: Tensor, frames_per_z: int) -> Tensor:
     return nn.functional.avg_pool1d(frames.transpose(1, 2), frames_per_z, ceil_mode=True).transpose(1, 2)
 
 
+def frames_per_step(frames_per_z: int) -> int:
+    """How many frames pass between two steps of the decoder's stack: no row of z may fall between."""
+    return min(FRAMES_PER_STEP, frames_per_z)
+
+
 def row_middle(frames_per_z: int) -> int:
     """The frame of a row that its numbers describe: the decoder has arrived at them a step's fade after the row begins.
 
     >>> row_middle(4), row_middle(8)
     (3, 5)
     """
-    fade = min(FRAMES_PER_STEP, frames_per_z)
+    fade = frames_per_step(frames_per_z)
     return fade - 1 + (frames_per_z - fade) // 2
 
 

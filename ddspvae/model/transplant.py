@@ -13,7 +13,7 @@ from ddspvae.model.decoder import harmonic_knots
 HARMONICS = ("decoder.harmonic_head.weight", "decoder.harmonic_head.bias")
 ROOMS = ("room_energy", "room_decay", "room_body")
 INLET = "decoder.stack.inlet.weight"
-ASKED = ("named_bits",)  # decided by the bitrate that is asked for
+ASKED = ("named_bits", "coarseness")  # decided by the bitrate that is asked for
 
 
 @torch.no_grad()

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ddspvae.checks import InputError
 from ddspvae.model.autoencoder import Autoencoder, ModelConfig
-from ddspvae.model.axes import NAMED_AXES
 from ddspvae.training.dataset import Take
 from ddspvae.training.doctor import Report
 from ddspvae.training.prepare import Prepared, prepare
@@ -61,7 +60,7 @@ def prepare_many(folders: Sequence[Path], holdout: Sequence[str | Path], tracker
 
     Args:
         folders: one for each instrument, whose name it takes.
-        holdout, tracker, model, show: as for `prepare`; n_z and n_timbre are replaced.
+        holdout, tracker, model, show: as for `prepare`; n_timbre is replaced, and n_z says how many axes there are beside them.
     """
     left_out = [Path(path).resolve() for path in holdout]
     parts: list[Prepared] = []
@@ -80,7 +79,7 @@ def prepare_many(folders: Sequence[Path], holdout: Sequence[str | Path], tracker
         validation=[take for row in zip_longest(*(part.validation for part in parts)) for take in row if take is not None],
         tracker=tracker, holdout=[name for part in parts for name in part.holdout],
         model=replace(model, n_harmonics=min(MOST_HARMONICS, max(part.model.n_harmonics for part in parts)), rooms=rooms,
-                      n_z=len(NAMED_AXES) + n_timbre, n_timbre=n_timbre),
+                      n_z=model.n_z + n_timbre, n_timbre=n_timbre),
         licence=sorted({licence for part in parts for licence in part.licence}),
         credits=[credit for part in parts for credit in part.credits])
 

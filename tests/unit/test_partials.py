@@ -42,16 +42,15 @@ def test_brightness_and_hollowness_of_known_spectra():
     for heights in (1 / number, 1 / number**2, np.where(number % 2, 1 / number, 0.1 / number)):
         share = heights / heights.sum()
         bright, hollow, _ = attributes(sound(0.2 * heights, f0_hz, 48_000), 48_000, 240, f0_hz).mean(0)
-        # 80 dB below, harmonics that are not there are read: the first of two low-passes lets so much pass
-        assert bright == pytest.approx((share * np.log2(number)).sum(), abs=0.003)
+        assert bright == pytest.approx((share * np.log2(number)).sum(), abs=0.002)
         assert hollow == pytest.approx(share[2::2].sum() - share[1::2].sum(), abs=0.002)
 
 
 def test_breathiness_is_the_ratio_of_noise_to_harmonics():
     f0_hz = np.full(96_000, 220.0)
-    levels = [attributes(sound([0.3], f0_hz, 48_000, noise), 48_000, 240, f0_hz)[:, 2].mean() for noise in (0.003, 0.03)]
-    assert levels[1] - levels[0] == pytest.approx(2 * np.log(10), abs=0.2)  # loud noise hides in the harmonics too
-    louder = attributes(10 * sound([0.03], f0_hz, 48_000, 0.003), 48_000, 240, f0_hz)[:, 2].mean()
+    levels = [attributes(sound([0.3], f0_hz, 48_000, noise), 48_000, 240, f0_hz)[:, 2].mean() for noise in (0.01, 0.1)]
+    assert levels[1] - levels[0] == pytest.approx(2 * np.log(10), abs=0.2)
+    louder = attributes(10 * sound([0.03], f0_hz, 48_000, 0.01), 48_000, 240, f0_hz)[:, 2].mean()
     assert louder == pytest.approx(levels[1], abs=0.1)  # a gain changes nothing
 
 

@@ -63,9 +63,27 @@ def test_magnitudes_of_noise_are_read_back_beside_harmonics(sample_rate, hop_siz
     for audio, n_harmonics in ((noise, 1), (noise + harmonics(heights, f0_hz, sample_rate), 8)):
         _, found = measured(audio, sample_rate, hop_size, f0_hz, n_harmonics)
         centres_hz = band_centres().numpy() * sample_rate / 2
-        clear = centres_hz > n_harmonics * f0 * 1.02 + 2 * max(BANDWIDTHS_HZ)  # harmonics take the noise around them along
+        clear = centres_hz > n_harmonics * f0 * 1.02 + 2 * max(BANDWIDTHS_HZ)
         assert clear.sum() > 15
         np.testing.assert_allclose(power_db(found)[clear], 20 * np.log10(magnitudes)[clear], atol=1.0)
+
+
+@pytest.mark.parametrize("sample_rate, hop_size", RATES)
+@pytest.mark.parametrize("f0", [45.0, 100.0, 180.0, 260.0, 440.0, 880.0])
+def test_white_noise_is_as_loud_between_harmonics_as_under_them(sample_rate, hop_size, f0):
+    n_frames, level = 700, 0.01
+    f0_hz = vibrato(f0, n_frames * hop_size / sample_rate, sample_rate)
+    noise = level * np.random.default_rng(2).standard_normal(len(f0_hz))
+    heights = 0.1 / np.arange(1, 1 + int(min(15_000, 0.4 * sample_rate) / f0))
+    for audio in (noise, noise + harmonics(heights, f0_hz, sample_rate)):
+        amplitudes, found = measured(audio, sample_rate, hop_size, f0_hz)
+        centres_hz = band_centres().numpy() * sample_rate / 2
+        wide = np.gradient(centres_hz) > f0  # the others lie beside a harmonic, or on one
+        if wide.sum() > 3:
+            assert np.abs(power_db(found)[wide] - 20 * np.log10(level)).max() < 1.5
+        assert power_db(found).mean() == pytest.approx(20 * np.log10(level), abs=0.6)
+    amplitudes, _ = measured(noise, sample_rate, hop_size, f0_hz)
+    assert np.square(amplitudes).mean(0).sum() / 2 < 0.12 * level**2  # and harmonics that are not there take little of it
 
 
 @pytest.mark.parametrize("sample_rate, hop_size", RATES)
