@@ -13,7 +13,7 @@ from ddspvae.checks import InputError, check_choice
 if TYPE_CHECKING:
     from torch import Tensor
 
-FILE_FORMAT = 4
+FILE_FORMAT = 5
 SUFFIX = ".safetensors"
 
 

@@ -1,11 +1,11 @@
-"""Spectral envelopes: levels at fixed frequencies, eight an octave, read at the harmonics, and the other way round."""
+"""Spectral envelopes: levels at fixed frequencies, twelve an octave, read at the harmonics, and the other way round."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-LOWEST_HZ, PER_OCTAVE, N_NODES = 25.0, 8, 76  # to 16.6 kHz
+LOWEST_HZ, PER_OCTAVE, N_NODES = 25.0, 12, 113  # to 16.1 kHz
 OUTSIDE = 0.9  # of the first harmonic, or the last: reading it takes the nodes on both sides
 
 

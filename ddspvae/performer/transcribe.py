@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import mido
@@ -22,6 +23,8 @@ from ddspvae.units import CENTS_PER_SEMITONE
 TICKS_PER_QUARTER = 960  # at 120 bpm 0.52 ms a tick
 TICKS_PER_S = 2 * TICKS_PER_QUARTER
 ATTACK_S, TOUCHING_S, SOFTER_DB = 0.12, 0.01, 8.0  # of an octave below that is none
+LONGEST_GAP_S = 0.25  # without a sure pitch, while the take sounds on
+EXPRESSION = 11  # its controller
 BEND_RANGE = 2.0  # semitones that a full pitch wheel stands for, General MIDI
 
 
@@ -45,6 +48,7 @@ def transcribe(take: Performance | Features, statistics: Statistics | None = Non
         notes = fold_octaves(notes, statistics)
     levels_db = np.array([loudness_db[span].mean() for span in inner_frames(notes, rate_hz, len(loudness_db))])
     notes, levels_db = join_attacks(notes, levels_db)
+    notes = hold_through(notes, levels_db, loudness_db, rate_hz)
     if statistics is None:
         # level = 40 log10(velocity / 127) dB: MMA, "Downloadable Sounds Level 1", velocity to attenuation
         velocities = np.clip(127 * 10 ** ((levels_db - levels_db.max()) / 40), 1, 127).round().astype(int)
@@ -75,6 +79,23 @@ def join_attacks(notes: Notes, levels_db: NDArray) -> tuple[Notes, NDArray]:
         levels.append(levels_db[at])
         begun_s = None
     return replace(notes, notes=tuple(kept)), np.array(levels)
+
+
+def hold_through(notes: Notes, levels_db: NDArray, loudness_db: NDArray, frame_rate_hz: float) -> Notes:
+    """Let a note last to the next one where the take sounds on between them, though no pitch was sure.
+
+    Args:
+        notes: of one voice.
+        levels_db: [N], of each.
+        loudness_db: [F], of the take.
+    """
+    held = list(notes.notes)
+    for at, (note, following) in enumerate(pairwise(notes.notes)):
+        between = loudness_db[round(note.offset_s * frame_rate_hz) : round(following.onset_s * frame_rate_hz)]
+        softest_db = min(levels_db[at : at + 2]) - SOFTER_DB
+        if 0 < len(between) <= LONGEST_GAP_S * frame_rate_hz and between.min() > softest_db:
+            held[at] = replace(note, offset_s=following.onset_s)
+    return replace(notes, notes=tuple(held))
 
 
 def to_notes(segments: Sequence[tuple[int, int, float]], frame_rate_hz: float) -> Notes:
@@ -112,7 +133,7 @@ def write_midi(notes: Notes | Sequence[Notes], path: str | Path, *, cents: bool 
     """Write notes as a MIDI file, one track a part, at 120 bpm; times keep 0.3 ms.
 
     Args:
-        notes: a part, or several. Wheel and controllers are not written.
+        notes: a part, or several. Of the controllers, expression is written; the wheel is not.
         path: ends in .mid.
         cents: whether fractions of a pitch are written, with the pitch wheel (its range the usual 2 semitones).
     Raises:
@@ -144,8 +165,12 @@ def write_midi(notes: Notes | Sequence[Notes], path: str | Path, *, cents: bool 
 
 
 def _events(part: Notes, cents: bool) -> list[tuple[int, int, mido.Message]]:
-    """(tick, rank, message): at one tick, notes end, the wheel turns, notes begin."""
-    events, wheel = [], 0
+    """(tick, rank, message): at one tick, notes end, wheel and expression turn, notes begin."""
+    events: list[tuple[int, int, mido.Message]] = [
+        (round(at_s * TICKS_PER_S), 1, mido.Message("control_change", channel=part.channel, control=EXPRESSION,
+                                                    value=round(127 * value)))
+        for at_s, value in part.controllers.get("expression", ())]
+    wheel = 0
     for note in part.notes:
         pitch = round(note.pitch)
         start = round(note.onset_s * TICKS_PER_S)
