@@ -121,7 +121,7 @@ def play_table(path: str | Path, instrument: Instrument, seed: int | None = None
 
 
 def write_take_notes(take: Performance, instrument: Instrument, path: str | Path) -> dict[str, Any]:
-    """What `analyze --notes take.mid` writes: the notes of a take as MIDI, with its dynamics within them as expression.
+    """What `analyze --notes take.mid` writes: the notes of a take as MIDI, with its dynamics and its brightness within them.
 
     Returns:
         for the report: notes, how many; tuning_cents, how far the take lies from A = 440 Hz.

@@ -24,7 +24,7 @@ TICKS_PER_QUARTER = 960  # at 120 bpm 0.52 ms a tick
 TICKS_PER_S = 2 * TICKS_PER_QUARTER
 ATTACK_S, TOUCHING_S, SOFTER_DB = 0.12, 0.01, 8.0  # of an octave below that is none
 LONGEST_GAP_S = 0.25  # without a sure pitch, while the take sounds on
-EXPRESSION = 11  # its controller
+WRITTEN = {"expression": 11, "brightness": 74}  # controllers
 BEND_RANGE = 2.0  # semitones that a full pitch wheel stands for, General MIDI
 
 
@@ -133,7 +133,7 @@ def write_midi(notes: Notes | Sequence[Notes], path: str | Path, *, cents: bool 
     """Write notes as a MIDI file, one track a part, at 120 bpm; times keep 0.3 ms.
 
     Args:
-        notes: a part, or several. Of the controllers, expression is written; the wheel is not.
+        notes: a part, or several. Of the controllers, expression and brightness are written; the wheel is not.
         path: ends in .mid.
         cents: whether fractions of a pitch are written, with the pitch wheel (its range the usual 2 semitones).
     Raises:
@@ -165,11 +165,11 @@ def write_midi(notes: Notes | Sequence[Notes], path: str | Path, *, cents: bool 
 
 
 def _events(part: Notes, cents: bool) -> list[tuple[int, int, mido.Message]]:
-    """(tick, rank, message): at one tick, notes end, wheel and expression turn, notes begin."""
+    """(tick, rank, message): at one tick, notes end, wheel and controllers turn, notes begin."""
     events: list[tuple[int, int, mido.Message]] = [
-        (round(at_s * TICKS_PER_S), 1, mido.Message("control_change", channel=part.channel, control=EXPRESSION,
+        (round(at_s * TICKS_PER_S), 1, mido.Message("control_change", channel=part.channel, control=number,
                                                     value=round(127 * value)))
-        for at_s, value in part.controllers.get("expression", ())]
+        for name, number in WRITTEN.items() for at_s, value in part.controllers.get(name, ())]
     wheel = 0
     for note in part.notes:
         pitch = round(note.pitch)
