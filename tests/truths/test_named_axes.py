@@ -9,8 +9,10 @@ from ddspvae.evaluation.swaps import ATTRIBUTES, measure_swaps, summarize_axis
 from ddspvae.presets import read_cards
 from ddspvae.signals import Note, Notes
 
-# where harmonics lie close, most of the noise falls on them and is taken for theirs: breath is not all found again
-KNOWN_SHORT = {("bassoon", "breathiness"), ("double-bass", "breathiness")}
+KNOWN_SHORT = {
+    ("double-bass", "breathiness"): "its breath lies 42 dB below the harmonics; from 45 dB on, what is measured is harmonics",
+    ("flute", "brightness"): "2 deviations below what is typical lies nearly a sine, which is less hollow, too",
+}
 
 
 @pytest.fixture(scope="module", params=sorted(read_cards()))
@@ -27,8 +29,9 @@ def effects(request):
 def test_an_axis_moves_its_own_attribute_and_leaves_the_rest_alone(effects, axis):
     name, effects = effects
     effect = summarize_axis(axis, effects)
-    if (name, axis) in KNOWN_SHORT and effect.monotone and effect.slopes[axis] < 0.5:
-        pytest.xfail(f"{name}: {axis} moves by {effect.slopes[axis]:.2f} of what is asked, as is measured")
+    leak = max(effect.leaks[name] for name in ATTRIBUTES if name != axis)
+    if (name, axis) in KNOWN_SHORT and effect.monotone and (effect.slopes[axis] < 0.5 or leak > 0.15):
+        pytest.xfail(f"{KNOWN_SHORT[name, axis]} (slope {effect.slopes[axis]:.2f}, leak {leak:.2f})")
     assert effect.monotone and effect.slopes[axis] >= 0.5, effect
     assert effect.cents <= 3 and effect.db <= 0.5, effect
-    assert all(effect.leaks[name] <= 0.15 for name in ATTRIBUTES if name != axis), effect
+    assert leak <= 0.15, effect
