@@ -58,7 +58,7 @@ def main() -> None:
         took, peaks = [], []
         for minutes in args.minutes:
             write_song(song, minutes)
-            seconds, peak_mb = measure([sys.executable, "-m", "ddspvae.cli", "render", str(song), "--preset", args.preset,
+            seconds, peak_mb = measure([sys.executable, "-m", "ddspvae", "render", str(song), "--preset", args.preset,
                                         "--out", str(out)])
             took.append(seconds - start_s)
             peaks.append(peak_mb)

@@ -74,7 +74,7 @@ def main() -> None:
             for n_tracks in args.tracks:
                 name = f"{minutes:g}-minutes-{n_tracks}-tracks"
                 write_song(folder / f"{name}.mid", minutes, n_tracks, args.chord)
-                seconds, peak_mb = measure([sys.executable, "-m", "ddspvae.cli", "render", str(folder / f"{name}.mid"),
+                seconds, peak_mb = measure([sys.executable, "-m", "ddspvae", "render", str(folder / f"{name}.mid"),
                                             "--out", str(folder / f"{name}.wav")])
                 print(f"| {minutes:g} min, {n_tracks} tracks | {seconds:.1f} s | {60 * minutes / seconds:.1f} | "
                       f"{peak_mb:.0f} MB |", flush=True)

@@ -69,7 +69,7 @@ def main() -> None:
         folder.mkdir(exist_ok=True)
         song, out = folder / "orchestra.mid", folder / "orchestra.wav"
         length_s = write_piece(song, args.minutes)
-        command = [sys.executable, "-m", "ddspvae.cli", "render", str(song), "--out", str(out)]
+        command = [sys.executable, "-m", "ddspvae", "render", str(song), "--out", str(out)]
         told = json.loads(subprocess.run([*command, "--json"], check=True, capture_output=True, text=True).stdout)
         before_s = _processor_s()
         runs = [measure(command) for _ in range(args.times)]

@@ -13,9 +13,9 @@ from typing import Any
 
 from ddspvae.checks import InputError, check_choice
 from ddspvae.evaluation.curve_measure import Yardstick, listen
+from ddspvae.evaluation.curve_plan import Plan
 from ddspvae.evaluation.curve_points import FREE, NONE, SIDE, Codec, Point, average, is_missing, read_points, write_points
 from ddspvae.evaluation.metrics import other_tracker
-from ddspvae.evaluation.rate_distortion import Plan
 from ddspvae.features.f0 import TRACKERS
 from ddspvae.model.autoencoder import ModelConfig
 from ddspvae.presets import find_preset, read_card

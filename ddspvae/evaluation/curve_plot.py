@@ -11,7 +11,7 @@ import numpy as np
 
 from ddspvae.checks import InputError, fail
 from ddspvae.evaluation.curve_points import FREE, NONE, SIDE, Codec, Point, average
-from ddspvae.evaluation.plots import BLUE, GREEN, GREY, ORANGE, _figure
+from ddspvae.evaluation.plots import BLUE, GREEN, GREY, ORANGE, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +49,7 @@ def plot_curve(points: Sequence[Point], codecs: Sequence[Codec], target: str | P
 
     with matplotlib.rc_context(SVG_STYLE):
         measured = [(name, label) for name, label in ROWS if not np.isnan(_column(rows, name)).all()]
-        figure, panels = _figure(8.5, 2 + 2.8 * len(measured), [*(3.0 for _ in measured), 2.0], background)
+        figure, panels = new_figure(8.5, 2 + 2.8 * len(measured), [*(3.0 for _ in measured), 2.0], background)
         if title:
             figure.suptitle(title, color=GREY, fontsize=13, fontweight="bold", x=0.01, ha="left")
         side = sum(rows[0][name] for name in SIDE)
@@ -75,7 +75,7 @@ def plot_curve(points: Sequence[Point], codecs: Sequence[Codec], target: str | P
 
 def check_drawing() -> None:
     """Raise InputError if matplotlib is missing: better before an hour of training than after."""
-    _figure(1, 1, [1], None)
+    new_figure(1, 1, [1], None)
 
 
 def _distortion(panel: Axes, points: Sequence[Point], rows: Sequence[Mapping[str, Any]], none: Mapping[str, Any] | None,

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from ddspvae.checks import fail
 from ddspvae.evaluation.metrics import check_audio
-from ddspvae.evaluation.plots import LEAP_OCTAVES, Target, _figure, _save, _spectrogram
+from ddspvae.evaluation.plots import LEAP_OCTAVES, Target, draw_spectrogram, new_figure, save_figure
 from ddspvae.features.segments import VOICED
 from ddspvae.signals import Performance
 
@@ -33,8 +33,8 @@ def plot_ensemble(audio: ArrayLike, sample_rate: int, parts: Mapping[str, Perfor
     if not parts:
         raise fail("plot_ensemble", "parts", "hold at least one performance", 0)
     audio = check_audio("plot_ensemble", "audio", audio)
-    figure, (spectrum, pitch, loudness) = _figure(11, 8.5, [3, 3, 1.6], background)
-    _spectrogram(spectrum, audio, sample_rate)
+    figure, (spectrum, pitch, loudness) = new_figure(11, 8.5, [3, 3, 1.6], background)
+    draw_spectrogram(spectrum, audio, sample_rate)
     import matplotlib
 
     colours = matplotlib.colormaps[DISTINCT](np.arange(20))
@@ -53,4 +53,4 @@ def plot_ensemble(audio: ArrayLike, sample_rate: int, parts: Mapping[str, Perfor
     for text in legend.get_texts():
         text.set_color(pitch.yaxis.label.get_color())
     loudness.set(ylabel="loudness\ndB(A)", xlabel="seconds", xlim=(0, len(audio) / sample_rate))
-    _save(figure, target)
+    save_figure(figure, target)

@@ -57,7 +57,7 @@ def plot_performance(audio: ArrayLike, sample_rate: int, performance: Performanc
         lost_s: (from, to) of stretches where the pitch was not followed, which are shaded; see `features.lost`.
     """
     audio = check_audio("plot_performance", "audio", audio)
-    figure, rows = _figure(11, 8, [1, 4, 1.3, 1.7], background)
+    figure, rows = new_figure(11, 8, [1, 4, 1.3, 1.7], background)
     wave, spectrum, loudness, timbre = rows
     duration_s = len(audio) / sample_rate
     if title:
@@ -69,7 +69,7 @@ def plot_performance(audio: ArrayLike, sample_rate: int, performance: Performanc
     wave.set(ylim=(-1.05 * peak, 1.05 * peak), ylabel="waveform")
     wave.set_yticks([])
 
-    _spectrogram(spectrum, audio, sample_rate)
+    draw_spectrogram(spectrum, audio, sample_rate)
     frames_s = np.arange(performance.n_frames) / performance.frame_rate_hz
     voiced_hz = np.where(performance.periodicity >= VOICED, performance.f0_hz, np.nan)
     new_note = np.abs(np.diff(np.log2(performance.f0_hz), prepend=np.nan)) > LEAP_OCTAVES
@@ -97,7 +97,7 @@ def plot_performance(audio: ArrayLike, sample_rate: int, performance: Performanc
                       borderaxespad=0, ncols=1 + (len(leading) - 1) // 8)
     for row in rows:
         row.set_xlim(0, duration_s)
-    _save(figure, target)
+    save_figure(figure, target)
 
 
 def plot_comparison(original: ArrayLike, resynthesis: ArrayLike, sample_rate: int, target: Target,
@@ -111,14 +111,14 @@ def plot_comparison(original: ArrayLike, resynthesis: ArrayLike, sample_rate: in
     """
     signals = [check_audio("plot_comparison", "original", original),
                check_audio("plot_comparison", "resynthesis", resynthesis)]
-    figure, rows = _figure(11, 6, [1, 1], background)
+    figure, rows = new_figure(11, 6, [1, 1], background)
     loudest = max(_log_spectrogram(audio, sample_rate).max() for audio in signals)
     for row, audio, title in zip(rows, signals, titles, strict=True):
-        _spectrogram(row, audio, sample_rate, loudest)
+        draw_spectrogram(row, audio, sample_rate, loudest)
         row.set_title(title, loc="left", color=GREY, fontsize=11, fontweight="bold")
         row.set_xlim(0, len(signals[0]) / sample_rate)
     rows[-1].set_xlabel("seconds")
-    _save(figure, target)
+    save_figure(figure, target)
 
 
 def plot_training_curve(rows: Sequence[Mapping[str, float]], target: Target,
@@ -140,7 +140,7 @@ def plot_training_curve(rows: Sequence[Mapping[str, float]], target: Target,
             raise fail("plot_training_curve", f"row {index}", f"have {', '.join(names)}", f"no {', '.join(missing)}")
     minutes, loss, cents = (np.array([row[name] for row in rows], dtype=float) for name in names)
     cents[~np.isfinite(cents)] = np.nan
-    figure, (above, below) = _figure(9, 5, [1, 1], background)
+    figure, (above, below) = new_figure(9, 5, [1, 1], background)
     above.plot(minutes, loss, color=BLUE, marker="o", markersize=3, linewidth=1.4)
     above.set_ylabel("validation loss")
     below.plot(minutes, cents, color=ORANGE, marker="o", markersize=3, linewidth=1.4)
@@ -148,7 +148,7 @@ def plot_training_curve(rows: Sequence[Mapping[str, float]], target: Target,
     below.set_ylim(bottom=0)
     for axes in (above, below):
         axes.grid(color=GREY, alpha=0.25, linewidth=0.6)
-    _save(figure, target)
+    save_figure(figure, target)
 
 
 def plot_independence(table: Sequence[tuple[str, Sequence[Cell]]], target: Target,
@@ -166,7 +166,7 @@ def plot_independence(table: Sequence[tuple[str, Sequence[Cell]]], target: Targe
     """
     if not table:
         raise fail("plot_independence", "table", "hold at least one row", 0)
-    figure, (axes,) = _figure(9, 1.3 + 0.42 * len(table), [1], background)
+    figure, (axes,) = new_figure(9, 1.3 + 0.42 * len(table), [1], background)
     columns = ("pitch\ncents", "loudness\ndB", *(f"{name}\nstd. dev." for name in
                                                  ("brightness", "breathiness", "hollowness", "bite")))
     for row, (_, cells) in enumerate(table):
@@ -188,7 +188,7 @@ def plot_independence(table: Sequence[tuple[str, Sequence[Cell]]], target: Targe
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    _save(figure, target)
+    save_figure(figure, target)
 
 
 def describe_cell(column: int, cell: Cell) -> str:
@@ -205,7 +205,7 @@ def _box(place: tuple[float, float], **style: Any) -> Any:
     return Rectangle(place, 0.92, 0.88, **style)
 
 
-def _figure(width: float, height: float, ratios: Sequence[float], background: str | None) -> tuple[Figure, list[Axes]]:
+def new_figure(width: float, height: float, ratios: Sequence[float], background: str | None) -> tuple[Figure, list[Axes]]:
     """A figure with one axes per ratio above each other, sharing the time axis."""
     try:
         from matplotlib.figure import Figure
@@ -225,7 +225,8 @@ def _figure(width: float, height: float, ratios: Sequence[float], background: st
     return figure, rows
 
 
-def _save(figure: Figure, target: Target) -> None:
+def save_figure(figure: Figure, target: Target) -> None:
+    """Write a figure, the same bytes each time."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     FigureCanvasAgg(figure)
@@ -268,7 +269,8 @@ def _log_spectrogram(audio: NDArray, sample_rate: int) -> NDArray:
     return amplitude_to_db(read.T)
 
 
-def _spectrogram(row: Axes, audio: NDArray, sample_rate: int, loudest_db: float | None = None) -> None:
+def draw_spectrogram(row: Axes, audio: NDArray, sample_rate: int, loudest_db: float | None = None) -> None:
+    """Draw a spectrogram over log frequency, down from the loudest point or from another one's, dB."""
     picture = _log_spectrogram(audio, sample_rate)
     loudest_db = float(picture.max()) if loudest_db is None else loudest_db
     row.imshow(picture, origin="lower", aspect="auto", cmap="magma", interpolation="bilinear",

@@ -102,7 +102,8 @@ def _measure(audio: Tensor, sample_rate: int, hop_size: int, f0_hz: NDArray, n_h
         turned = turned * turn
     taken = [_taken(at, sample_rate, hop_size) for at in range(len(filters))]
     n_taken = torch.floor((highest_hz - 1e-3) / f0).clamp(max=n_harmonics)
-    noise, beside = _noise_power(rest, sample_rate, hop_size, f0, n_taken, torch.stack([one.hole for one in taken])[class_of])
+    holes = torch.stack([one.hole for one in taken])[class_of]
+    noise, beside = _noise_power(rest, sample_rate, hop_size, f0, n_taken, holes)
     power = torch.stack(levels).square().sum(1)  # [H, F]
     bins = (f0 * torch.arange(1, n_harmonics + 1)[:, None] / sample_rate * 2 * (beside.shape[1] - 1)).round().long()
     of_noise = beside.T.gather(0, bins.clamp(max=beside.shape[1] - 1))

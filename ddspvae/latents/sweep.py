@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from ddspvae.checks import check_choice, check_range
 from ddspvae.evaluation.metrics import check_audio
-from ddspvae.evaluation.plots import GREY, Target, _figure, _save, _spectrogram
+from ddspvae.evaluation.plots import GREY, Target, draw_spectrogram, new_figure, save_figure
 from ddspvae.performance import Performance
 from ddspvae.units import DB_FLOOR
 
@@ -74,13 +74,13 @@ def plot_sweep(audio: ArrayLike, sample_rate: int, swept: Sweep, target: Target,
         background: a colour, or None for see-through.
     """
     audio = check_audio("plot_sweep", "audio", audio)
-    figure, (spectrum,) = _figure(11, 4.2, [1], background)
-    _spectrogram(spectrum, audio, sample_rate)
+    figure, (spectrum,) = new_figure(11, 4.2, [1], background)
+    draw_spectrogram(spectrum, audio, sample_rate)
     spectrum.set_xlim(0, len(audio) / sample_rate)
     middles_s = [(start + end) / 2 for start, end in swept.spans_s]
     spectrum.set_xticks(middles_s, [f"{value:+.3g}" if value else "0" for value in swept.values])
     spectrum.set_xlabel(f"{swept.axis}, standard deviations from the take", color=GREY)
-    _save(figure, target)
+    save_figure(figure, target)
 
 
 def _rest(before: Performance, after: Performance, rest_s: float) -> Performance:

@@ -18,7 +18,7 @@ from ddspvae.model.decoder import rows_of
 from ddspvae.player import Ahead, Frames
 
 if TYPE_CHECKING:
-    from ddspvae.instrument import Instrument
+    from ddspvae.live.playable import Playable
 
 BEND_RANGE_SEMITONES = 2.0
 SUSTAIN, ALL_SOUND_OFF, ALL_NOTES_OFF = 64, 120, 123
@@ -31,7 +31,7 @@ class LiveNotes:
     Args: as in Instrument.stream.
     """
 
-    def __init__(self, instrument: Instrument, networks: LiveNetworks, voices: int, mono: bool, expression: float) -> None:
+    def __init__(self, instrument: Playable, networks: LiveNetworks, voices: int, mono: bool, expression: float) -> None:
         config = instrument.config
         self._hop_size, self._frames_per_z = config.hop_size, config.frames_per_z
         self._networks = networks

@@ -18,7 +18,7 @@ from ddspvae.threads import one_thread
 
 if TYPE_CHECKING:
     from ddspvae.audio import Audio
-    from ddspvae.instrument import Instrument
+    from ddspvae.live.playable import Playable
 
 
 class Stream:
@@ -34,7 +34,7 @@ class Stream:
     delay_samples = 0  # from a note-on to its first sample
     lookahead_frames = 3  # a frame that is fed live must be there so many hops before its instant
 
-    def __init__(self, instrument: Instrument, voices: int = 8, *, mono: bool = False, seed: int = 0, dry: bool = False,
+    def __init__(self, instrument: Playable, voices: int = 8, *, mono: bool = False, seed: int = 0, dry: bool = False,
                  ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0, expression: float = 1.0,
                  start_s: float = 0.0) -> None:
         check_range("stream", "voices", voices, 1, 1024)

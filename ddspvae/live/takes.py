@@ -17,7 +17,7 @@ from ddspvae.synth.convolve import fft_convolve
 from ddspvae.synth.envelopes import start_phase
 
 if TYPE_CHECKING:
-    from ddspvae.instrument import Instrument
+    from ddspvae.live.playable import Playable
 
 LEVEL_REACH_S = 2.0  # a room that falls 60 dB in its longest second: what it rang before is 120 dB down
 
@@ -25,7 +25,7 @@ LEVEL_REACH_S = 2.0  # a room that falls 60 dB in its longest second: what it ra
 class FedTakes:
     """What each voice was fed, and where on the clock that lies."""
 
-    def __init__(self, instrument: Instrument) -> None:
+    def __init__(self, instrument: Playable) -> None:
         self._model, self._config = instrument.model, instrument.config
         self._by_voice: dict[int, tuple[int, Performance]] = {}  # the frame on the clock at which it begins
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from ddspvae.checks import InputError, check_choice, check_range, fail
 from ddspvae.model.axes import NAMED_AXES
-from ddspvae.model.bottleneck import BOTTLENECKS, bits_per_second, kl_nats, make_bottleneck
+from ddspvae.model.bottleneck import bits_per_second, kl_nats
+from ddspvae.model.bottlenecks import BOTTLENECKS, make_bottleneck
 from ddspvae.model.decoder import Decoder
 from ddspvae.model.encoder import ENCODERS
 from ddspvae.model.envelope import N_NODES
@@ -49,7 +50,7 @@ class ModelConfig:
         n_harmonics, n_noise_bands: of the synthesizer.
         encoder_channels, decoder_channels: widths of the stacks.
         encoder: what hears the axes without names, one of model.encoder.ENCODERS.
-        bottleneck: one of model.bottleneck.BOTTLENECKS.
+        bottleneck: one of model.bottlenecks.BOTTLENECKS.
         bitrate: bit/s, which decides the sizes of discrete bottlenecks.
         rooms: names of the recording environments; the first is the default.
         body_s: how long their bodies ring (see synth.reverb); 0 is without.

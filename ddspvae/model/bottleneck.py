@@ -1,6 +1,6 @@
 """What passes from Latents to z, and what it costs: in nats here and in bits per second at every surface.
 
-Four bottlenecks behind one interface: Gaussian here; VQ, residual VQ and FSQ in `quantize`.
+Four bottlenecks behind one interface: Gaussian here; VQ, residual VQ and FSQ in `quantize`; by name in `bottlenecks`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ddspvae.checks import check_choice, check_range
+from ddspvae.checks import check_range
 from ddspvae.signals import Latents
 from ddspvae.units import nats_to_bits
 
-BOTTLENECKS = ("gaussian", "vq", "rvq", "fsq")
 SOUNDING_DB = 50.0
 ACTIVE_BITS = 0.05  # a row; an axis that costs less says nothing
 
@@ -145,24 +144,3 @@ def active_axes(bits: Tensor, z_rate_hz: float) -> int:
         z_rate_hz: rows per second.
     """
     return int((bits >= ACTIVE_BITS * z_rate_hz).sum())
-
-
-def make_bottleneck(name: str, n_z: int, z_rate_hz: float, bitrate: float) -> Bottleneck:
-    """A bottleneck by name, as wide as the rate that is asked for.
-
-    The same arguments give the same sizes, so a saved state fits again.
-
-    Args:
-        name: one of BOTTLENECKS.
-        n_z: axes, 0 to 256, at least 1 where it is discrete.
-        z_rate_hz: rows per second.
-        bitrate: bit/s; a Gaussian one takes any and leaves it to the rate controller.
-    Raises:
-        InputError: no such name; a rate that those codes cannot have.
-    """
-    check_choice("make_bottleneck", "bottleneck", name, BOTTLENECKS)
-    if name == "gaussian":
-        return GaussianBottleneck(n_z, z_rate_hz)
-    from ddspvae.model.quantize import make_quantizer
-
-    return make_quantizer(name, n_z, z_rate_hz, bitrate)

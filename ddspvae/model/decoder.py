@@ -78,11 +78,11 @@ def rows_of(voices: NDArray[np.int64], memory: Tensor) -> slice | Tensor:
 
 
 class Decoder(nn.Module):
-    """A causal stack at a quarter of the frame rate (or at the rate of z, where that is higher), one layer at the frame rate, and heads.
+    """A causal stack at a quarter of the frame rate, one layer at the frame rate, and heads.
 
-    The heads give harmonic distribution, noise shape, and the harmonics' share of the power. A step of the stack
-    takes the curves and z at its first frame, and is faded in over its frames; what changes faster reaches the
-    heads through the frames' own layer. A quarter of the steps is nearly a quarter of the work.
+    (At the rate of z where that is higher.) The heads give harmonic distribution, noise shape, and the harmonics' share of
+    the power. A step of the stack takes the curves and z at its first frame, and is faded in over its frames; what changes
+    faster reaches the heads through the frames' own layer. A quarter of the steps is nearly a quarter of the work.
 
     Beside what the heads say of each harmonic and each noise band there is an envelope over frequency, at every step: what
     resonates stays where it is when the pitch moves. The axes without names are weights of such envelopes, and pass

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ddspvae.units import hz_to_pitch
 
 if TYPE_CHECKING:
-    from ddspvae.training.doctor import FileReport, Report
+    from ddspvae.training.findings import FileReport, Findings
 
 CLIPPED = 0.0005  # audible as soon as it is regular
 DC_OFFSET = 0.01
@@ -23,7 +23,7 @@ NAMES_SHOWN = 3
 PITCH_NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
 
-def advise(report: Report) -> tuple[str, ...]:
+def advise(report: Findings) -> tuple[str, ...]:
     """Sentences about a report, the gravest first."""
     lines = []
     if report.left_out:
@@ -61,7 +61,7 @@ def advise(report: Report) -> tuple[str, ...]:
     return (*lines, *_about_all(report))
 
 
-def _about_all(report: Report) -> list[str]:
+def _about_all(report: Findings) -> list[str]:
     lines = []
     total = report.total()
     if total["minutes"] < FEW_MINUTES:

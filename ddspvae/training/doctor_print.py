@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -14,14 +14,14 @@ from ddspvae.units import hz_to_pitch
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ddspvae.training.doctor import Report
+    from ddspvae.training.findings import Findings
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 BAR_WIDTH = 40
 FILES_SHOWN = 30
 
 
-def print_report(report: Report, console: Console) -> None:
+def print_report(report: Findings, advice: Sequence[str], console: Console) -> None:
     """Write everything to the console."""
     total = report.total()
     console.print(_files(report, total))
@@ -31,11 +31,11 @@ def print_report(report: Report, console: Console) -> None:
         console.print(_loudness(total["loudness_s"]))
     for file in report.left_out:
         console.print(f"left out: {escape(str(file.path))}: {escape(file.reason)}", highlight=False, soft_wrap=True)
-    for line in report.advice:
+    for line in advice:
         console.print(f"! {escape(line)}", highlight=False, soft_wrap=True)
 
 
-def _files(report: Report, total: dict) -> Table:
+def _files(report: Findings, total: dict) -> Table:
     table = Table(title=f"{total['n_files']} recordings, {total['minutes']:.1f} minutes, tracker {report.tracker}")
     table.add_column("file", overflow="fold")
     for name in ("s", "Hz", "clipped", "DC", "floor dB", "silent", "pitched", "two pitches", "range"):

@@ -60,7 +60,7 @@ def prepare_many(folders: Sequence[Path], holdout: Sequence[str | Path], tracker
 
     Args:
         folders: one for each instrument, whose name it takes.
-        holdout, tracker, model, show: as for `prepare`; n_timbre is replaced, and n_z says how many axes there are beside them.
+        holdout, tracker, model, show: as for `prepare`; n_timbre is replaced, and its axes come on top of n_z.
     """
     left_out = [Path(path).resolve() for path in holdout]
     parts: list[Prepared] = []

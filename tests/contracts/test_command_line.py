@@ -18,9 +18,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from ddspvae.cli import build_parser, main
+from ddspvae.commands.main import VERBS, build_parser, main
 from ddspvae.signals import Performance
-from ddspvae.verbs import VERBS
 
 from ..conftest import ROOT, melody_take, tone
 
@@ -63,7 +62,7 @@ def test_every_verb_is_there_and_explains_itself(capsys):
 
 
 def test_help_does_not_import_torch():
-    code = "import sys; from ddspvae.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n" \
+    code = "import sys; from ddspvae.commands.main import main\ntry: main(['--help'])\nexcept SystemExit: pass\n" \
            "assert 'torch' not in sys.modules and 'numpy' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
@@ -215,7 +214,7 @@ def test_a_terminal_sees_a_bar_and_control_c_leaves_nothing(tmp_path):
     ours, theirs = pty.openpty()
     # a shell tells what it starts in the background to ignore this signal, and tests would pass that on
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    process = subprocess.Popen([sys.executable, "-m", "ddspvae.cli", "render", song, "--preset", "violin", "--out",
+    process = subprocess.Popen([sys.executable, "-m", "ddspvae", "render", song, "--preset", "violin", "--out",
                                 tmp_path / "long.wav", "--stems", tmp_path / "stems"],
                                stdout=subprocess.PIPE, stderr=theirs, text=True)
     signal.signal(signal.SIGINT, before)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ddspvae.cli import build_parser
+from ddspvae.commands.main import build_parser
 
 from ..conftest import ROOT, melody_take
 
@@ -57,7 +57,7 @@ def test_commands_and_blocks_run_in_order(tmp_path, run_examples):
         if "--minutes" in words:  # the reader's ten minutes are four steps here
             at = words.index("--minutes")
             words[at : at + 2] = ["--steps", "4"]
-        subprocess.run([sys.executable, "-m", "ddspvae.cli", *words[1:]], cwd=tmp_path, env=env, check=True, timeout=900)
+        subprocess.run([sys.executable, "-m", "ddspvae", *words[1:]], cwd=tmp_path, env=env, check=True, timeout=900)
     for block in blocks("python"):
         subprocess.run([sys.executable, "-c", block], cwd=tmp_path, env=env, check=True, timeout=600)
     sounds = list(tmp_path.glob("*.wav"))

@@ -10,7 +10,7 @@ from ddspvae.presets import read_cards
 from ddspvae.signals import Note, Notes
 
 KNOWN_SHORT = {
-    ("double-bass", "breathiness"): "its breath lies 42 dB below the harmonics; from 45 dB on, what is measured is harmonics",
+    ("double-bass", "breathiness"): "its breath lies 42 dB below the harmonics; from 45 dB on, these are what is measured",
     ("flute", "brightness"): "2 deviations below what is typical lies nearly a sine, which is less hollow, too",
 }
 

@@ -13,7 +13,7 @@ import torch
 
 import ddspvae
 from ddspvae.checks import InputError
-from ddspvae.cli import main
+from ddspvae.commands.main import main
 from ddspvae.features.f0 import track_f0
 from ddspvae.features.loudness import a_weighted_loudness
 from ddspvae.instrument import Instrument

@@ -12,7 +12,7 @@ import torch
 
 from ddspvae import load
 from ddspvae.audio import Audio
-from ddspvae.cli import main
+from ddspvae.commands.main import main
 from ddspvae.features import f0
 from ddspvae.features.autocorrelation import Track
 from ddspvae.features.f0 import VOICED, track_f0

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ddspvae.cli import main
+from ddspvae.commands.main import main
 
 TICKS_PER_S = 960
 

@@ -9,13 +9,12 @@ from torch import nn
 
 from ddspvae.checks import InputError
 from ddspvae.model.bottleneck import (
-    BOTTLENECKS,
     active_axes,
     bits_per_second,
     kl_nats,
-    make_bottleneck,
     sounding_rows,
 )
+from ddspvae.model.bottlenecks import BOTTLENECKS, make_bottleneck
 from ddspvae.signals import Latents
 
 Z_RATE_HZ = 25.0

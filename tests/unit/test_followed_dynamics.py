@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from ddspvae import load, read_midi
-from ddspvae.performer.commands import write_take_notes
 from ddspvae.performer.dynamics import follow_dynamics
 from ddspvae.performer.transcribe import hold_through
+from ddspvae.performer.write_notes import write_take_notes
 from ddspvae.signals import Note, Notes, Performance
 
 

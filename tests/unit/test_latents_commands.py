@@ -9,8 +9,8 @@ import pytest
 import soundfile
 
 from ddspvae.checks import InputError
+from ddspvae.commands.latents import OPERATIONS, add_options, run
 from ddspvae.instrument import load
-from ddspvae.latents.commands import OPERATIONS, add_latents_verb, run_latents
 from ddspvae.presets import read_card
 from ddspvae.signals import Note, Notes, Performance
 
@@ -21,8 +21,8 @@ PRESET = ("--preset", "violin")
 
 def latents(*argv: object) -> None:
     parser = argparse.ArgumentParser()
-    add_latents_verb(parser)
-    run_latents(parser.parse_args([str(arg) for arg in argv]))
+    add_options(parser)
+    run(parser.parse_args([str(arg) for arg in argv]))
 
 
 @pytest.fixture(scope="module")

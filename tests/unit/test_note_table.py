@@ -6,13 +6,15 @@ import pytest
 
 from ddspvae import load
 from ddspvae.checks import InputError
+from ddspvae.commands import perform
 from ddspvae.midi.notes import read_midi
 from ddspvae.performer.calibrate import heard_z
-from ddspvae.performer.commands import add_perform_verb, play_table, run_perform, write_take_notes
 from ddspvae.performer.controls import CONTROLS, ranges_of
 from ddspvae.performer.measure import measure_controls
+from ddspvae.performer.play_table import play_table
 from ddspvae.performer.table import NoteTable, read_table, write_table
 from ddspvae.performer.transcribe import write_midi
+from ddspvae.performer.write_notes import write_take_notes
 from ddspvae.signals import Note, Notes
 
 HEADER = ("onset_s,offset_s,pitch,velocity,volume,volume_fluctuation,volume_peak_position,vibrato,vibrato_hz,brightness,"
@@ -99,7 +101,7 @@ def test_files_that_cannot_be_read_or_written_are_named(tmp_path):
 def options(source, out, **changes):
     parser = ArgumentParser()
     parser.add_argument("--json", action="store_true")
-    add_perform_verb(parser)
+    perform.add_options(parser)
     args = parser.parse_args([str(source), "--preset", "violin", "--out", str(out)])
     return Namespace(**{**vars(args), "verb": "perform", **changes})
 
@@ -112,7 +114,7 @@ def song(tmp_path):
 
 
 def test_a_score_becomes_a_table_that_is_played_alike_and_then_as_edited(song, tmp_path, violin, capsys):
-    run_perform(options(song, tmp_path / "notes.csv", performer="rules"))
+    perform.run(options(song, tmp_path / "notes.csv", performer="rules"))
     assert "notes.csv: 6 notes, 3.0 s" in capsys.readouterr().out
     table, (part,) = read_table(tmp_path / "notes.csv"), read_midi(song)
     assert [(n.pitch, n.velocity) for n in table.notes.notes] == [(n.pitch, n.velocity) for n in part.notes]
@@ -132,7 +134,7 @@ def test_a_take_becomes_a_table_and_a_midi_file(tmp_path, violin):
     tune = Notes(tuple(Note(60.1 + 2 * at, 80, 0.2 + 0.5 * at, 0.6 + 0.5 * at) for at in range(4)))
     take = violin.perform(tune, performer="rules")
     take.save(tmp_path / "take.npz")
-    run_perform(options(tmp_path / "take.npz", tmp_path / "notes.csv"))
+    perform.run(options(tmp_path / "take.npz", tmp_path / "notes.csv"))
     found = read_table(tmp_path / "notes.csv").notes.notes
     assert [note.pitch for note in found] == pytest.approx([60.1, 62.1, 64.1, 66.1], abs=0.02)
     assert [note.onset_s for note in found] == pytest.approx([0.2, 0.7, 1.2, 1.7], abs=0.03)
@@ -143,17 +145,17 @@ def test_a_take_becomes_a_table_and_a_midi_file(tmp_path, violin):
 
 def test_options_that_do_not_belong_are_refused(song, tmp_path, violin):
     with pytest.raises(InputError, match=r"notes.mid must end in .csv"):
-        run_perform(options(song, tmp_path / "notes.mid"))
+        perform.run(options(song, tmp_path / "notes.mid"))
     with pytest.raises(InputError, match="perform: --part, --expression and --performer are for scores"):
-        run_perform(options(tmp_path / "take.npz", tmp_path / "notes.csv", part=1))
+        perform.run(options(tmp_path / "take.npz", tmp_path / "notes.csv", part=1))
     with pytest.raises(InputError, match="perform: --tracker is for recordings"):
-        run_perform(options(song, tmp_path / "notes.csv", tracker="swift"))
+        perform.run(options(song, tmp_path / "notes.csv", tracker="swift"))
     with pytest.raises(InputError, match="perform: expression must lie between 0 and 2, got 3"):
-        run_perform(options(song, tmp_path / "notes.csv", expression=3.0))
+        perform.run(options(song, tmp_path / "notes.csv", expression=3.0))
     with pytest.raises(InputError, match="perform: --part must lie between 1 and 1, got 2"):
-        run_perform(options(song, tmp_path / "notes.csv", part=2))
+        perform.run(options(song, tmp_path / "notes.csv", part=2))
     with pytest.raises(InputError, match="perform: --part must lie between 1 and 1, got 0"):
-        run_perform(options(song, tmp_path / "notes.csv", part=0))
+        perform.run(options(song, tmp_path / "notes.csv", part=0))
     silence = violin.perform(Notes((Note(60, 80, 0.0, 0.5),)), performer="rules").change_loudness(-100).slice(1.2)
     with pytest.raises(InputError, match="analyze: the take holds no notes to write; leave out --notes"):
         write_take_notes(silence, violin, tmp_path / "take.mid")

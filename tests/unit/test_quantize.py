@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ddspvae.checks import InputError
-from ddspvae.model.bottleneck import make_bottleneck
+from ddspvae.model.bottlenecks import make_bottleneck
 from ddspvae.model.quantize import choose_sizes, code_usage
 from ddspvae.signals import Latents
 from tests.unit.test_bottleneck import Z_RATE_HZ, latents_of, short_training, started

@@ -16,11 +16,13 @@ import soundfile
 import torch
 
 from ddspvae.checks import InputError
+from ddspvae.commands.curve import add_curve, run_curve
 from ddspvae.evaluation.curve_chain import FREE_OF_CHARGE
 from ddspvae.evaluation.curve_measure import Yardstick, entropy_bits, log_mel_distance, rate_interval, side_information
+from ddspvae.evaluation.curve_plan import Plan
 from ddspvae.evaluation.curve_plot import plot_curve
 from ddspvae.evaluation.curve_points import Codec, Point, average, read_codecs, read_points, write_points
-from ddspvae.evaluation.rate_distortion import Plan, add_curve, rate_distortion, run_curve
+from ddspvae.evaluation.rate_distortion import rate_distortion
 from ddspvae.features.extract import extract
 from ddspvae.instrument import load
 from ddspvae.model.autoencoder import Autoencoder, ModelConfig

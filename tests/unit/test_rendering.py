@@ -11,13 +11,13 @@ import soundfile
 import torch
 
 from ddspvae.checks import InputError
-from ddspvae.cli import build_parser
+from ddspvae.commands.main import build_parser
+from ddspvae.commands.render import run as render
 from ddspvae.instrument import load, seed_of
 from ddspvae.midi.rules import fold_octaves
 from ddspvae.performer.given import read_given_csv
 from ddspvae.performer.table import read_table
 from ddspvae.performer.transcribe import write_midi
-from ddspvae.rendering import render
 from ddspvae.signals import Note, Notes
 from ddspvae.synth.reverb import Room, ringing_s
 
@@ -42,7 +42,7 @@ def test_a_table_says_already_how_it_is_played(tmp_path):
 
 
 def test_a_table_in_milliseconds_is_found_out_before_it_is_performed(tmp_path, monkeypatch):
-    monkeypatch.setattr("ddspvae.performer.commands.play_table", lambda *_: pytest.fail("performed"))
+    monkeypatch.setattr("ddspvae.performer.play_table.play_table", lambda *_: pytest.fail("performed"))
     (tmp_path / "notes.csv").write_text(TABLE + "400000,401000,69,80\n")
     with pytest.raises(InputError, match="a WAV file ends at 4.3 GB"):
         run(tmp_path / "notes.csv", "--preset", "violin", "--out", tmp_path / "out.wav")

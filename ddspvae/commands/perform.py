@@ -1,4 +1,4 @@
-"""`ddspvae perform`, and what `render` and `analyze` do with notes. Imports inside, so that `--help` stays quick."""
+"""`ddspvae perform`. Imports inside, so that `--help` stays quick."""
 
 from __future__ import annotations
 
@@ -7,31 +7,33 @@ import warnings
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ddspvae.checks import InputError, check_range
-from ddspvae.outputs import check_output, say
+from ddspvae.commands.options import add_preset, add_tracker
+from ddspvae.commands.sounds import check_output, say
 
 if TYPE_CHECKING:
     from ddspvae.instrument import Instrument
     from ddspvae.performer.controls import ControlRanges, NoteControls
-    from ddspvae.signals import Notes, Performance
+    from ddspvae.signals import Notes
 
 
-def add_perform_verb(sub: argparse.ArgumentParser) -> None:
+SUMMARY = "the notes of a score or a take, and how each is played, as a table to edit"
+
+
+def add_options(sub: argparse.ArgumentParser) -> None:
     """Give the verb its options."""
-    from ddspvae.cli import _preset, _tracker
-
     sub.add_argument("source", metavar="SONG.mid|TAKE.wav|take.npz")
-    _preset(sub)
+    add_preset(sub)
     sub.add_argument("--out", required=True, metavar="notes.csv", help="a row a note, to be edited and rendered")
     sub.add_argument("--part", type=int, metavar="N", help="of the score, where it has several; 1 is the first")
     sub.add_argument("--expression", type=float, metavar="X", help="of a score: 0 deadpan, 1 as recorded, 2 exaggerated")
     sub.add_argument("--performer", choices=["learned", "rules"], help="of a score; default: learned where there is one")
-    _tracker(sub)
+    add_tracker(sub)
 
 
-def run_perform(args: Namespace) -> None:
+def run(args: Namespace) -> None:
     """The notes of a score or of a recording, with the controls they are played with, to a table."""
     from ddspvae.audio import read_audio
     from ddspvae.instrument import load
@@ -96,43 +98,3 @@ def _clipped(controls: NoteControls, ranges: ControlRanges) -> dict[str, dict[st
 
     return {"clipped": {name: int(((getattr(controls, name) < getattr(ranges, name)[0])
                                    | (getattr(controls, name) > getattr(ranges, name)[1])).sum()) for name in CONTROLS}}
-
-
-def play_table(path: str | Path, instrument: Instrument, seed: int | None = None, tail_s: float = 1.0) -> Performance:
-    """What `render notes.csv` plays.
-
-    Args:
-        path: of the table.
-        instrument: whose ranges 0 and 1 stand for.
-        seed: of z.
-        tail_s: seconds after the last note.
-    Raises:
-        InputError: a table at fault, or notes that start together.
-    """
-    from ddspvae.performer.calibrate import calibrate
-    from ddspvae.performer.controls import ranges_of
-    from ddspvae.performer.realise import realise
-    from ddspvae.performer.table import read_table
-
-    table = read_table(path)
-    controls = table.controls(ranges_of(instrument))
-    return calibrate(instrument, realise(instrument, table.notes, controls, seed=seed, tail_s=tail_s), table.notes,
-                     controls)
-
-
-def write_take_notes(take: Performance, instrument: Instrument, path: str | Path) -> dict[str, Any]:
-    """What `analyze --notes take.mid` writes: the notes of a take as MIDI, with its dynamics and its brightness within them.
-
-    Returns:
-        for the report: notes, how many; tuning_cents, how far the take lies from A = 440 Hz.
-    Raises:
-        InputError: no notes in the take, or a file that cannot be written.
-    """
-    from ddspvae.performer.dynamics import follow_dynamics
-    from ddspvae.performer.transcribe import round_pitches, transcribe, write_midi
-
-    notes, tuning_cents = round_pitches(transcribe(take, instrument.statistics))
-    if not notes.notes:
-        raise InputError("analyze: the take holds no notes to write; leave out --notes.")
-    write_midi(follow_dynamics(notes, take, instrument), path)
-    return {"notes": len(notes.notes), "tuning_cents": round(tuning_cents, 1)}

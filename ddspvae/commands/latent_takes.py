@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddspvae.checks import InputError, check_range
-from ddspvae.outputs import check_output, check_sound_options, read_ir, say, sound_of, write_sounds
+from ddspvae.commands.sounds import check_output, check_sound_options, read_ir, say, sound_of, write_sounds
 
 if TYPE_CHECKING:
     from ddspvae.instrument import Instrument

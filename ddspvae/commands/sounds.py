@@ -1,4 +1,4 @@
-"""What the verbs of the command line share about their outputs: checked before, written whole, reported after."""
+"""What verbs share about their outputs: checked before, written whole, reported after."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def write_sounds(args: Namespace, sounds: Sequence[Sound], began: float, extra: 
     with ExitStack() as files:
         if stems:
             files.enter_context(_new_folder(stems[0].parent))
-        with _progress_bar() as bar:
+        with progress_bar() as bar:
             writer = _Writer(files, bar, rate, out_rate, args.bit_depth)
             rendering = bar.add_task("rendering", total=sum(sound.n_samples for sound in sounds))
             mix = files.enter_context(Spool(out))
@@ -172,7 +172,7 @@ def _new_folder(folder: Path) -> Iterator[None]:
         raise
 
 
-def _progress_bar() -> Progress:
+def progress_bar() -> Progress:
     """On a terminal; quiet in a pipe."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn

@@ -8,20 +8,19 @@ from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ddspvae.checks import InputError, check_choice, check_range
-from ddspvae.evaluation.rate_distortion import add_curve, run_curve
-from ddspvae.latents.takes import check_out, load_with_axes, play_note, play_score, read_takes, write
-from ddspvae.outputs import check_output, say
+from ddspvae.commands.curve import add_curve, run_curve
+from ddspvae.commands.latent_takes import check_out, load_with_axes, play_note, play_score, read_takes, write
+from ddspvae.commands.options import add_output, add_preset, add_tracker
+from ddspvae.commands.sounds import check_output, say
 
+SUMMARY = "play with timbre: sample, interpolate, arithmetic, sweep, trim"
 LISTEN_S = 10.0  # of the first recording, to hear what trimming costs
 
 
-def add_latents_verb(sub: argparse.ArgumentParser) -> argparse._SubParsersAction[Any]:
-    """Give the verb its operations and their options; returns what further operations can be added to."""
-    from ddspvae.cli import _output, _preset, _tracker
-
+def add_options(sub: argparse.ArgumentParser) -> None:
+    """Give the verb its operations and their options."""
     sub.set_defaults(verb="latents", json=False)
     operations = sub.add_subparsers(dest="operation", metavar="OPERATION", required=True)
 
@@ -32,9 +31,9 @@ def add_latents_verb(sub: argparse.ArgumentParser) -> argparse._SubParsersAction
         return one
 
     def sounding(one: argparse.ArgumentParser) -> None:
-        _preset(one)
-        _output(one, "new.wav|new.npz")
-        _tracker(one)
+        add_preset(one)
+        add_output(one, "new.wav|new.npz")
+        add_tracker(one)
 
     one = operation("sample", "play a score or a take with a timbre drawn at random from what the instrument does")
     one.add_argument("source", metavar="SONG.mid|TAKE.wav|take.npz")
@@ -71,14 +70,13 @@ def add_latents_verb(sub: argparse.ArgumentParser) -> argparse._SubParsersAction
 
     one = operation("trim", "write an instrument with the fewest axes that keep most of its timbre")
     one.add_argument("recordings", nargs="+", metavar="RECORDINGS", help="a folder or files to measure on")
-    _preset(one)
+    add_preset(one)
     one.add_argument("--out", required=True, metavar="small.safetensors")
     one.add_argument("--fidelity", type=float, default=0.95, metavar="F", help="share of z to keep, up to 1 (default 0.95)")
     add_curve(operations)
-    return operations
 
 
-def run_latents(args: Namespace) -> None:
+def run(args: Namespace) -> None:
     """Do what args.operation says."""
     OPERATIONS[args.operation](args)
 

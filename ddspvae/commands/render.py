@@ -1,7 +1,8 @@
-"""What `ddspvae render` does: a score cast on instruments, each part performed, voiced and placed in the mix."""
+"""`ddspvae render`: a score cast on instruments, each part performed, voiced and placed in the mix."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 import warnings
@@ -12,13 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ddspvae.checks import InputError, check_range, fail
-from ddspvae.outputs import Sound, check_output, check_sound_options, read_ir, sound_of, write_sounds
+from ddspvae.commands.edits import apply_edits
+from ddspvae.commands.options import add_axes, add_output
+from ddspvae.commands.sounds import Sound, check_output, check_sound_options, read_ir, sound_of, write_sounds
 
 if TYPE_CHECKING:
     from ddspvae.audio import Audio
     from ddspvae.instrument import Instrument
     from ddspvae.signals import Notes, Performance
 
+SUMMARY = "play a MIDI file, a table of notes, or a saved performance"
 AUTO = "auto"
 
 
@@ -46,7 +50,32 @@ class Part:
         return f"{self.number}-{self.notes.name or 'part'}"
 
 
-def render(args: Namespace) -> None:
+def add_options(sub: argparse.ArgumentParser) -> None:
+    """Give the verb its options."""
+    sub.add_argument("source", metavar="SONG.mid|NOTES.csv|PERF.npz")
+    sub.add_argument("--preset", default="auto", metavar="NAME|FILE",
+                     help="who plays; see `ddspvae presets`; without it, every part gets the nearest there is")
+    add_output(sub, "song.wav")
+    sub.add_argument("--track", action="append", default=[], metavar="N=PRESET",
+                     help="play part N (1 is the first) with another preset; N=off leaves it out")
+    sub.add_argument("--voices", type=int, metavar="N",
+                     help="notes at once in a part: 1 plays one line with legato; default: what it needs, up to 16")
+    sub.add_argument("--stereo", action="store_true", help="two channels, even if no part is panned")
+    sub.add_argument("--transpose", type=float, default=0.0, metavar="N", help="semitones")
+    add_axes(sub)
+    sub.add_argument("--expression", type=float, default=1.0, metavar="X",
+                     help="0 deadpan, 1 as recorded, 2 exaggerated")
+    sub.add_argument("--performer", choices=["learned", "rules"], help="who plays the notes: default learned, from the "
+                     "recordings, where the preset holds such notes")
+    sub.add_argument("--given", action="append", default=[], metavar="CURVE=FILE[@FROM-TO]",
+                     help="follow a curve of a take, a performance or a CSV file: loudness=take.wav, f0=hum.npz@1.5-4")
+    sub.add_argument("--fold", action="store_true", help="move notes outside the learned range by octaves")
+    sub.add_argument("--as-recorded", action="store_true", help="leave instruments as loud as their recordings were")
+    sub.add_argument("--stems", metavar="DIR", help="write every part to its own file too, as it stands in the mix")
+    sub.add_argument("--save-performance", metavar="P.npz", help="keep the curves that were played (one voice only)")
+
+
+def run(args: Namespace) -> None:
     """MIDI, a table of notes, or a performance to a sound file."""
     began = time.perf_counter()
     source = Path(args.source)
@@ -68,7 +97,7 @@ def _render_line(source: Path, args: Namespace, began: float) -> None:
     from ddspvae.audio import check_wav_size
     from ddspvae.instrument import LEAST_TAIL_S, load
     from ddspvae.mix import place
-    from ddspvae.performer.commands import play_table
+    from ddspvae.performer.play_table import play_table
     from ddspvae.performer.table import read_table
     from ddspvae.signals import Performance
 
@@ -233,28 +262,3 @@ def _shape(performance: Performance, player: Instrument, args: Namespace) -> Per
 
     edited = apply_edits(performance, player, args)
     return apply_given(edited, args.given, player) if args.given else edited
-
-
-def apply_edits(performance: Performance, player: Instrument, args: Namespace) -> Performance:
-    """The edits that the options name, in the order in which they do not disturb each other."""
-    offsets = {}
-    for option in args.offsets:
-        axis, _, value = option.partition("=")
-        try:
-            offsets[axis] = float(value)
-        except ValueError as error:
-            raise fail(args.verb, "--set", "look like brightness=+1.5", f"'{option}'") from error
-        if axis in player.trimmed_axes:
-            raise InputError(f"{args.verb}: {axis} was trimmed off {player.name} and stays at 0; "
-                             "use the preset it came from.")
-    if getattr(args, "vibrato", 1.0) != 1.0:
-        performance = performance.scale_vibrato(args.vibrato)
-    if args.transpose:
-        performance = performance.transpose(args.transpose)
-    if getattr(args, "loudness", 0.0):
-        performance = performance.change_loudness(args.loudness)
-    if offsets:
-        performance = performance.offset_z(offsets)
-    if getattr(args, "stretch", 1.0) != 1.0:
-        performance = performance.stretch(args.stretch)
-    return performance

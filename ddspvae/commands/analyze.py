@@ -1,0 +1,63 @@
+"""`ddspvae analyze`. Imports inside, so that `--help` stays quick."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from argparse import Namespace
+
+from ddspvae.commands.options import add_preset, add_tracker
+from ddspvae.commands.sounds import check_output, say
+
+SUMMARY = "write down how a recording was played"
+
+
+def add_options(sub: argparse.ArgumentParser) -> None:
+    """Give the verb its options."""
+    sub.add_argument("take", metavar="TAKE.wav")
+    add_preset(sub)
+    sub.add_argument("--out", required=True, metavar="take.npz")
+    add_tracker(sub)
+    sub.add_argument("--plot", metavar="take.png", help="draw waveform, spectrogram with f0, loudness and z")
+    sub.add_argument("--csv", metavar="take.csv", help="write time, Hz, periodicity, to be corrected by hand "
+                     "and given back with --tracker take.csv")
+    sub.add_argument("--notes", metavar="take.mid", help="write the notes that were played as a MIDI file")
+
+
+def run(args: Namespace) -> None:
+    """A recording to a performance."""
+    from ddspvae.audio import read_audio
+    from ddspvae.features.f0 import write_f0_csv
+    from ddspvae.features.lost import find_lost
+    from ddspvae.instrument import load
+    from ddspvae.midi.notes import pitch_to_name
+    from ddspvae.performer.write_notes import write_take_notes
+    from ddspvae.units import hz_to_pitch
+
+    for path, ending in ((args.out, ".npz"), (args.plot, ".png"), (args.csv, ".csv"), (args.notes, ".mid")):
+        if path:
+            check_output(path, [ending], args.take)
+    instrument = load(args.preset)
+    audio, rate = read_audio(args.take)
+    performance = instrument.analyze(audio, rate, args.tracker)
+    sure = performance.periodicity >= 0.5
+    lost = find_lost(performance, instrument.statistics.range_hz)
+    if args.plot:
+        from ddspvae.evaluation.plots import plot_performance
+
+        plot_performance(audio, rate, performance, args.plot, lost_s=lost.spans_s)
+    if args.csv:
+        write_f0_csv(args.csv, performance.f0_hz, performance.periodicity, performance.frame_rate_hz)
+    performance.save(args.out)
+    f0_hz = performance.f0_hz[sure]
+    result = {"out": args.out, "seconds": round(performance.duration_s, 3), "pitched_share": round(float(sure.mean()), 3),
+              "lowest": pitch_to_name(float(hz_to_pitch(f0_hz.min()))) if len(f0_hz) else None,
+              "highest": pitch_to_name(float(hz_to_pitch(f0_hz.max()))) if len(f0_hz) else None,
+              "loudest_db": round(float(performance.loudness_db.max()), 1),
+              "lost_s": round(lost.seconds, 3), "lost_outside_s": round(lost.outside_s, 3), "lost_first_s": lost.first_s}
+    if args.notes:
+        result |= write_take_notes(performance, instrument, args.notes)
+    say(args, result, f"{args.out}: {result['seconds']:.1f} s, pitched {result['pitched_share']:.0%}, "
+         f"{result['lowest']} to {result['highest']}, loudest {result['loudest_db']:.1f} dB.")
+    if lost.spans_s:
+        print(f"analyze: {lost.sentence}", file=sys.stderr)

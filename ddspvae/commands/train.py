@@ -1,0 +1,108 @@
+"""`ddspvae train`. Imports inside, so that `--help` stays quick."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from ddspvae.checks import InputError
+from ddspvae.commands.sounds import check_output, say
+
+SUMMARY = "learn an instrument from recordings; the same command again resumes"
+
+
+def add_options(sub: argparse.ArgumentParser) -> None:
+    """Give the verb its options."""
+    sub.add_argument("recordings", nargs="+", metavar="RECORDINGS", help="a folder or files")
+    sub.add_argument("--out", metavar="my.safetensors")
+    budget = sub.add_mutually_exclusive_group()
+    budget.add_argument("--minutes", type=float, metavar="M", help="time to train, over all resumes (default 10)")
+    budget.add_argument("--steps", type=int, metavar="N", help="steps to train instead")
+    sub.add_argument("--bitrate", type=float, default=2000.0, metavar="BPS", help="bit/s of timbre (default 2000)")
+    sub.add_argument("--controller", default="log-dual", metavar="NAME", help="what holds the bitrate (default log-dual)")
+    sub.add_argument("--bottleneck", default="gaussian", metavar="NAME",
+                     help="gaussian, or whole numbers: vq, rvq, fsq (default gaussian)")
+    sub.add_argument("--encoder", default="harmonics", metavar="NAME",
+                     help="what hears axes without names: harmonics (default), mel, waveform or transformer")
+    sub.add_argument("--many", action="store_true", help="RECORDINGS holds a folder for each of several instruments; learn "
+                     "them all in one model, played as my.safetensors:NAME")
+    sub.add_argument("--from", dest="start_from", metavar="PRESET", help="start from another instrument")
+    sub.add_argument("--tracker", default="swift", metavar="NAME", help="swift, crepe or crepe-full")
+    sub.add_argument("--holdout", action="append", default=[], metavar="FILE", help="leave this recording out entirely")
+    sub.add_argument("--sample-rate", type=int, default=48_000, metavar="HZ")
+    sub.add_argument("--hop", type=int, metavar="N", help="samples per frame (default: 200 frames a second)")
+    sub.add_argument("--axes", type=int, metavar="N",
+                     help="axes of z: four with names, the others details (default: as many as the bitrate pays for); "
+                          "0 trains without z")
+    sub.add_argument("--no-noise", action="store_true", help="harmonics only")
+    sub.add_argument("--no-reverb", action="store_true", help="no room")
+    sub.add_argument("--device", metavar="D", help="cuda, mps or cpu; default: the best there is")
+    sub.add_argument("--seed", type=int, default=0, metavar="N")
+    sub.add_argument("--examine", action="store_true", help="print the doctor's report and stop; needs no --out")
+
+
+def run(args: Namespace) -> None:
+    """Recordings to an instrument."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    from ddspvae.model.autoencoder import ModelConfig, sizes_for
+    from ddspvae.model.axes import NAMED_AXES
+    from ddspvae.training.loop import train
+    from ddspvae.training.many import prepare_folders
+    from ddspvae.training.prepare import prepare
+
+    # a pipe has no width of its own; tables need some
+    console = Console(stderr=True, width=None if sys.stderr.isatty() else 140)
+    hop_size = args.hop if args.hop is not None else round(args.sample_rate / 200)
+    n_z, frames_per_z = sizes_for(args.bitrate)
+    if args.bottleneck != "gaussian":
+        n_z = len(NAMED_AXES)
+    config = ModelConfig(sample_rate=args.sample_rate, hop_size=hop_size, frames_per_z=frames_per_z,
+                         n_z=n_z if args.axes is None else args.axes, encoder=args.encoder,
+                         bottleneck=args.bottleneck, with_noise=not args.no_noise,
+                         with_reverb=not args.no_reverb)
+    if args.examine:
+        wide = Console(width=None if sys.stdout.isatty() else 140)
+        find = prepare_folders if args.many else prepare
+        find(args.recordings, args.holdout, args.tracker, config,
+                lambda report: print(json.dumps(report.to_dict())) if args.json else report.print(wide))
+        return
+    if args.out is None:
+        raise InputError("train: name the file to write with --out my.safetensors (or ask for --examine alone).")
+    check_output(args.out, [".safetensors"])
+    finished = _finished_run(args)
+    columns = (TextColumn("step {task.fields[step]}"), BarColumn(), TextColumn(
+        "loss {task.fields[loss]:.3f}  {task.fields[cents]} cents  {task.fields[bits]:.0f} bit/s  {task.fields[left]} left"))
+    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("training", total=1.0, step=0, loss=float("nan"), cents="-", bits=0.0, left="?")
+
+        def progress(row: dict[str, float]) -> None:
+            left_s = row["seconds"] * (1 - row["progress"]) / max(row["progress"], 1e-6)
+            cents = row.get("pitch_median_cents")
+            bar.update(task, completed=row["progress"], step=int(row["step"]), loss=row["loss"],
+                       cents="-" if cents is None else f"{cents:.1f}", bits=row["bits_per_second"],
+                       left=f"{left_s / 60:.1f} min")
+
+        path = train(args.recordings, args.out, minutes=args.minutes, steps=args.steps, bitrate=args.bitrate,
+                   controller=args.controller, holdout=args.holdout, tracker=args.tracker, start_from=args.start_from,
+                   many=args.many, device=args.device, seed=args.seed, model=config, progress=progress,
+                   report=lambda report: report.print(console))
+    from ddspvae.presets import read_card
+
+    card = read_card(path)
+    measured = card["metrics"]["validation"]
+    again = "finished before; " if finished and _finished_run(args) == finished else ""
+    say(args, {"out": str(path), "finished_before": bool(again), **measured},
+         f"{path}: {again}{card['training']['steps_done']} steps in {card['training']['minutes_done']:.1f} min; on takes "
+         f"left out of the training: loss {measured['loss']:.3f}, pitch off by {measured['pitch_median_cents']:.1f} cents "
+         f"(median), heard in {measured['pitch_heard']:.1%}, z {measured['bits_per_second']:.0f} bit/s.")
+
+
+def _finished_run(args: Namespace) -> float | None:
+    """When the result was last written; None if there is none yet."""
+    path = Path(args.out)
+    return path.stat().st_mtime if path.is_file() else None

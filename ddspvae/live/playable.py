@@ -1,0 +1,31 @@
+"""What a stream needs of whoever plays it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor
+
+from ddspvae.audio import Audio
+from ddspvae.features.statistics import Statistics
+from ddspvae.live.networks import LiveNetworks
+from ddspvae.model.autoencoder import Autoencoder, ModelConfig
+from ddspvae.signals import Performance
+from ddspvae.synth.reverb import Room
+
+
+class Playable(Protocol):
+    """An instrument, as far as streams know it; what each part is stands there."""
+
+    model: Autoencoder
+
+    @property
+    def config(self) -> ModelConfig: ...
+    @property
+    def statistics(self) -> Statistics: ...
+    @property
+    def axis_names(self) -> tuple[str, ...]: ...
+    def live_networks(self) -> LiveNetworks: ...
+    def adapt(self, performance: Performance) -> Performance: ...
+    def room_and_response(self, dry: bool, ir: Audio | None, wet_db: float, decay: float
+                          ) -> tuple[Room | None, Tensor | None]: ...

@@ -1,0 +1,28 @@
+"""Bottlenecks by name."""
+
+from __future__ import annotations
+
+from ddspvae.checks import check_choice
+from ddspvae.model.bottleneck import Bottleneck, GaussianBottleneck
+from ddspvae.model.quantize import make_quantizer
+
+BOTTLENECKS = ("gaussian", "vq", "rvq", "fsq")
+
+
+def make_bottleneck(name: str, n_z: int, z_rate_hz: float, bitrate: float) -> Bottleneck:
+    """A bottleneck by name, as wide as the rate that is asked for.
+
+    The same arguments give the same sizes, so a saved state fits again.
+
+    Args:
+        name: one of BOTTLENECKS.
+        n_z: axes, 0 to 256, at least 1 where it is discrete.
+        z_rate_hz: rows per second.
+        bitrate: bit/s; a Gaussian one takes any and leaves it to the rate controller.
+    Raises:
+        InputError: no such name; a rate that those codes cannot have.
+    """
+    check_choice("make_bottleneck", "bottleneck", name, BOTTLENECKS)
+    if name == "gaussian":
+        return GaussianBottleneck(n_z, z_rate_hz)
+    return make_quantizer(name, n_z, z_rate_hz, bitrate)

@@ -1,0 +1,29 @@
+"""The notes of a take as a MIDI file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ddspvae.checks import InputError
+from ddspvae.performer.dynamics import follow_dynamics
+from ddspvae.performer.transcribe import round_pitches, transcribe, write_midi
+from ddspvae.signals import Performance
+
+if TYPE_CHECKING:
+    from ddspvae.instrument import Instrument
+
+
+def write_take_notes(take: Performance, instrument: Instrument, path: str | Path) -> dict[str, Any]:
+    """What `analyze --notes take.mid` writes: the notes of a take as MIDI, with its dynamics and its brightness within them.
+
+    Returns:
+        for the report: notes, how many; tuning_cents, how far the take lies from A = 440 Hz.
+    Raises:
+        InputError: no notes in the take, or a file that cannot be written.
+    """
+    notes, tuning_cents = round_pitches(transcribe(take, instrument.statistics))
+    if not notes.notes:
+        raise InputError("analyze: the take holds no notes to write; leave out --notes.")
+    write_midi(follow_dynamics(notes, take, instrument), path)
+    return {"notes": len(notes.notes), "tuning_cents": round(tuning_cents, 1)}
