@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import pkgutil
 import re
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +26,21 @@ def test_exported_names_exist_and_are_documented():
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = ddspvae.nonsense
     assert set(ddspvae.__all__) <= set(dir(ddspvae))
+    seen = re.search(r"if TYPE_CHECKING:.*?\n\n", Path(ddspvae.__file__).read_text(encoding="utf-8"), re.DOTALL)
+    named = {name.strip() for line in re.findall(r"import (.+)", seen[0]) for name in line.split(",")}
+    assert named == set(ddspvae.__all__) - {"__version__"}
+
+
+def test_what_a_user_holds_has_a_type(tmp_path):
+    (tmp_path / "use.py").write_text(
+        "import ddspvae\n"
+        "from typing_extensions import assert_type\n"
+        "assert_type(ddspvae.load('violin'), ddspvae.Instrument)\n"
+        "ddspvae.load('violin').stream(voices='8')\n", encoding="utf-8")
+    strict = ["--strict", "--config-file", os.devnull, "--follow-imports", "silent", "--ignore-missing-imports"]
+    told = subprocess.run([sys.executable, "-m", "mypy", *strict, tmp_path / "use.py"], check=False, capture_output=True,
+                          text=True, cwd=tmp_path, env={**os.environ, "MYPYPATH": str(ROOT)}).stdout
+    assert "Found 1 error" in told and 'incompatible type "str"; expected "int"' in told, told
 
 
 def test_editable_install_finds_the_presets():
@@ -38,6 +55,7 @@ def test_wheel_carries_the_presets_and_works_from_any_folder(tmp_path):
     for preset in list_presets():
         assert f"ddspvae/shipped/{preset}.safetensors" in names and f"ddspvae/shipped/{preset}.md" in names
     assert "ddspvae/py.typed" in names
+    assert {f"ddspvae/{path.relative_to(ROOT / 'ddspvae')}" for path in (ROOT / "ddspvae").rglob("*.py")} <= set(names)
     site = tmp_path / "site"
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", site, wheel], check=True,
                    capture_output=True)
