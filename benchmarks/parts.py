@@ -26,7 +26,7 @@ from ddspvae.evaluation.perceptual import judge
 from ddspvae.features.bands import N_NOISE_BANDS, convert_bands
 from ddspvae.instrument import Instrument
 from ddspvae.model.heard import Heard as Curves
-from ddspvae.synth.level import Hearing, harmonic_band_power, noise_band_power
+from ddspvae.synth.level import harmonic_band_power, noise_band_power
 
 LEAST = 1e-16  # power, 160 dB down
 
@@ -54,9 +54,8 @@ class Parts:
         Args:
             amplitudes: [1, F, H]; noise_magnitudes: [1, F, K]; f0_hz: [1, F, 1].
         """
-        hearing = Hearing.within(None, noise_magnitudes.shape[-1], sample_rate)
-        of_harmonics = harmonic_band_power(f0_hz, amplitudes, torch.ones_like(amplitudes)).sum(-1, keepdim=True) + LEAST
-        of_noise = noise_band_power(noise_magnitudes, hearing).sum(-1, keepdim=True) + LEAST
+        of_harmonics = harmonic_band_power(f0_hz, amplitudes).sum(-1, keepdim=True) + LEAST
+        of_noise = noise_band_power(noise_magnitudes, sample_rate).sum(-1, keepdim=True) + LEAST
         total = of_harmonics + of_noise
         return cls(amplitudes / of_harmonics.sqrt(), noise_magnitudes / of_noise.sqrt(), of_harmonics / total, total)
 

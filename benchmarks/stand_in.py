@@ -40,7 +40,7 @@ from ddspvae.model.envelope import (
 from ddspvae.model.stack import rows_around
 from ddspvae.model.target import measured_shape
 from ddspvae.signals import Features
-from ddspvae.synth.level import Hearing, asked_power, harmonic_band_power, noise_band_power
+from ddspvae.synth.level import asked_power, harmonic_band_power, noise_band_power
 from ddspvae.training.prepare import prepare
 from ddspvae.training.recordings import find_recordings
 
@@ -90,8 +90,8 @@ class Heard:
         number = torch.arange(1, self.n_harmonics + 1)
         n_heard = harmonics_below(f0_hz, min(HIGHEST_HZ, 0.45 * sample_rate), self.n_harmonics)
         heights = read_nodes(nodes, f0_hz, torch.log2(number)).exp() * (number <= n_heard)
-        power = harmonic_band_power(f0_hz, heights, torch.ones_like(heights)).sum(-1, keepdim=True)
-        power = power + noise_band_power(noise, Hearing.within(None, N_NOISE_BANDS, sample_rate)).sum(-1, keepdim=True)
+        power = harmonic_band_power(f0_hz, heights).sum(-1, keepdim=True)
+        power = power + noise_band_power(noise, sample_rate).sum(-1, keepdim=True)
         gain = (asked_power(self.loudness_db[None]) / power).sqrt()
         return play_spectrum((heights * gain)[0].numpy(), (noise * gain)[0].numpy(), self.f0_hz[:, 0].numpy(), sample_rate,
                              hop_size)

@@ -93,7 +93,6 @@ VARIANTS: dict[str, Variant] = {
     "160 harmonics": Variant(found={"n_harmonics": 160}),
     "no room": Variant(model={"with_reverb": False}),
     f"{AUDIO}, no room": Variant(model={"with_reverb": False}, run=AudioRun),
-    f"{AUDIO}, body of 20 ms": Variant(model={"body_s": 0.02}, run=AudioRun),
     f"{AUDIO}, residual after the DSP": Variant(network=Residual, run=AudioRun),
     f"{AUDIO}, transients at onsets": Variant(network=Transients, run=AudioRun),
     f"{AUDIO}, adversarial last third": Variant(run=AdversarialRun),

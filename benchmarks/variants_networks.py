@@ -14,7 +14,6 @@ from ddspvae.model.stack import GatedStack, scale_curves
 from ddspvae.signals import Controls
 from ddspvae.synth.convolve import fft_convolve
 from ddspvae.synth.harmonic import POINTS_PER_HARMONIC
-from ddspvae.synth.level import Hearing
 from ddspvae.synth.render import render
 from ddspvae.synth.reverb import Room, impulse_response
 from ddspvae.units import db_to_amplitude
@@ -84,9 +83,7 @@ class FreeLevel(Plain):
 
     def decode(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, z: Tensor, room: Room | None) -> Controls:
         """As Autoencoder's, but for the level."""
-        hearing = Hearing.within(room, self.config.n_noise_bands, self.config.sample_rate, like=f0_hz)
-        body = hearing.of_harmonics(f0_hz, self.config.n_harmonics)
-        distribution, noise_shape, share = self.balance(*self.decoder(f0_hz, periodicity, loudness_db, z, body))
+        distribution, noise_shape, share = self.balance(*self.decoder(f0_hz, periodicity, loudness_db, z))
         curves = scale_curves(f0_hz, periodicity, loudness_db)
         held = z.repeat_interleave(self.config.frames_per_z, dim=1)[:, : curves.shape[1]]
         levels = self.level_head(self.level_stack(torch.cat([curves, held], dim=-1))[0]).clamp(-8, 8).exp()

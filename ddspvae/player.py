@@ -20,7 +20,7 @@ from ddspvae.model.decoder import Memory, rows_of
 from ddspvae.signals import Controls, Performance
 from ddspvae.synth.envelopes import start_phase
 from ddspvae.synth.harmonic import play_harmonics
-from ddspvae.synth.level import Hearing, Tail, scale, weigh
+from ddspvae.synth.level import Tail, scale, weigh
 from ddspvae.synth.noise import fft_size, noise_key, play_noise
 from ddspvae.synth.reverb import N_ROOM_BANDS, Room
 
@@ -121,12 +121,8 @@ class Player:
         self.noise_keys = noise_key(seed, torch.arange(first_voice, first_voice + n_voices))
         self.sample_rate, self.hop_size = config.sample_rate, config.hop_size
         self.tail = None if room is None else Tail(room, config.sample_rate, config.hop_size)
-        self.hearing = Hearing.within(room, config.n_noise_bands, config.sample_rate)
         nothing = torch.zeros(1, N_ROOM_BANDS, dtype=torch.float64)
-        rings = (nothing, nothing, nothing) if self.tail is None else self.tail.constants
-        n_bins = Hearing.within(model.room(), config.n_noise_bands, config.sample_rate).body.shape[-1]
-        body = self.hearing.body if self.hearing.body.shape[-1] == n_bins else torch.ones(1, n_bins)  # as it is exported
-        self._in_room = (*rings, body, self.hearing.noise)
+        self._in_room = (nothing, nothing, nothing) if self.tail is None else self.tail.constants
         self._n_fft = fft_size(config.hop_size, config.n_noise_bands)
         self.memory = model.decoder.memory(n_voices)
         self.ringing = np.zeros((n_voices, N_ROOM_BANDS))
@@ -141,9 +137,8 @@ class Player:
             f0_hz, periodicity, loudness_db: [V, F, 1]; z: [V, M, Z].
             after_hz, before_hz: [V, 1, 1], f0 of the frames around these; None where there is none.
         """
-        body = self.hearing.of_harmonics(f0_hz, self.model.config.n_harmonics)
-        shape = self.model.balance(*self.model.decoder(f0_hz, periodicity, loudness_db, z, body, self.memory))
-        weighed = weigh(f0_hz, *shape, self.hearing, body, before_hz, after_hz)
+        shape = self.model.balance(*self.model.decoder(f0_hz, periodicity, loudness_db, z, self.memory))
+        weighed = weigh(f0_hz, *shape, self.sample_rate, before_hz, after_hz)
         controls, self.ringing = scale(f0_hz, loudness_db, shape[1], *weighed, tail=self.tail, ringing=self.ringing)
         return Frames.of(controls)
 

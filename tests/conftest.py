@@ -66,14 +66,6 @@ def melody_take(seconds: float, sample_rate: int, seed: int = 0, has_timbres: bo
     return audio
 
 
-def some_body(sample_rate: int) -> torch.Tensor:
-    """Taps [1, L] of a body whose resonances make harmonics up to 10 dB louder or softer."""
-    random = torch.Generator().manual_seed(3)
-    n_taps = round(0.004 * sample_rate)
-    taps = torch.randn(1, n_taps, generator=random) * torch.exp(-4 * torch.arange(n_taps) / n_taps)
-    return 0.4 * taps * (16_000 / sample_rate) ** 0.5
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`make check` runs the examples, the README and the hour; `make test` leaves them out to stay short."""
     parser.addoption("--run-examples", action="store_true", help="run examples/ and the README's blocks")

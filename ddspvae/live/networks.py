@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.axes import ONSET_FRAMES
-from ddspvae.synth.level import Hearing, asked_power, controls_of, solve_frame, weigh
+from ddspvae.synth.level import asked_power, controls_of, solve_frame, weigh
 from ddspvae.synth.reverb import N_ROOM_BANDS
 
 Network = Callable[..., tuple[Tensor, ...]]
@@ -44,20 +44,17 @@ class FrameNetwork(nn.Module):
 
     def forward(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, before: Tensor, now: Tensor, fade: Tensor,
                 curves: Tensor, before_hz: Tensor, after_hz: Tensor, ringing: Tensor, keep: Tensor, at_once: Tensor,
-                first: Tensor, body: Tensor, noise: Tensor) -> tuple[Tensor, ...]:
+                first: Tensor) -> tuple[Tensor, ...]:
         """To the height of every harmonic, noise magnitudes, and the curves and the ringing that the next frame finds.
 
         Args:
             f0_hz, periodicity, loudness_db, before, now, fade, curves: as Decoder.frame takes them.
             before_hz, after_hz: as `weigh` takes them.
             ringing, keep, at_once, first: as `solve_frame` takes them.
-            body, noise: of the room's Hearing.
         """
-        hearing = Hearing(body, noise, self.model.config.sample_rate)
-        in_body = hearing.of_harmonics(f0_hz, self.model.config.n_harmonics)
-        *shape, curves = self.model.decoder.frame(f0_hz, periodicity, loudness_db, before, now, fade, curves, in_body)
+        *shape, curves = self.model.decoder.frame(f0_hz, periodicity, loudness_db, before, now, fade, curves)
         _, noise_shape, _ = balanced = self.model.balance(*shape)
-        *weighed, band_share = weigh(f0_hz, *balanced, hearing, in_body, before_hz, after_hz)
+        *weighed, band_share = weigh(f0_hz, *balanced, self.model.config.sample_rate, before_hz, after_hz)
         power, ringing = solve_frame(asked_power(loudness_db), band_share, ringing, keep, at_once, first)
         controls = controls_of(power, f0_hz, noise_shape, *weighed)
         return controls.amplitude * controls.harmonic_distribution, controls.noise_magnitudes, curves, ringing
@@ -77,12 +74,10 @@ class LiveNetworks:
         one = torch.ones(1, 1, 1)
         steps = torch.zeros(1, 1, stack.n_channels + model.decoder.n_beside)
         ringing = torch.zeros(1, N_ROOM_BANDS, dtype=torch.float64)
-        hearing = Hearing.within(model.room(), model.config.n_noise_bands, model.config.sample_rate)
-        room = [*[ringing] * 3, hearing.body, hearing.noise]
         step_inputs = (one, one, one, torch.zeros(1, 1, model.config.n_z), *stack.silence(1))
-        frame_inputs = (one, one, one, steps, steps, one, torch.zeros(1, ONSET_FRAMES, 3), one, one, ringing, *room)
+        frame_inputs = (one, one, one, steps, steps, one, torch.zeros(1, ONSET_FRAMES, 3), one, one, *[ringing] * 4)
         return cls(_fastest(StepNetwork(model), step_inputs),
-                   _fastest(FrameNetwork(model), frame_inputs, alike=range(10, 15)))
+                   _fastest(FrameNetwork(model), frame_inputs, alike=range(10, 13)))
 
 
 def _fastest(network: nn.Module, inputs: tuple[Tensor, ...], alike: Sequence[int] = ()) -> Network:

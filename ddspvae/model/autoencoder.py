@@ -23,7 +23,7 @@ from ddspvae.model.stack import row_middle, rows_around, scale_curves
 from ddspvae.model.target import Shape, decoded_shape, frame_weights, measured_shape
 from ddspvae.model.timbre import TimbreCode
 from ddspvae.signals import Controls, Latents
-from ddspvae.synth.level import Hearing, Tail, scale, weigh
+from ddspvae.synth.level import Tail, scale, weigh
 from ddspvae.synth.reverb import MAX_DECAY_S, MIN_DECAY_S, N_ROOM_BANDS, Room
 
 MOST_LEFT = 2.5  # nepers, 22 dB: beyond, something was measured where nothing sounds
@@ -32,7 +32,6 @@ FASTER = ((1000.0, 4), (5000.0, 2))  # bit/s, and frames that share a row from t
 MOST_DETAIL = 96
 TELLING_SHARE = 0.7  # of the rows that sound, those that tell of an axis with a name
 TINY = 1e-12  # keeps a gradient finite
-BODY_SCALE = 0.1  # a tap for a parameter of 1: Adam moves all alike, hundreds of them
 MAX_TAIL_ENERGY = 2.0  # a tail 3 dB louder than the direct sound, at the very most
 
 
@@ -53,7 +52,6 @@ class ModelConfig:
         bottleneck: one of model.bottlenecks.BOTTLENECKS.
         bitrate: bit/s, which decides the sizes of discrete bottlenecks.
         rooms: names of the recording environments; the first is the default.
-        body_s: how long their bodies ring (see synth.reverb); 0 is without.
         with_noise, with_reverb: False leaves that part out (for ablations).
     """
 
@@ -70,7 +68,6 @@ class ModelConfig:
     bottleneck: str = "gaussian"
     bitrate: float = 2000.0
     rooms: tuple[str, ...] = ("room",)
-    body_s: float = 0.0
     with_noise: bool = True
     with_reverb: bool = True
 
@@ -85,7 +82,6 @@ class ModelConfig:
         check_range("ModelConfig", "frames_per_z", self.frames_per_z, 1, 1000)
         for name in ("encoder_channels", "decoder_channels"):
             check_range("ModelConfig", name, getattr(self, name), 1, 4096)
-        check_range("ModelConfig", "body_s", self.body_s, 0, 0.25)
         check_choice("ModelConfig", "encoder", self.encoder, ENCODERS)
         check_choice("ModelConfig", "bottleneck", self.bottleneck, BOTTLENECKS)
         if self.bottleneck != "gaussian" and not self.n_running:
@@ -230,8 +226,6 @@ class Autoencoder(nn.Module):
         self.room_energy = nn.Parameter(torch.full((n_rooms, N_ROOM_BANDS), _logit(0.0025 / MAX_TAIL_ENERGY)))
         self.room_decay = nn.Parameter(
             torch.full((n_rooms, N_ROOM_BANDS), _logit((0.4 - MIN_DECAY_S) / (MAX_DECAY_S - MIN_DECAY_S))))
-        n_taps = round(config.body_s * config.sample_rate)
-        self.room_body = nn.Parameter(torch.zeros(n_rooms, n_taps)) if n_taps else None
 
     def encode(self, heard: Heard) -> Latents:
         """What was heard to Latents [B, M, Z], the axes with names first, and the code of who plays, in a model of many."""
@@ -313,8 +307,7 @@ class Autoencoder(nn.Module):
             return None
         rows = slice(0, 1) if index is None else index
         decay_s = MIN_DECAY_S + (MAX_DECAY_S - MIN_DECAY_S) * torch.sigmoid(self.room_decay[rows])
-        body = None if self.room_body is None else BODY_SCALE * self.room_body[rows]
-        return Room(MAX_TAIL_ENERGY * torch.sigmoid(self.room_energy[rows]), decay_s, body)
+        return Room(MAX_TAIL_ENERGY * torch.sigmoid(self.room_energy[rows]), decay_s)
 
     def room_tail_energy(self) -> float:
         """The wettest room's mean tail energy, relative to the direct sound."""
@@ -323,11 +316,9 @@ class Autoencoder(nn.Module):
     def decode(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, z: Tensor, room: Room | None) -> Controls:
         """Curves [B, F, 1] and z [B, M, Z] to Controls whose level, in that room, is the one asked for."""
         config = self.config
-        hearing = Hearing.within(room, config.n_noise_bands, config.sample_rate, like=f0_hz)
-        body = hearing.of_harmonics(f0_hz, config.n_harmonics)
-        shape = self.balance(*self.decoder(f0_hz, periodicity, loudness_db, z, body))
+        shape = self.balance(*self.decoder(f0_hz, periodicity, loudness_db, z))
         tail = None if room is None else Tail(room, config.sample_rate, config.hop_size)
-        return scale(f0_hz, loudness_db, shape[1], *weigh(f0_hz, *shape, hearing, body), tail=tail)[0]
+        return scale(f0_hz, loudness_db, shape[1], *weigh(f0_hz, *shape, config.sample_rate), tail=tail)[0]
 
     def balance(self, distribution: Tensor, noise_shape: Tensor, share: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The decoder's word on the spectrum's shape; a model without noise gives all power to the harmonics."""

@@ -20,7 +20,6 @@ ONSET_FRAMES = 18  # how far back an onset is looked for: 90 ms at 200 frames/s
 RISE_DB = (5.0, 14.0)  # of the loudness within that time: no onset, surely one
 STEP_SEMITONES = (1.2, 1.8)  # of the pitch likewise; a wide vibrato stays below
 NEWTON_STEPS = 4
-DEAFEST = 1e-6  # of a body: a harmonic that it swallows is still there to be tilted
 MOST = (5.0, 4.0)  # tilt in nepers per octave, and odd against even in nepers
 
 
@@ -69,7 +68,7 @@ def from_rest(curves: Tensor) -> Tensor:
     return torch.cat([curves[:, :1].expand(-1, ONSET_FRAMES, -1), curves], dim=1)
 
 
-def tilt_and_hollow(logits: Tensor, f0_hz: Tensor, wanted: Tensor, body: Tensor | None = None) -> Tensor:
+def tilt_and_hollow(logits: Tensor, f0_hz: Tensor, wanted: Tensor) -> Tensor:
     """The spectrum nearest to the network's that is heard as bright and as hollow as it is to be.
 
     Nearest in the sense of Kullback and Leibler: harmonics are weighed by exp(tilt * log2 k + side * odd_k), and the two
@@ -78,8 +77,7 @@ def tilt_and_hollow(logits: Tensor, f0_hz: Tensor, wanted: Tensor, body: Tensor 
     Args:
         logits: [B, F, H], log amplitudes up to a constant.
         f0_hz: [B, F, 1], Hz.
-        wanted: [B, F, 2], brightness and hollowness as `read_attributes` reads them, in the room.
-        body: [B, F, H], what the room's body makes of the power of each harmonic; None for a dry sound.
+        wanted: [B, F, 2], brightness and hollowness as `read_attributes` reads them.
     Returns:
         [B, F, H], log amplitudes; what cannot be reached is approached.
     """
@@ -88,8 +86,6 @@ def tilt_and_hollow(logits: Tensor, f0_hz: Tensor, wanted: Tensor, body: Tensor 
     octave, odd = statistics[:, :n_read].unbind()
     number = torch.arange(1, n_read + 1, device=logits.device)
     read = logits[..., :n_read] + torch.where(number * f0_hz <= HIGHEST_HZ, 0.0, -1e4)
-    if body is not None:
-        read = read + body[..., :n_read].clamp(min=DEAFEST).log() / 2
     tilt = side = torch.zeros_like(f0_hz)
     for _ in range(NEWTON_STEPS):
         share = torch.softmax(read + tilt * octave + side * odd, dim=-1)

@@ -91,12 +91,10 @@ class Decoder(nn.Module):
     The axes with names do not pass through the network. They say how bright and hollow the distribution is heard, and how
     loud breath is beside the harmonics: so much above what is typical and what a small layer of the curves alone adds to
     that. So the other axes cannot move any of these, nor these each other. What the bands above hold is the recording's
-    own hiss; it comes on top. (Breath and hiss are weighed as they are dry, so a body moves the one a little beside
-    the other.)
+    own hiss; it comes on top.
 
     Args of forward:
         f0_hz, periodicity, loudness_db: [B, F, 1]; z: [B, M, Z].
-        body: [B, F, H], what the room's body makes of the power of each harmonic; None for a dry sound.
     """
 
     knots: Tensor
@@ -151,7 +149,7 @@ class Decoder(nn.Module):
         return Memory(self.stack.silence(n_voices), nothing, nothing.clone(), nothing.new_zeros(n_voices, ONSET_FRAMES, 3),
                       np.zeros(n_voices, dtype=np.int64))
 
-    def forward(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, z: Tensor, body: Tensor | None = None,
+    def forward(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, z: Tensor,
                 memory: Memory | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """To harmonic_distribution [B, F, H], noise_shape [B, F, K], harmonic_share [B, F, 1].
 
@@ -174,7 +172,7 @@ class Decoder(nn.Module):
         seen = torch.cat([memory.curves, curves], dim=1)
         memory.before, memory.now, memory.curves = ends[:, -2:-1], ends[:, -1:], seen[:, -ONSET_FRAMES:]
         memory.n_frames = memory.n_frames + curves.shape[1]
-        return self._heads(f0_hz, loudness_db, hidden, seen, body)
+        return self._heads(f0_hz, loudness_db, hidden, seen)
 
     def step(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, z: Tensor, *pasts: Tensor) -> tuple[Tensor, ...]:
         """One step of the stack for R voices, curves [R, 1, 1] and z [R, 1, Z].
@@ -187,10 +185,10 @@ class Decoder(nn.Module):
         return step, curves, *following
 
     def frame(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, before: Tensor, now: Tensor, fade: Tensor,
-              curves: Tensor, body: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+              curves: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """One frame of R voices, `fade` [R, 1, 1] of the way from one step to the next: as forward, and new curves."""
         seen = torch.cat([curves, scale_curves(f0_hz, periodicity, loudness_db)], dim=1)
-        return *self._heads(f0_hz, loudness_db, torch.lerp(before, now, fade), seen, body), seen[:, 1:]
+        return *self._heads(f0_hz, loudness_db, torch.lerp(before, now, fade), seen), seen[:, 1:]
 
     def _listen(self, curves: Tensor, z: Tensor, pasts: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """The stack on the curves and the axes without names; beside its output the axes with names, and the code."""
@@ -202,7 +200,7 @@ class Decoder(nn.Module):
             envelope = envelope + self.detail_head(others[..., : self.n_detail])
         return torch.cat([steps, envelope, named, code], dim=-1), following
 
-    def _heads(self, f0_hz: Tensor, loudness_db: Tensor, hidden: Tensor, seen: Tensor, body: Tensor | None
+    def _heads(self, f0_hz: Tensor, loudness_db: Tensor, hidden: Tensor, seen: Tensor
                ) -> tuple[Tensor, Tensor, Tensor]:
         """Steps [B, F, C + E + N + G] and the curves [B, ONSET_FRAMES + F, 3] to the shape of the spectrum."""
         sizes = [self.stack.n_channels, N_NODES, self.n_envelope - N_NODES, self.n_named, self.n_timbre]
@@ -219,7 +217,7 @@ class Decoder(nn.Module):
         if self.n_named:
             axes = nn.functional.pad(named, (0, len(NAMED_AXES) - self.n_named)) * self.typical.deviation
             wanted = self.typical(f0_hz, loudness_db, code) + axes
-            heights = tilt_and_hollow(heights, f0_hz, wanted[..., [BRIGHTNESS, HOLLOWNESS]] + balance[..., 1:], body)
+            heights = tilt_and_hollow(heights, f0_hz, wanted[..., [BRIGHTNESS, HOLLOWNESS]] + balance[..., 1:])
             breath = torch.lerp(wanted[..., [BREATHINESS]], wanted[..., [BITE]], find_onsets(seen)) - share
             # breath is as loud beside the harmonics as it is to be; the hiss comes on top, and stays when breath is added
             more_noise = torch.lerp(axes[..., [BREATHINESS]], axes[..., [BITE]], find_onsets(seen))

@@ -11,7 +11,7 @@ from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.decoder import harmonic_knots
 
 HARMONICS = ("decoder.harmonic_head.weight", "decoder.harmonic_head.bias")
-ROOMS = ("room_energy", "room_decay", "room_body")
+ROOMS = ("room_energy", "room_decay")
 INLET = "decoder.stack.inlet.weight"
 ASKED = ("named_bits", "coarseness")  # decided by the bitrate that is asked for
 
@@ -59,8 +59,6 @@ def transplant(given: Autoencoder, network: Autoencoder) -> None:
         heights = there[:, :n_both].T @ weights[key]  # of each harmonic
         taken[key] = (torch.linalg.pinv(here[:, :n_both].T) @ heights.view(n_both, -1)).view(own[key].shape)
     for key in ROOMS:
-        if key not in own or key not in weights or own[key].shape[1:] != weights[key].shape[1:]:
-            continue  # with a body, or without
         rows = {name: weights[key][at] for at, name in enumerate(given.config.rooms)}
         taken[key] = torch.stack([rows.get(name, own[key][at]) for at, name in enumerate(network.config.rooms)])
     if is_as_wide:  # curves and axes are the same numbers in both; codes of another model are others

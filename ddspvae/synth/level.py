@@ -2,14 +2,12 @@
 
 The network chooses the shape of the spectrum and the share of the harmonics; how loud it is follows from
 `loudness_db` alone. So z cannot move the level, and noise cannot fill a loss that the harmonics should earn.
-Loudness is that of the wet recording: with a room, every frequency counts as loud as its body makes it, and the
-power before the tail is what remains after the tail of the past frames.
+Loudness is that of the wet recording: the power of the direct sound is what remains after the tail of the past frames.
 """
 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -20,63 +18,22 @@ from ddspvae.features.bands import N_FREQUENCIES, band_weights
 from ddspvae.features.loudness import a_weighting
 from ddspvae.signals import Controls
 from ddspvae.synth.constrain import constrain_distribution, harmonic_numbers
-from ddspvae.synth.reverb import BAND_EDGES_HZ, N_ROOM_BANDS, Room, body_power
+from ddspvae.synth.reverb import BAND_EDGES_HZ, N_ROOM_BANDS, Room
 from ddspvae.units import DB_FLOOR, db_to_power
 
 QUIETEST_DRY = 1e-4  # of the asked power: where the tail alone is loud enough, the source fades to -40 dB, not to 0
 
 
-@dataclass(frozen=True, eq=False)
-class Hearing:
-    """How loud sounds are in a room, before its tail.
-
-    Args:
-        body: [R, N], as `body_power` gives it; R is 1 or the batch.
-        noise: [R, K, J], A-weighted power of each noise band at magnitude 1, in each of the room's bands.
-        sample_rate: Hz.
-    """
-
-    body: Tensor
-    noise: Tensor
-    sample_rate: int
-
-    @classmethod
-    def within(cls, room: Room | None, n_noise_bands: int, sample_rate: int, like: Tensor | None = None) -> Hearing:
-        """Of a room; None is a dry sound. On the device and of the type of `like`, or of the room."""
-        weights, is_in_band = _noise_weights(n_noise_bands, sample_rate)
-        # the room learns from the sound it makes, not from the level it costs
-        body = torch.ones(1, 2) if room is None else body_power(room).detach()
-        body = body if like is None else body.to(like)
-        position = torch.linspace(0, body.shape[-1] - 1, len(is_in_band)).to(body).expand(len(body), -1)
-        noise = (weights.to(body) * read_table(body, position)[:, None]) @ is_in_band.to(body)
-        return cls(body, noise, sample_rate)
-
-    def of_harmonics(self, f0_hz: Tensor, n_harmonics: int) -> Tensor:
-        """What the body makes of the power of every harmonic, [B, F, H] for f0 [B, F, 1]."""
-        frequency_hz = f0_hz * harmonic_numbers(n_harmonics, f0_hz)
-        position = frequency_hz * (2 * (self.body.shape[-1] - 1) / self.sample_rate)
-        return read_table(self.body, position.flatten(1)).view_as(frequency_hz)
-
-
-def read_table(table: Tensor, position: Tensor) -> Tensor:
-    """Rows [R, N] at positions [B, P] in bins, on straight lines; beyond the last bin its value. R is 1 or B."""
-    rows = table.expand(position.shape[0], -1)
-    position = position.clamp(0, table.shape[-1] - 1)
-    left = position.long().clamp(max=table.shape[-1] - 2)
-    return torch.lerp(rows.gather(1, left), rows.gather(1, left + 1), position - left)
-
-
-def harmonic_band_power(f0_hz: Tensor, harmonic_distribution: Tensor, body: Tensor) -> Tensor:
+def harmonic_band_power(f0_hz: Tensor, harmonic_distribution: Tensor) -> Tensor:
     """A-weighted power of the harmonics at amplitude 1: sum of h_k^2 / 2 * A(k f0), in each of the room's bands.
 
     Args:
         f0_hz: [B, F, 1]; harmonic_distribution: [B, F, H], already constrained.
-        body: [B, F, H], from `Hearing.of_harmonics`.
     Returns:
         [B, F, J].
     """
     n_harmonics = int(harmonic_distribution.shape[-1])  # int: an export would trace it
-    power = harmonic_distribution.square() * body * a_weighting(f0_hz * harmonic_numbers(n_harmonics, f0_hz)) / 2
+    power = harmonic_distribution.square() * a_weighting(f0_hz * harmonic_numbers(n_harmonics, f0_hz)) / 2
     # harmonics rise in frequency, so a band is a run of them: the difference of two running sums
     running = torch.nn.functional.pad(power, (1, 0)).cumsum(-1)
     edges = _edges(f0_hz.dtype, f0_hz.device)
@@ -91,25 +48,24 @@ def _edges(dtype: torch.dtype, device: torch.device) -> Tensor:
     return torch.tensor(BAND_EDGES_HZ, dtype=dtype, device=device)
 
 
-def noise_band_power(noise_magnitudes: Tensor, hearing: Hearing) -> Tensor:
+def noise_band_power(noise_magnitudes: Tensor, sample_rate: int) -> Tensor:
     """A-weighted power of filtered noise: sum over bands of m_j^2 times the band's A-weighted width.
 
     Args:
         noise_magnitudes: [B, F, K].
-        hearing: in which a frequency is as loud as the body makes it.
+        sample_rate: Hz.
     Returns:
         [B, F, J], in each of the room's bands.
     """
-    return noise_magnitudes.square() @ hearing.noise
+    return noise_magnitudes.square() @ _noise_weights(int(noise_magnitudes.shape[-1]), sample_rate).to(noise_magnitudes)
 
 
 @functools.lru_cache(maxsize=8)
-@torch.inference_mode(False)
-def _noise_weights(n_bands: int, sample_rate: int) -> tuple[Tensor, Tensor]:
-    """A-weighted width of each noise band at N frequencies [K, N], and in which of the room's bands each lies [N, J]."""
+@torch.inference_mode(False)  # a cached tensor must serve training too
+def _noise_weights(n_bands: int, sample_rate: int) -> Tensor:
+    """A-weighted power of each noise band at magnitude 1, in each of the room's bands, [K, J]."""
     room_band = torch.bucketize(torch.linspace(0, sample_rate / 2, N_FREQUENCIES), torch.tensor(BAND_EDGES_HZ[1:-1]))
-    return (band_weights(n_bands, sample_rate),
-            torch.nn.functional.one_hot(room_band, N_ROOM_BANDS).float())
+    return band_weights(n_bands, sample_rate) @ torch.nn.functional.one_hot(room_band, N_ROOM_BANDS).float()
 
 
 class Tail:
@@ -207,26 +163,22 @@ def solve_level(f0_hz: Tensor, loudness_db: Tensor, harmonic_distribution: Tenso
         Controls whose A-weighted power is, frame by frame, the one asked for.
     """
     tail = None if room is None else Tail(room, sample_rate, hop_size)
-    hearing = Hearing.within(room, int(noise_shape.shape[-1]), sample_rate, like=f0_hz)
-    body = hearing.of_harmonics(f0_hz, int(harmonic_distribution.shape[-1]))
-    weighed = weigh(f0_hz, harmonic_distribution, noise_shape, harmonic_share, hearing, body)
+    weighed = weigh(f0_hz, harmonic_distribution, noise_shape, harmonic_share, sample_rate)
     return scale(f0_hz, loudness_db, noise_shape, *weighed, tail=tail)[0]
 
 
-def weigh(f0_hz: Tensor, harmonic_distribution: Tensor, noise_shape: Tensor, harmonic_share: Tensor, hearing: Hearing,
-          body: Tensor, before_hz: Tensor | None = None, after_hz: Tensor | None = None
-          ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def weigh(f0_hz: Tensor, harmonic_distribution: Tensor, noise_shape: Tensor, harmonic_share: Tensor, sample_rate: int,
+          before_hz: Tensor | None = None, after_hz: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """What must be known of a spectrum's shape to give it a loudness.
 
-    Args: as in solve_level; hearing: in the room, or dry; body: [B, F, H], what it says of the harmonics; before_hz,
-        after_hz: [B, 1, 1], f0 of the frames around these.
+    Args: as in solve_level; before_hz, after_hz: [B, 1, 1], f0 of the frames around these.
     Returns:
         the distribution that may sound [B, F, H]; the squares of the amplitude and of the noise's gain at an A-weighted
         power of 1 [B, F, 1]; how that power divides over the room's bands [B, F, J].
     """
-    distribution = constrain_distribution(harmonic_distribution, f0_hz, hearing.sample_rate, before_hz, after_hz)
-    harmonic_bands = harmonic_band_power(f0_hz, distribution, body)
-    noise_bands = noise_band_power(noise_shape, hearing)
+    distribution = constrain_distribution(harmonic_distribution, f0_hz, sample_rate, before_hz, after_hz)
+    harmonic_bands = harmonic_band_power(f0_hz, distribution)
+    noise_bands = noise_band_power(noise_shape, sample_rate)
     harmonic_power, noise_power = harmonic_bands.sum(-1, keepdim=True), noise_bands.sum(-1, keepdim=True)
     harmonic_share = harmonic_share * (harmonic_power > 1e-20)  # no harmonic below Nyquist: the noise plays alone
     harmonic_square = harmonic_share / harmonic_power.clamp(min=1e-20)

@@ -1,9 +1,7 @@
-"""Rooms: a body that rings for a few milliseconds behind a direct sound of exactly 1, and a tail of decaying noise bands.
+"""Rooms: a direct sound of exactly 1, and a tail of decaying noise bands.
 
 A free impulse response of a second eats the instrument: the optimizer smears fixed resonances over noise and the harmonics
-disappear. Here only the body is free, and it is over before a note could hide in it: what the wood, the microphone and the
-nearest walls do to every note alike. `level` needs its power over frequency. The tail has two bounded numbers per band, and
-its power over time is known in closed form.
+disappear. The tail has two bounded numbers per band, and its power over time is known in closed form.
 """
 
 from __future__ import annotations
@@ -15,7 +13,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ddspvae.synth.convolve import fft_convolve
 from ddspvae.synth.noise import noise_key, white_noise
 from ddspvae.units import db_to_power
 
@@ -36,17 +33,15 @@ class Room:
     Args:
         tail_energy: [R, J], power of the tail of a steady sound in the band, relative to the direct sound's.
         decay_s: [R, J], seconds until the tail has fallen by 60 dB.
-        body: [R, L], what rings behind the direct sound from sample 1 on; None is nothing.
     """
 
     tail_energy: Tensor
     decay_s: Tensor
-    body: Tensor | None = None
 
     def changed(self, wet_db: float = 0.0, decay: float = 1.0) -> Room:
         """The same room with its tail wet_db louder and ringing `decay` times as long, within MIN_ and MAX_DECAY_S."""
         decay_s = (self.decay_s * decay).clamp(MIN_DECAY_S, MAX_DECAY_S)
-        return Room(self.tail_energy * db_to_power(wet_db), decay_s, self.body)
+        return Room(self.tail_energy * db_to_power(wet_db), decay_s)
 
 
 def band_masks(n_fft: int, sample_rate: int) -> Tensor:
@@ -79,7 +74,7 @@ def _tail_bands(sample_rate: int) -> Tensor:
 
 
 def impulse_response(room: Room, sample_rate: int) -> Tensor:
-    """Direct sound and body, and the tail that both excite.
+    """Direct sound and tail.
 
     Args:
         room: R rooms.
@@ -99,7 +94,7 @@ def impulse_response(room: Room, sample_rate: int) -> Tensor:
     tail = ((room.tail_energy[..., None] / energy).sqrt() * shape * bands).sum(-2)
     direct = torch.zeros_like(tail)
     direct[..., 0] = 1.0
-    return direct + tail if room.body is None else fft_convolve(direct + tail, with_direct(room.body))
+    return direct + tail
 
 
 def ringing_s(room: Room, sample_rate: int) -> float:
@@ -107,21 +102,3 @@ def ringing_s(room: Room, sample_rate: int) -> float:
     power = impulse_response(room, sample_rate)[0].double().square()
     left = power.flip(0).cumsum(0).flip(0)
     return float((left > RUNG_OUT * left[0]).sum()) / sample_rate
-
-
-def with_direct(body: Tensor) -> Tensor:
-    """A body [R, L] behind its direct sound, [R, 1 + L]."""
-    return torch.cat([torch.ones_like(body[:, :1]), body], dim=-1)
-
-
-def body_power(room: Room) -> Tensor:
-    """What direct sound and body make of the power of a steady tone.
-
-    Returns:
-        [R, N], from 0 Hz to Nyquist in even steps, 8 of them to what the body can resolve; 1 for a room without a body.
-    """
-    if room.body is None:
-        return torch.ones(len(room.decay_s), 2).to(room.decay_s)
-    taps = with_direct(room.body)
-    spectrum = torch.fft.rfft(taps, n=8 * 2 ** math.ceil(math.log2(taps.shape[-1])))
-    return spectrum.real.square() + spectrum.imag.square()
