@@ -37,6 +37,10 @@ def run(args: Namespace) -> None:
     for path, ending in ((args.out, ".npz"), (args.plot, ".png"), (args.csv, ".csv"), (args.notes, ".mid")):
         if path:
             check_output(path, [ending], args.take)
+    if args.plot:
+        from ddspvae.evaluation.plots import check_drawing
+
+        check_drawing()
     instrument = load(args.preset)
     audio, rate = read_audio(args.take)
     performance = instrument.analyze(audio, rate, args.tracker)

@@ -129,7 +129,10 @@ def _sweep(args: Namespace) -> None:
     began = time.perf_counter()
     check_out(args, *([args.take] if args.take else []))
     if args.plot:
+        from ddspvae.evaluation.plots import check_drawing
+
         check_output(args.plot, [".png", ".svg", ".pdf"], args.take)
+        check_drawing()
     if args.take and args.note is not None:
         raise InputError("latents: --note plays a note and TAKE a take; give one of them.")
     instrument = load_with_axes(args)

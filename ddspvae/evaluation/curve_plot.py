@@ -11,7 +11,7 @@ import numpy as np
 
 from ddspvae.checks import InputError, fail
 from ddspvae.evaluation.curve_points import FREE, NONE, SIDE, Codec, Point, average
-from ddspvae.evaluation.plots import BLUE, GREEN, GREY, ORANGE, new_figure
+from ddspvae.evaluation.plots import BLUE, GREEN, GREY, ORANGE, check_drawing, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,11 +71,6 @@ def plot_curve(points: Sequence[Point], codecs: Sequence[Codec], target: str | P
         except (OSError, ValueError) as error:
             raise InputError(f"plot: cannot write {target} ({error}); "
                              "does the folder exist, and is it .png, .svg or .pdf?") from error
-
-
-def check_drawing() -> None:
-    """Raise InputError if matplotlib is missing: better before an hour of training than after."""
-    new_figure(1, 1, [1], None)
 
 
 def _distortion(panel: Axes, points: Sequence[Point], rows: Sequence[Mapping[str, Any]], none: Mapping[str, Any] | None,

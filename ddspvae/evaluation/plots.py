@@ -210,7 +210,7 @@ def new_figure(width: float, height: float, ratios: Sequence[float], background:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise InputError("plot: matplotlib is not installed; pip install 'ddspvae[evaluation]'.") from error
+        raise InputError("plot: matplotlib is not installed; pip install 'ddspvae[plot]'.") from error
     figure = Figure(figsize=(width, height), dpi=110, layout="constrained",
                     facecolor="none" if background is None else background)
     grid = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": list(ratios)})
@@ -223,6 +223,11 @@ def new_figure(width: float, height: float, ratios: Sequence[float], background:
         for name, spine in row.spines.items():
             spine.set(color=GREY, alpha=0.6, visible=name in ("left", "bottom"))
     return figure, rows
+
+
+def check_drawing() -> None:
+    """Raise InputError if matplotlib is missing: better before the work than after."""
+    new_figure(1, 1, [1], None)
 
 
 def save_figure(figure: Figure, target: Target) -> None:

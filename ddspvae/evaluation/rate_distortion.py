@@ -11,8 +11,9 @@ from typing import Any
 
 from ddspvae.evaluation.curve_chain import Chain, Progress
 from ddspvae.evaluation.curve_plan import Plan
-from ddspvae.evaluation.curve_plot import check_drawing, plot_curve
+from ddspvae.evaluation.curve_plot import plot_curve
 from ddspvae.evaluation.curve_points import FREE, NONE, read_codecs
+from ddspvae.evaluation.plots import check_drawing
 
 
 def rate_distortion(plan: Plan, codecs: str | Path | None = None, progress: Progress | None = None) -> dict[str, Any]:

@@ -74,6 +74,19 @@ def test_import_is_light():
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+def test_a_picture_without_matplotlib_is_refused_before_anything_is_done(capsys, monkeypatch, take, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    code, out, err = run(capsys, "analyze", take, "--preset", "violin", "--out", tmp_path / "take.npz", "--plot",
+                         tmp_path / "take.png")
+    assert (code, out) == (2, "") and err == "plot: matplotlib is not installed; pip install 'ddspvae[plot]'.\n"
+    assert not (tmp_path / "take.npz").exists()
+
+
+def test_python_runs_the_package_itself():
+    told = subprocess.run([sys.executable, "-m", "ddspvae", "--version"], check=True, capture_output=True, text=True).stdout
+    assert told.strip()
+
+
 def test_presets_lists_what_is_shipped(capsys):
     code, out, _ = run(capsys, "presets", "--json")
     rows = json.loads(out)
