@@ -37,7 +37,8 @@ from ddspvae.features.bands import N_NOISE_BANDS
 from ddspvae.features.partials import N_PARTIALS
 from ddspvae.features.timbre import N_MELS
 from ddspvae.instrument import Instrument
-from ddspvae.model.autoencoder import Autoencoder, ModelConfig
+from ddspvae.model.autoencoder import Autoencoder
+from ddspvae.model.config import ModelConfig
 from ddspvae.model.heard import Heard
 from ddspvae.signals import Note, Notes, Performance
 from ddspvae.synth.convolve import fft_convolve

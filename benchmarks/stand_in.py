@@ -27,7 +27,7 @@ from ddspvae.features.bands import N_NOISE_BANDS
 from ddspvae.features.extract import extract
 from ddspvae.features.ranges import find_range_hz
 from ddspvae.features.spectrum import HIGHEST_HZ
-from ddspvae.model.autoencoder import ModelConfig
+from ddspvae.model.config import ModelConfig
 from ddspvae.model.envelope import (
     LOWEST_HZ,
     N_NODES,

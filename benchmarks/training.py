@@ -40,7 +40,7 @@ from ddspvae.checks import InputError
 from ddspvae.evaluation.metrics import loudness_error, pitch_error, spectral_distance
 from ddspvae.evaluation.perceptual import judge_take
 from ddspvae.features.extract import extract
-from ddspvae.model.autoencoder import ModelConfig
+from ddspvae.model.config import ModelConfig
 from ddspvae.signals import Features
 from ddspvae.training.prepare import prepare
 

@@ -24,9 +24,9 @@ from ddspvae.evaluation.perceptual import Judgement, can_judge, judge_take, judg
 from ddspvae.features.bands import CROWDING
 from ddspvae.features.extract import extract
 from ddspvae.features.f0 import VOICED
-from ddspvae.model.autoencoder import ModelConfig, sizes_for
 from ddspvae.model.axes import NAMED_AXES
 from ddspvae.model.bottleneck import sounding_rows
+from ddspvae.model.config import ModelConfig, sizes_for
 from ddspvae.model.encoder import ENCODERS
 from ddspvae.model.heard import Heard
 from ddspvae.presets import FILE_FORMAT

@@ -7,8 +7,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ddspvae.model.autoencoder import Autoencoder, ModelConfig
+from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.axes import find_onsets, from_rest
+from ddspvae.model.config import ModelConfig
 from ddspvae.model.heard import Heard
 from ddspvae.model.stack import GatedStack, scale_curves
 from ddspvae.signals import Controls

@@ -23,9 +23,10 @@ from ddspvae.live.stream import Stream
 from ddspvae.midi import rules
 from ddspvae.midi.expression import add_offsets
 from ddspvae.midi.voices import MOST_VOICES, to_one_voice, to_voices
-from ddspvae.model.autoencoder import Autoencoder, ModelConfig
+from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.axes import axis_names
 from ddspvae.model.bottleneck import sounding_rows
+from ddspvae.model.config import ModelConfig
 from ddspvae.model.heard import Heard
 from ddspvae.model.transplant import settle
 from ddspvae.performer import learned

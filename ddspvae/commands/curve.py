@@ -14,7 +14,7 @@ from ddspvae.commands.sounds import progress_bar
 from ddspvae.evaluation.curve_plan import RATES, Plan
 
 if TYPE_CHECKING:
-    from ddspvae.model.autoencoder import ModelConfig
+    from ddspvae.model.config import ModelConfig
 
 
 def add_curve(operations: argparse._SubParsersAction[Any]) -> None:
@@ -78,7 +78,7 @@ def run_curve(args: Namespace) -> None:
 
 
 def _model(args: Namespace) -> ModelConfig:
-    from ddspvae.model.autoencoder import ModelConfig
+    from ddspvae.model.config import ModelConfig
 
     sample_rate = args.sample_rate or 48_000
     return ModelConfig(sample_rate=sample_rate, hop_size=round(sample_rate / 200), n_z=8 if args.axes is None else args.axes)

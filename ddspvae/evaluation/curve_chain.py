@@ -17,7 +17,7 @@ from ddspvae.evaluation.curve_plan import Plan
 from ddspvae.evaluation.curve_points import FREE, NONE, SIDE, Codec, Point, average, is_missing, read_points, write_points
 from ddspvae.evaluation.metrics import other_tracker
 from ddspvae.features.f0 import TRACKERS
-from ddspvae.model.autoencoder import ModelConfig
+from ddspvae.model.config import ModelConfig
 from ddspvae.presets import find_preset, read_card
 from ddspvae.training.loop import train
 from ddspvae.training.prepare import Prepared, prepare

@@ -25,8 +25,8 @@ from ddspvae.evaluation.perceptual import can_judge, judge_stretches
 from ddspvae.features.extract import extract
 from ddspvae.features.timbre import mel_power
 from ddspvae.instrument import Instrument, load
-from ddspvae.model.autoencoder import ModelConfig
 from ddspvae.model.bottleneck import SOUNDING_DB, kl_nats, sample, sounding_rows
+from ddspvae.model.config import ModelConfig
 from ddspvae.signals import Features, Latents, Performance
 from ddspvae.training.dataset import Take
 from ddspvae.training.recordings import Row, find_recordings, read_manifest

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ddspvae.checks import InputError, check_range
 
 if TYPE_CHECKING:
-    from ddspvae.model.autoencoder import ModelConfig
+    from ddspvae.model.config import ModelConfig
 
 RATES = (100.0, 250.0, 500.0, 1000.0, 2000.0)
 MINUTES = 2.0

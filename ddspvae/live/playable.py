@@ -9,7 +9,8 @@ from torch import Tensor
 from ddspvae.audio import Audio
 from ddspvae.features.statistics import Statistics
 from ddspvae.live.networks import LiveNetworks
-from ddspvae.model.autoencoder import Autoencoder, ModelConfig
+from ddspvae.model.autoencoder import Autoencoder
+from ddspvae.model.config import ModelConfig
 from ddspvae.signals import Performance
 from ddspvae.synth.reverb import Room
 

@@ -13,7 +13,8 @@ import torch
 
 from ddspvae.checks import InputError
 from ddspvae.instrument import load
-from ddspvae.model.autoencoder import Autoencoder, ModelConfig, sizes_for
+from ddspvae.model.autoencoder import Autoencoder
+from ddspvae.model.config import ModelConfig, sizes_for
 from ddspvae.model.transplant import settle, transplant
 from ddspvae.presets import FILE_FORMAT
 from ddspvae.training.checkpoint import Checkpoint

@@ -8,7 +8,8 @@ from itertools import chain, zip_longest
 from pathlib import Path
 
 from ddspvae.checks import InputError
-from ddspvae.model.autoencoder import Autoencoder, ModelConfig
+from ddspvae.model.autoencoder import Autoencoder
+from ddspvae.model.config import ModelConfig
 from ddspvae.training.dataset import Take
 from ddspvae.training.doctor import Report
 from ddspvae.training.prepare import Prepared, prepare

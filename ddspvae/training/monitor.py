@@ -13,8 +13,9 @@ import numpy as np
 import torch
 
 from ddspvae.features.timbre import mel_power
-from ddspvae.model.autoencoder import Autoencoder, ModelConfig
+from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.axes import NAMED_AXES, axis_names
+from ddspvae.model.config import ModelConfig
 from ddspvae.training.dataset import Take
 from ddspvae.training.validation import Validation, reconstruct
 from ddspvae.units import power_to_db

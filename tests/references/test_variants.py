@@ -17,7 +17,7 @@ from ddspvae.evaluation.perceptual import Judgement
 from ddspvae.features.bands import band_centres
 from ddspvae.features.extract import extract
 from ddspvae.features.f0 import track_f0
-from ddspvae.model.autoencoder import ModelConfig
+from ddspvae.model.config import ModelConfig
 from ddspvae.model.heard import Heard
 from ddspvae.presets import FILE_FORMAT
 from ddspvae.training.dataset import Batch, Crops, Take

@@ -12,7 +12,8 @@ from ddspvae.features.loudness import a_weighting
 from ddspvae.features.partials import read_attributes, read_partials
 from ddspvae.features.statistics import measure
 from ddspvae.instrument import Instrument
-from ddspvae.model.autoencoder import Autoencoder, ModelConfig
+from ddspvae.model.autoencoder import Autoencoder
+from ddspvae.model.config import ModelConfig
 from ddspvae.signals import Performance
 
 from ..conftest import melody_take

@@ -17,7 +17,7 @@ from ddspvae.features import f0
 from ddspvae.features.autocorrelation import Track
 from ddspvae.features.f0 import VOICED, track_f0
 from ddspvae.features.trackers import TRACKERS
-from ddspvae.model.autoencoder import ModelConfig
+from ddspvae.model.config import ModelConfig
 from ddspvae.synth.harmonic import harmonic
 from ddspvae.training.prepare import prepare
 from ddspvae.units import hz_to_cents

@@ -11,8 +11,9 @@ import torch
 from ddspvae.features.bands import band_centres, band_weights, breath_shares
 from ddspvae.features.extract import extract
 from ddspvae.features.partials import HIGHEST_HZ, N_PARTIALS, measure_partials, partial_statistics, read_attributes
-from ddspvae.model.autoencoder import Autoencoder, ModelConfig
+from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.axes import NAMED_AXES, ONSET_FRAMES, axis_names, find_onsets, tilt_and_hollow
+from ddspvae.model.config import ModelConfig
 from ddspvae.model.heard import Heard
 from ddspvae.model.stack import scale_curves
 from ddspvae.model.typical import Typical

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from ddspvae.features.extract import extract
-from ddspvae.model.autoencoder import Autoencoder, ModelConfig, sizes_for
+from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.bottleneck import kl_nats
+from ddspvae.model.config import ModelConfig, sizes_for
 from ddspvae.training.dataset import Crops, Take
 from ddspvae.training.details import start_details
 from ddspvae.training.finish import hold_bitrate, sort_axes, training_rate

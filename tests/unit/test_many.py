@@ -12,7 +12,8 @@ import torch
 from ddspvae.checks import InputError
 from ddspvae.features.extract import extract
 from ddspvae.instrument import load
-from ddspvae.model.autoencoder import Autoencoder, ModelConfig
+from ddspvae.model.autoencoder import Autoencoder
+from ddspvae.model.config import ModelConfig
 from ddspvae.model.heard import Heard
 from ddspvae.model.timbre import TimbreCode
 from ddspvae.model.transplant import settle, transplant

@@ -6,8 +6,9 @@ import torch
 from ddspvae.checks import InputError
 from ddspvae.features.bands import N_NOISE_BANDS
 from ddspvae.features.partials import N_PARTIALS
-from ddspvae.model.autoencoder import Autoencoder, ModelConfig, harmonics_needed
+from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.bottleneck import bits_per_second, kl_nats, sample
+from ddspvae.model.config import ModelConfig, harmonics_needed
 from ddspvae.model.decoder import harmonic_knots
 from ddspvae.model.heard import Heard
 from ddspvae.model.stack import GatedStack

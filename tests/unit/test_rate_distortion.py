@@ -25,7 +25,8 @@ from ddspvae.evaluation.curve_points import Codec, Point, average, read_codecs, 
 from ddspvae.evaluation.rate_distortion import rate_distortion
 from ddspvae.features.extract import extract
 from ddspvae.instrument import load
-from ddspvae.model.autoencoder import Autoencoder, ModelConfig
+from ddspvae.model.autoencoder import Autoencoder
+from ddspvae.model.config import ModelConfig
 from ddspvae.model.transplant import transplant
 from ddspvae.presets import read_card
 from ddspvae.signals import Features

@@ -15,7 +15,7 @@ import torch
 from ddspvae.checks import InputError
 from ddspvae.features.extract import extract
 from ddspvae.instrument import load
-from ddspvae.model.autoencoder import ModelConfig
+from ddspvae.model.config import ModelConfig
 from ddspvae.presets import read_card
 from ddspvae.training.dataset import Crops, Take, split
 from ddspvae.training.loop import pick_device, train

@@ -1,0 +1,131 @@
+"""Sizes of a model, and how many a bitrate pays for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from ddspvae.checks import InputError, check_choice, check_range, fail
+from ddspvae.model.axes import NAMED_AXES
+from ddspvae.model.bottlenecks import BOTTLENECKS
+from ddspvae.model.encoder import ENCODERS
+
+FASTER = ((1000.0, 4), (5000.0, 2))  # bit/s, and frames that share a row from there on; below, 25 rows a second say most
+MOST_DETAIL = 96
+TELLING_SHARE = 0.7  # of the rows that sound, those that tell of an axis with a name
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of a model; saved with the weights.
+
+    Args:
+        sample_rate: Hz.
+        hop_size: samples per frame.
+        frames_per_z: frames that share one row of z.
+        n_z: axes of z, the first four with names; the others are details that the encoder infers; 0 trains an instrument
+            without.
+        n_timbre: the last of them, which tell instruments apart; 0 for a model of one instrument.
+        n_harmonics, n_noise_bands: of the synthesizer.
+        encoder_channels, decoder_channels: widths of the stacks.
+        encoder: what hears the axes without names, one of model.encoder.ENCODERS.
+        bottleneck: one of model.bottlenecks.BOTTLENECKS.
+        bitrate: bit/s, which decides the sizes of discrete bottlenecks.
+        rooms: names of the recording environments; the first is the default.
+        with_noise, with_reverb: False leaves that part out (for ablations).
+    """
+
+    sample_rate: int = 48_000
+    hop_size: int = 240
+    frames_per_z: int = 4
+    n_z: int = 44
+    n_timbre: int = 0
+    n_harmonics: int = 100
+    n_noise_bands: int = 65
+    encoder_channels: int = 96
+    decoder_channels: int = 128
+    encoder: str = "harmonics"
+    bottleneck: str = "gaussian"
+    bitrate: float = 2000.0
+    rooms: tuple[str, ...] = ("room",)
+    with_noise: bool = True
+    with_reverb: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rooms", tuple(self.rooms))
+        check_range("ModelConfig", "sample_rate", self.sample_rate, 8_000, 192_000)
+        check_range("ModelConfig", "hop_size", self.hop_size, 16, 4096)
+        check_range("ModelConfig", "n_z", self.n_z, 0, 256)
+        check_range("ModelConfig", "n_timbre", self.n_timbre, 0, max(self.n_z - 1, 0))
+        check_range("ModelConfig", "n_harmonics", self.n_harmonics, 1, 2000)
+        check_range("ModelConfig", "n_noise_bands", self.n_noise_bands, 2, 1000)
+        check_range("ModelConfig", "frames_per_z", self.frames_per_z, 1, 1000)
+        for name in ("encoder_channels", "decoder_channels"):
+            check_range("ModelConfig", name, getattr(self, name), 1, 4096)
+        check_choice("ModelConfig", "encoder", self.encoder, ENCODERS)
+        check_choice("ModelConfig", "bottleneck", self.bottleneck, BOTTLENECKS)
+        if self.bottleneck != "gaussian" and not self.n_running:
+            raise InputError("ModelConfig: without axes there is nothing to quantize; leave the bottleneck gaussian.")
+        if not self.rooms:
+            raise fail("ModelConfig", "rooms", "name at least one", 0)
+
+    @property
+    def n_running(self) -> int:
+        """Axes of z that change while an instrument plays, and cost bits."""
+        return self.n_z - self.n_timbre
+
+    @property
+    def frame_rate_hz(self) -> float:
+        """Frames per second."""
+        return self.sample_rate / self.hop_size
+
+    @property
+    def z_rate_hz(self) -> float:
+        """Rows of z per second."""
+        return self.frame_rate_hz / self.frames_per_z
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
+        """Read back; unknown names mean a newer version."""
+        unknown = set(values) - {field.name for field in fields(cls)}
+        if unknown:
+            raise InputError(f"ModelConfig: unknown settings {', '.join(sorted(unknown))}; "
+                             "the file is from a newer ddspvae, upgrade with pip install -U ddspvae.")
+        return cls(**values)
+
+
+def sizes_for(bitrate: float, n_named: int = len(NAMED_AXES)) -> tuple[int, int]:
+    """Axes of z and frames that share a row, as a bitrate pays for: the axes that reverse water-filling uses on a violin.
+
+    >>> sizes_for(500), sizes_for(2000), sizes_for(8000)
+    ((28, 8), (44, 4), (100, 2))
+    """
+    frames_per_z = 8
+    n_detail = round(24 * (bitrate / 500) ** 0.8)
+    for fastest, frames in FASTER:
+        if bitrate >= fastest:
+            n_detail, frames_per_z = round(40 * (bitrate / 2000) ** 0.63), frames
+    return n_named + max(4, min(n_detail, MOST_DETAIL)), frames_per_z
+
+
+def bits_a_row(config: ModelConfig) -> float:
+    """What an axis with a name may say in a row that tells of it, to begin with; the bitrate decides.
+
+    >>> round(bits_a_row(ModelConfig(bitrate=700, n_z=4, frames_per_z=8)), 3)
+    10.0
+    """
+    return config.bitrate / config.z_rate_hz / max(config.n_running, 1) / TELLING_SHARE
+
+
+def harmonics_needed(lowest_f0_hz: float, sample_rate: int) -> int:
+    """Harmonics from the lowest trained note up to 16 kHz or Nyquist; fewer would leave the rest to noise.
+
+    >>> harmonics_needed(196.0, 48_000)
+    82
+    """
+    return max(8, math.ceil(min(sample_rate / 2, 16_000) / lowest_f0_hz))
