@@ -133,9 +133,10 @@ def write_midi(notes: Notes | Sequence[Notes], path: str | Path, *, cents: bool 
     """Write notes as a MIDI file, one track a part, at 120 bpm; times keep 0.3 ms.
 
     Args:
-        notes: a part, or several. Of the controllers, expression and brightness are written; the wheel is not.
+        notes: a part, or several. Of the controllers, expression and brightness are written, and bends up to 2 semitones.
         path: ends in .mid.
-        cents: whether fractions of a pitch are written, with the pitch wheel (its range the usual 2 semitones).
+        cents: whether fractions of a pitch are written, with the pitch wheel (its range the usual 2 semitones), of parts
+            that have no bends.
     Raises:
         InputError: the file cannot be written.
     """
@@ -150,7 +151,7 @@ def write_midi(notes: Notes | Sequence[Notes], path: str | Path, *, cents: bool 
             track.append(mido.MetaMessage("track_name", name=name, time=0))
         track.append(mido.Message("program_change", channel=part.channel, program=part.program, time=0))
         now = 0
-        for tick, _, message in sorted(_events(part, cents), key=lambda event: event[:2]):
+        for tick, _, message in sorted(_events(part, cents and not part.bend_semitones), key=lambda event: event[:2]):
             track.append(message.copy(time=tick - now))
             now = tick
         file.tracks.append(track)
@@ -170,15 +171,21 @@ def _events(part: Notes, cents: bool) -> list[tuple[int, int, mido.Message]]:
         (round(at_s * TICKS_PER_S), 1, mido.Message("control_change", channel=part.channel, control=number,
                                                     value=round(127 * value)))
         for name, number in WRITTEN.items() for at_s, value in part.controllers.get(name, ())]
-    wheel = 0
+    events += [(round(at_s * TICKS_PER_S), 1, _wheel(part, bend)) for at_s, bend in part.bend_semitones]
+    wheel = 0.0
     for note in part.notes:
         pitch = round(note.pitch)
         start = round(note.onset_s * TICKS_PER_S)
         stop = max(round(note.offset_s * TICKS_PER_S), start + 1)
-        turned = round((note.pitch - pitch) / BEND_RANGE * 8192) if cents else 0
+        turned = note.pitch - pitch if cents else 0.0
         if turned != wheel:
-            events.append((start, 1, mido.Message("pitchwheel", channel=part.channel, pitch=turned)))
+            events.append((start, 1, _wheel(part, turned)))
             wheel = turned
         events.append((start, 2, mido.Message("note_on", channel=part.channel, note=pitch, velocity=note.velocity)))
         events.append((stop, 0, mido.Message("note_off", channel=part.channel, note=pitch, velocity=0)))
     return events
+
+
+def _wheel(part: Notes, semitones: float) -> mido.Message:
+    turned = round(semitones / BEND_RANGE * 8192)
+    return mido.Message("pitchwheel", channel=part.channel, pitch=min(max(turned, -8192), 8191))

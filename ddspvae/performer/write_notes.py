@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddspvae.checks import InputError
-from ddspvae.performer.dynamics import follow_dynamics
+from ddspvae.performer.dynamics import follow_take
 from ddspvae.performer.transcribe import round_pitches, transcribe, write_midi
 from ddspvae.signals import Performance
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def write_take_notes(take: Performance, instrument: Instrument, path: str | Path) -> dict[str, Any]:
-    """What `analyze --notes take.mid` writes: the notes of a take as MIDI, with its dynamics and its brightness within them.
+    """What `analyze --notes take.mid` writes: the notes of a take as MIDI, with its dynamics, its brightness and its pitch within them.
 
     Returns:
         for the report: notes, how many; tuning_cents, how far the take lies from A = 440 Hz.
@@ -25,5 +25,5 @@ def write_take_notes(take: Performance, instrument: Instrument, path: str | Path
     notes, tuning_cents = round_pitches(transcribe(take, instrument.statistics))
     if not notes.notes:
         raise InputError("analyze: the take holds no notes to write; leave out --notes.")
-    write_midi(follow_dynamics(notes, take, instrument), path)
+    write_midi(follow_take(notes, take, instrument), path)
     return {"notes": len(notes.notes), "tuning_cents": round(tuning_cents, 1)}

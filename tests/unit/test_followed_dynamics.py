@@ -1,4 +1,4 @@
-"""A take's loudness and brightness, written into its notes and played from them."""
+"""A take's loudness, brightness and pitch, written into its notes and played from them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ddspvae import load, read_midi
-from ddspvae.performer.dynamics import follow_dynamics
+from ddspvae.performer.dynamics import follow_take
 from ddspvae.performer.transcribe import hold_through
 from ddspvae.performer.write_notes import write_take_notes
 from ddspvae.signals import Note, Notes, Performance
@@ -24,13 +24,14 @@ def score():
 
 
 def played_otherwise(instrument, score):
-    """How the score is played, but for a swell of 5 dB within each note and a note that is brighter from its middle on."""
+    """How the score is played, but for a swell of 5 dB within each note, a note that is brighter from its middle on, and a wide vibrato."""
     take = instrument.perform(score)
     t_s = np.arange(take.n_frames) / take.frame_rate_hz
     loudness_db = take.loudness_db - 5 + 2.5 * np.sin(2 * np.pi * t_s / 0.6).astype(np.float32)
     z = np.array(take.z)
     z[round(0.4 * instrument.config.z_rate_hz) : round(0.65 * instrument.config.z_rate_hz), 0] += 1.5
-    return Performance(take.f0_hz, take.periodicity, loudness_db, z, take.axis_names, take.frame_rate_hz, take.frames_per_z,
+    f0_hz = take.f0_hz * 2 ** (0.4 * np.sin(2 * np.pi * 5 * t_s) / 12).astype(np.float32)
+    return Performance(f0_hz, take.periodicity, loudness_db, z, take.axis_names, take.frame_rate_hz, take.frames_per_z,
                        take.instrument)
 
 
@@ -46,6 +47,9 @@ def test_notes_are_played_as_loud_and_as_bright_as_the_take(violin, score, tmp_p
     assert np.median(away_db) < 0.5 and np.quantile(away_db, 0.9) < 2.0
     plain = violin.perform(score)
     assert np.median(np.abs(plain.loudness_db[:n] - take.loudness_db[:n])[inside]) > 3  # what the notes alone would say
+    away_cents = np.abs(1200 * np.log2(again.f0_hz[:n] / take.f0_hz[:n]))[inside]
+    assert np.median(away_cents) < 5 and np.quantile(away_cents, 0.9) < 15
+    assert np.median(np.abs(1200 * np.log2(plain.f0_hz[:n] / take.f0_hz[:n]))[inside]) > 20
     bright = slice(round(0.44 * violin.config.z_rate_hz), round(0.6 * violin.config.z_rate_hz))
     assert again.z[bright, 0].mean() == pytest.approx(take.z[bright, 0].mean(), abs=0.3)
 
@@ -53,19 +57,21 @@ def test_notes_are_played_as_loud_and_as_bright_as_the_take(violin, score, tmp_p
 def test_controllers_are_those_of_general_midi_and_begin_before_the_note(violin, score, tmp_path):
     write_take_notes(played_otherwise(violin, score), violin, tmp_path / "take.mid")
     sent = [message for message in mido.MidiFile(tmp_path / "take.mid").tracks[0]
-            if message.type in ("control_change", "note_on")]
+            if message.type in ("control_change", "note_on", "pitchwheel")]
     assert {message.control for message in sent if message.type == "control_change"} == {11, 74}
     first_note = next(at for at, message in enumerate(sent) if message.type == "note_on")
-    assert {message.control for message in sent[:first_note]} == {11, 74}
+    assert {message.control for message in sent[:first_note] if message.type == "control_change"} == {11, 74}
+    assert max(abs(message.pitch) for message in sent if message.type == "pitchwheel") > 0.3 / 2 * 8192
     values = [message.value for message in sent if message.type == "control_change" and message.control == 11]
     assert max(values) > 120 and min(values) < 105
 
 
 def test_what_needs_nothing_is_told_nothing(violin, score):
-    followed = follow_dynamics(score, violin.perform(score), violin)
+    followed = follow_take(score, violin.perform(score), violin)
     assert min(value for _, value in followed.controllers["expression"]) > 0.9
     assert all(abs(value - 0.5) < 0.02 for _, value in followed.controllers["brightness"])
-    assert follow_dynamics(Notes(()), violin.perform(score), violin) == Notes(())
+    assert all(abs(bend) < 0.3 for _, bend in followed.bend_semitones)
+    assert follow_take(Notes(()), violin.perform(score), violin) == Notes(())
 
 
 def test_a_note_lasts_to_the_next_where_the_take_sounds_on():
