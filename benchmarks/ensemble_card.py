@@ -14,7 +14,7 @@ from played_back import HEADINGS, play_back
 from preset_card import sources_text, training_text
 
 from ddspvae import list_presets
-from ddspvae.presets import presets_folder, read_card, read_cards
+from ddspvae.presets import presets_folder, read_card
 from ddspvae.units import pitch_to_hz
 
 TRACKER = "crepe"  # not used in training
@@ -41,14 +41,12 @@ def main() -> None:
         rows.append(f"| {name} | {play_back(f'ensemble:{name}', paths, TRACKER, args.seconds).cells()} | {alone} |")
         print(rows[-1], flush=True)
     table = "\n".join(rows)
-    n_started = sum(own["training"].get("from") == "ensemble" for own in read_cards().values())
     (target.with_suffix(".md")).write_text(f"""# ensemble
 
 One model of {len(card['timbres'])} instruments: {', '.join(sorted(card['timbres']))}. {card['config']['n_timbre']} numbers
 tell them apart, heard in any take in closed form. It is what new instruments start from (`train --from ensemble`), and
 what plays between two (`ensemble:violin+flute`), from one to another (`ensemble:violin..flute`), and with the timbre of a
-few seconds of a recording (`ensemble:take.wav`). For one instrument alone take its own preset;
-{n_started} of {len(read_cards())} started here and went on.
+few seconds of a recording (`ensemble:take.wav`). For one instrument alone take its own preset, which has gestures, too.
 
 {card['statistics']['minutes']:.1f} minutes of recordings; {card['config']['sample_rate']} Hz;
 {card['config']['n_harmonics']} harmonics, {card['config']['n_noise_bands']} noise bands; f0 by {card['tracker']}, refined.
