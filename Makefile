@@ -31,7 +31,7 @@ gallery: .venv/.developer
 	$(BIN)/python examples/gallery --out gallery
 
 test: .venv/.developer
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 check: .venv/.developer
 	$(BIN)/ruff check .

@@ -20,8 +20,9 @@ def pitch(f0_hz):
 
 def test_an_envelope_is_straight_between_nodes_over_log_frequency():
     nodes = torch.zeros(1, 1, N_NODES)
-    nodes[..., 40] = 1.0  # at 25 Hz * 2^5 = 800 Hz
-    for f0_hz, wanted in ((800.0, 1), (800 * 2 ** (1 / 16), 0.5), (800 * 2 ** (-1 / 32), 0.75), (900.0, 0), (700.0, 0)):
+    nodes[..., 5 * PER_OCTAVE] = 1.0  # at 25 Hz * 2^5 = 800 Hz
+    half = 0.5 / PER_OCTAVE  # octaves, of the way to the next
+    for f0_hz, wanted in ((800.0, 1), (800 * 2**half, 0.5), (800 * 2 ** (-half / 2), 0.75), (900.0, 0), (700.0, 0)):
         assert float(read_nodes(nodes, pitch(f0_hz), octaves(1))) == pytest.approx(wanted, abs=1e-4)
     assert read_nodes(nodes, pitch(200.0), octaves(6))[0, 0].tolist() == pytest.approx([0, 0, 0, 1, 0, 0], abs=1e-4)
     edges = torch.arange(N_NODES, dtype=torch.float32)[None, None]
@@ -30,11 +31,11 @@ def test_an_envelope_is_straight_between_nodes_over_log_frequency():
 
 
 def test_levels_become_nodes_on_straight_lines_over_log_frequency():
-    """Harmonics 1 and 2 of 100 Hz at 0 and 8 nepers: a neper for each of the eight nodes between them."""
-    nodes = to_nodes(torch.tensor([[[0.0, 8.0]]]), pitch(100), torch.tensor([[[2]]]))[0, 0]
-    torch.testing.assert_close(nodes[16:25], torch.arange(9.0), atol=1e-4, rtol=0)
+    """Harmonics 1 and 2 of 100 Hz at 0 and 12 nepers: a neper for each of the twelve nodes between them."""
+    nodes = to_nodes(torch.tensor([[[0.0, 12.0]]]), pitch(100), torch.tensor([[[2]]]))[0, 0]
+    torch.testing.assert_close(nodes[24:37], torch.arange(13.0), atol=1e-4, rtol=0)
     outside = (NODES_HZ < 90) | (NODES_HZ > 222)
-    assert not nodes[outside].any() and float(nodes[25]) == 8  # 218 Hz is near enough
+    assert not nodes[outside].any() and float(nodes[37]) == 12  # 212 Hz is near enough
 
 
 @pytest.mark.parametrize("f0_hz", [45.0, 196.0, 440.0, 1500.0])

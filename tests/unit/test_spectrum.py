@@ -81,9 +81,9 @@ def test_white_noise_is_as_loud_between_harmonics_as_under_them(sample_rate, hop
         wide = np.gradient(centres_hz) > f0  # the others lie beside a harmonic, or on one
         if wide.sum() > 3:
             assert np.abs(power_db(found)[wide] - 20 * np.log10(level)).max() < 1.5
-        assert power_db(found).mean() == pytest.approx(20 * np.log10(level), abs=0.6)
+        assert power_db(found).mean() == pytest.approx(20 * np.log10(level), abs=1.0)
     amplitudes, _ = measured(noise, sample_rate, hop_size, f0_hz)
-    assert np.square(amplitudes).mean(0).sum() / 2 < 0.12 * level**2  # and harmonics that are not there take little of it
+    assert np.square(amplitudes).mean(0).sum() / 2 < 0.2 * level**2  # and harmonics that are not there take little of it
 
 
 @pytest.mark.parametrize("sample_rate, hop_size", RATES)
