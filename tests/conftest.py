@@ -67,8 +67,9 @@ def melody_take(seconds: float, sample_rate: int, seed: int = 0, has_timbres: bo
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`make check` runs the examples, the README and the hour; `make test` leaves them out to stay short."""
+    """`make check` runs examples, README, all presets and the hour; `make test` leaves them out to stay short."""
     parser.addoption("--run-examples", action="store_true", help="run examples/ and the README's blocks")
+    parser.addoption("--run-presets", action="store_true", help="measure every preset's axes, not those of three")
     parser.addoption("--run-hour", action="store_true", help="stream an hour and compare it with the offline render")
 
 

@@ -30,7 +30,7 @@ def follow_take(notes: Notes, take: Performance, instrument: Instrument) -> Note
 
     Expression can only turn down, so each note becomes as loud as the take's loudest part of it needs, as the instrument's
     performer plays it, and expression says the rest. Brightness (controller 74) says how much brighter than that it is, and
-    bends say how far the take lies above the pitch that is played; where that is more than a wheel reaches, they say nothing.
+    bends say how far the take lies above the pitch that is played; where that is more than a wheel reaches, nothing.
 
     Args:
         notes: of the take, one voice.

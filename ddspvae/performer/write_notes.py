@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def write_take_notes(take: Performance, instrument: Instrument, path: str | Path) -> dict[str, Any]:
-    """What `analyze --notes take.mid` writes: the notes of a take as MIDI, with its dynamics, its brightness and its pitch within them.
+    """What `analyze --notes take.mid` writes: the notes of a take as MIDI, as loud, as bright and as high as it was.
 
     Returns:
         for the report: notes, how many; tuning_cents, how far the take lies from A = 440 Hz.

@@ -9,6 +9,7 @@ from ddspvae.evaluation.swaps import ATTRIBUTES, measure_swaps, summarize_axis
 from ddspvae.presets import read_cards
 from ddspvae.signals import Note, Notes
 
+ALWAYS = ("flute", "tuba", "violin")  # a string, a wind and the lowest
 KNOWN_SHORT = {
     ("double-bass", "breathiness"): "its breath lies 42 dB below the harmonics; from 45 dB on, these are what is measured",
     ("flute", "brightness"): "2 deviations below what is typical lies nearly a sine, which is less hollow, too",
@@ -18,6 +19,8 @@ KNOWN_SHORT = {
 @pytest.fixture(scope="module", params=sorted(read_cards()))
 def effects(request):
     """Every axis of a preset moved by one and two deviations to either side, on five notes of its middle register."""
+    if request.param not in ALWAYS and not request.config.getoption("--run-presets"):
+        pytest.skip("make check runs this (--run-presets)")
     instrument = load(request.param)
     middle = round((instrument.statistics.pitch_low + instrument.statistics.pitch_high) / 2)
     notes = Notes(tuple(Note(middle + step, 80, 0.2 + 0.9 * at, 1.0 + 0.9 * at) for at, step in enumerate((0, 4, 7, 5, 2))))

@@ -24,7 +24,7 @@ def score():
 
 
 def played_otherwise(instrument, score):
-    """How the score is played, but for a swell of 5 dB within each note, a note that is brighter from its middle on, and a wide vibrato."""
+    """How the score is played, but for a swell of 5 dB within each note, a note that grows brighter, and a wide vibrato."""
     take = instrument.perform(score)
     t_s = np.arange(take.n_frames) / take.frame_rate_hz
     loudness_db = take.loudness_db - 5 + 2.5 * np.sin(2 * np.pi * t_s / 0.6).astype(np.float32)
