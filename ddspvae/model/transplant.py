@@ -12,7 +12,7 @@ from ddspvae.model.decoder import harmonic_knots
 
 HARMONICS = ("decoder.harmonic_head.weight", "decoder.harmonic_head.bias")
 ROOMS = ("room_energy", "room_decay")
-INLET = "decoder.stack.inlet.weight"
+INLET, N_CURVES = "decoder.stack.inlet.weight", 3
 ASKED = ("named_bits", "coarseness")  # decided by the bitrate that is asked for
 
 
@@ -46,12 +46,13 @@ def transplant(given: Autoencoder, network: Autoencoder) -> None:
 
     A room that is new begins dry, as in any training: another one's tail would have to be unlearned.
 
-    What is typical, the bits that z may say and what tells instruments apart stay the network's own.
+    What is typical, the bits that z may say, what tells instruments apart and what is expected of details stay the network's
+    own: details begin anew from these recordings (`training.details`), so what the others meant to the decoder is not taken.
     """
     own, weights = network.state_dict(), given.state_dict()
     taken = {key: value for key, value in weights.items()
              if key in own and own[key].shape == value.shape and key not in (*HARMONICS, *ROOMS, *ASKED, INLET)
-             and not key.startswith(("decoder.typical.", "timbre."))}
+             and not key.startswith(("decoder.typical.", "timbre.", "expected.", "persistence"))}
     here, there = harmonic_knots(network.config.n_harmonics), harmonic_knots(given.config.n_harmonics)
     n_both = min(here.shape[1], there.shape[1])
     is_as_wide = network.config.decoder_channels == given.config.decoder_channels
@@ -61,7 +62,6 @@ def transplant(given: Autoencoder, network: Autoencoder) -> None:
     for key in ROOMS:
         rows = {name: weights[key][at] for at, name in enumerate(given.config.rooms)}
         taken[key] = torch.stack([rows.get(name, own[key][at]) for at, name in enumerate(network.config.rooms)])
-    if is_as_wide:  # curves and axes are the same numbers in both; codes of another model are others
-        n_columns = min(weights[INLET].shape[1] - given.config.n_timbre, own[INLET].shape[1] - network.config.n_timbre)
-        taken[INLET] = torch.cat([weights[INLET][:, :n_columns], own[INLET][:, n_columns:]], dim=1)
+    if is_as_wide:  # curves are the same numbers in both; details and codes are others
+        taken[INLET] = torch.cat([weights[INLET][:, :N_CURVES], own[INLET][:, N_CURVES:]], dim=1)
     network.load_state_dict({**own, **taken})
