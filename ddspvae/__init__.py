@@ -38,7 +38,7 @@ _HOMES = {
     "Controls": "ddspvae.signals",
 }
 
-if TYPE_CHECKING:  # what a type checker and an editor see; a test holds it to _HOMES
+if TYPE_CHECKING:  # what a type checker and an editor see; a test holds it to __all__
     from ddspvae.audio import limit_peak, read_audio, write_audio
     from ddspvae.checks import InputError
     from ddspvae.evaluation.report import evaluate

@@ -16,6 +16,7 @@ RATES = (100.0, 250.0, 500.0, 1000.0, 2000.0)
 MINUTES = 2.0
 BASE_STEPS_SHARE = 3  # times the steps of a point
 
+
 @dataclass(frozen=True)
 class Plan:
     """What to train and how to measure it.

@@ -42,38 +42,37 @@ def follow_take(notes: Notes, take: Performance, instrument: Instrument) -> Note
     """
     if not notes.notes:
         return notes
-    short_db = _missing_db(notes, take, instrument)
+    short_db = _missing_db(take, instrument.perform(notes))
     spans = inner_frames(notes, take.frame_rate_hz, len(short_db))
     wanted_db = (velocity_to_level_db(np.array([note.velocity for note in notes.notes]), instrument.statistics)
                  + [np.quantile(short_db[span], REACHED) for span in spans])
     louder = replace(notes, notes=tuple(
         replace(note, velocity=int(velocity))
         for note, velocity in zip(notes.notes, level_to_velocity(wanted_db, instrument.statistics))))
+    played, rate_hz = instrument.perform(louder), take.frame_rate_hz
     # General MIDI: 40 log10(value) dB
-    expression = 10 ** (_missing_db(louder, take, instrument).clip(SOFTEST_DB, 0) / 40)
-    rate_hz = take.frame_rate_hz
+    expression = 10 ** (_missing_db(take, played).clip(SOFTEST_DB, 0) / 40)
     sent = {"expression": _steps(expression, louder, rate_hz, FULL)}
     if take.z.shape[1] > BRIGHTNESS and instrument.axis_names[BRIGHTNESS] == "brightness":
-        sent["brightness"] = _steps(_brighter(louder, take, instrument), louder, rate_hz, FULL)
-    bends = _steps(_higher_semitones(louder, take, instrument), louder, rate_hz, CENTS_PER_SEMITONE)
+        sent["brightness"] = _steps(_brighter(take, played), louder, rate_hz, FULL)
+    bends = _steps(_higher_semitones(take, played), louder, rate_hz, CENTS_PER_SEMITONE)
     return replace(louder, controllers={**louder.controllers, **sent}, bend_semitones=bends)
 
 
-def _missing_db(notes: Notes, take: Performance, instrument: Instrument) -> NDArray:
-    """How much louder the take is than the notes as they are played, [F]."""
-    return np.asarray(take.loudness_db, dtype=float) - _at_length(instrument.perform(notes).loudness_db, take.n_frames)
+def _missing_db(take: Performance, played: Performance) -> NDArray:
+    """How much louder the take is than what is played, [F]."""
+    return np.asarray(take.loudness_db, dtype=float) - _at_length(played.loudness_db, take.n_frames)
 
 
-def _brighter(notes: Notes, take: Performance, instrument: Instrument) -> NDArray:
-    """How much brighter the take is than the notes as they are played, [F], 0 to 1, 0.5 where it is not."""
-    more = take.z[:, BRIGHTNESS] - _at_length(instrument.perform(notes).z[:, BRIGHTNESS], len(take.z))
+def _brighter(take: Performance, played: Performance) -> NDArray:
+    """How much brighter the take is than what is played, [F], 0 to 1, 0.5 where it is not."""
+    more = take.z[:, BRIGHTNESS] - _at_length(played.z[:, BRIGHTNESS], len(take.z))
     frames = more.repeat(take.frames_per_z)[: take.n_frames]
     return 0.5 + frames.clip(-BRIGHTNESS_RANGE, BRIGHTNESS_RANGE) / (2 * BRIGHTNESS_RANGE)
 
 
-def _higher_semitones(notes: Notes, take: Performance, instrument: Instrument) -> NDArray:
-    """How far the take lies above the notes as they are played, [F]; 0 where it has no sure pitch, or lies too far away."""
-    played = instrument.perform(notes)
+def _higher_semitones(take: Performance, played: Performance) -> NDArray:
+    """How far the take lies above what is played, [F]; 0 where it has no sure pitch, or lies too far away."""
     more = hz_to_pitch(take.f0_hz) - hz_to_pitch(_at_length(played.f0_hz, take.n_frames))
     return np.where((np.asarray(take.periodicity) >= VOICED) & (np.abs(more) < BEND_RANGE), more, 0.0)
 

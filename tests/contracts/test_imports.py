@@ -73,3 +73,8 @@ def test_no_folder_imports_against_the_arrows(folder):
     for path in sorted((ROOT / folder).glob("*.py")):
         inward = {module.split(".")[1] for module, _ in imports(path) if "." in module}
         assert not inward & set(ARROWS[folder]), f"{path.name} imports {sorted(inward & set(ARROWS[folder]))}"
+
+
+def test_the_performer_knows_an_instrument_by_its_type_alone():
+    for path in sorted((ROOT / "performer").glob("*.py")):
+        assert "\nfrom ddspvae.instrument " not in path.read_text(encoding="utf-8"), path.name

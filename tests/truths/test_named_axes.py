@@ -9,9 +9,9 @@ from ddspvae.evaluation.swaps import ATTRIBUTES, measure_swaps, summarize_axis
 from ddspvae.presets import read_cards
 from ddspvae.signals import Note, Notes
 
-ALWAYS = ("flute", "tuba", "violin")  # a string, a wind and the lowest
+ALWAYS = ("flute", "tuba", "violin")  # a wind, the lowest, and a string
 KNOWN_SHORT = {
-    ("double-bass", "breathiness"): "its breath lies 42 dB below the harmonics; from 45 dB on, these are what is measured",
+    ("double-bass", "breathiness"): "its breath lies so far below the harmonics that what is measured is these, as they move",
     ("flute", "brightness"): "2 deviations below what is typical lies nearly a sine, which is less hollow, too",
 }
 
@@ -33,7 +33,8 @@ def test_an_axis_moves_its_own_attribute_and_leaves_the_rest_alone(effects, axis
     name, effects = effects
     effect = summarize_axis(axis, effects)
     leak = max(effect.leaks[name] for name in ATTRIBUTES if name != axis)
-    if (name, axis) in KNOWN_SHORT and effect.monotone and (effect.slopes[axis] < 0.5 or leak > 0.15):
+    if (name, axis) in KNOWN_SHORT and effect.monotone and effect.slopes[axis] >= 0.4 and leak <= 0.17 and (
+            effect.slopes[axis] < 0.5 or leak > 0.15):
         pytest.xfail(f"{KNOWN_SHORT[name, axis]} (slope {effect.slopes[axis]:.2f}, leak {leak:.2f})")
     assert effect.monotone and effect.slopes[axis] >= 0.5, effect
     assert effect.cents <= 3 and effect.db <= 0.5, effect
