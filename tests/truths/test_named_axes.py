@@ -11,7 +11,7 @@ from ddspvae.signals import Note, Notes
 
 ALWAYS = ("flute", "tuba", "violin")  # a wind, the lowest, and a string
 KNOWN_SHORT = {
-    ("double-bass", "breathiness"): "its breath lies so far below the harmonics that what is measured is these, as they move",
+    ("double-bass", "breathiness"): "its breath lies so far below the harmonics that these, as they move, are what is heard",
     ("flute", "brightness"): "2 deviations below what is typical lies nearly a sine, which is less hollow, too",
 }
 
