@@ -26,14 +26,14 @@ import variants
 from verdicts import spell
 
 from ddspvae import load, read_audio, train
-from ddspvae.checks import check_choice
 from ddspvae.evaluation.metrics import loudness_error, pitch_error, spectral_distance
 from ddspvae.evaluation.perceptual import judge_take
 from ddspvae.model.axes import NAMED_AXES
 from ddspvae.model.bottleneck import active_axes
 from ddspvae.model.config import ModelConfig, sizes_for
 from ddspvae.model.encoder import ENCODERS
-from ddspvae.training.run import TrainingConfig
+from ddspvae.signals.checks import check_choice
+from ddspvae.training.trainer import TrainingConfig
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "full": {}, "no-z": {"n_z": 0}, "no-detail": {"n_z": len(NAMED_AXES)}, "no-noise": {"with_noise": False},

@@ -16,7 +16,7 @@ import torch
 
 from ddspvae import load, read_audio
 from ddspvae.features.f0 import TRACKERS, track_f0
-from ddspvae.units import hz_to_cents
+from ddspvae.signals.units import hz_to_cents
 
 SURE = 0.8
 

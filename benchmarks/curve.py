@@ -18,8 +18,8 @@ import torch
 from takes import hear, load_for, play
 from verdicts import Verdict, spell
 
-from ddspvae.checks import InputError
 from ddspvae.evaluation.ceiling import play_ceiling
+from ddspvae.signals.checks import InputError
 
 HEADINGS = ("bit/s asked", "on this take", "Zimtohrli (95 % interval)", "ViSQOL", "the stand-in", "ViSQOL",
             "better than it by")

@@ -26,7 +26,7 @@ import numpy as np
 from ddspvae import load, read_audio
 from ddspvae.audio import Audio
 from ddspvae.evaluation.dynamics import VELOCITIES, hear, play
-from ddspvae.instrument import Instrument
+from ddspvae.instrument.instrument import Instrument
 from ddspvae.signals import Features
 from ddspvae.training.recordings import find_recordings
 

@@ -36,10 +36,10 @@ from ddspvae import load
 from ddspvae.features.bands import N_NOISE_BANDS
 from ddspvae.features.partials import N_PARTIALS
 from ddspvae.features.timbre import N_MELS
-from ddspvae.instrument import Instrument
+from ddspvae.instrument.instrument import Instrument
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.config import ModelConfig
-from ddspvae.model.heard import Heard
+from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.signals import Note, Notes, Performance
 from ddspvae.synth.convolve import fft_convolve
 from ddspvae.synth.harmonic import harmonic
@@ -47,7 +47,7 @@ from ddspvae.synth.noise import filtered_noise
 from ddspvae.synth.reverb import impulse_response
 from ddspvae.training.dataset import Batch
 from ddspvae.training.losses import fft_sizes, spectral_loss
-from ddspvae.training.run import WARMUP_FRAMES, training_loss
+from ddspvae.training.trainer import WARMUP_FRAMES, training_loss
 
 N_VOICES = 8
 MOST_BYTES = 8e9
@@ -232,7 +232,7 @@ def training_contestants() -> list[Contestant]:
     def draw(*size: int) -> Tensor:
         return torch.rand(BATCH_SIZE, *size, generator=random)
 
-    heard = Heard(f0_hz=200 + 400 * draw(n_frames, 1), periodicity=draw(n_frames, 1),
+    heard = EncoderInputs(f0_hz=200 + 400 * draw(n_frames, 1), periodicity=draw(n_frames, 1),
                   loudness_db=-40 + 20 * draw(n_frames, 1),
                   timbre=draw(n_frames, N_MELS), partials=draw(n_frames, N_PARTIALS + 1) / N_PARTIALS,
                   audio=draw(n_frames * config.hop_size) - 0.5,

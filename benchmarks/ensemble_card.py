@@ -14,8 +14,8 @@ from played_back import HEADINGS, play_back
 from preset_card import sources_text, training_text
 
 from ddspvae import list_presets
-from ddspvae.presets import presets_folder, read_card
-from ddspvae.units import pitch_to_hz
+from ddspvae.instrument.presets import presets_folder, read_card
+from ddspvae.signals.units import pitch_to_hz
 
 TRACKER = "crepe"  # not used in training
 

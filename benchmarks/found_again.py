@@ -13,11 +13,11 @@ import warnings
 import numpy as np
 
 from ddspvae import load, read_midi
-from ddspvae.evaluation.metrics import note_scores, track_pitch
-from ddspvae.evaluation.transcription import audio_to_notes
-from ddspvae.instrument import Instrument
+from ddspvae.evaluation.metrics import track_pitch
+from ddspvae.evaluation.transcription import audio_to_notes, note_scores
+from ddspvae.instrument.instrument import Instrument
 from ddspvae.midi.voices import to_one_voice
-from ddspvae.units import CENTS_PER_SEMITONE, hz_to_pitch
+from ddspvae.signals.units import CENTS_PER_SEMITONE, hz_to_pitch
 
 SURE = 0.9  # periodicity
 

@@ -22,11 +22,11 @@ from takes import Heard, Z, load_for, play
 
 from ddspvae import read_audio
 from ddspvae.audio import Audio
-from ddspvae.checks import InputError
 from ddspvae.evaluation.ceiling import play_ceiling
 from ddspvae.evaluation.perceptual import judge_take
-from ddspvae.instrument import Instrument
-from ddspvae.presets import find_preset, list_presets, read_card
+from ddspvae.instrument.instrument import Instrument
+from ddspvae.instrument.presets import find_preset, list_presets, read_card
+from ddspvae.signals.checks import InputError
 from ddspvae.training.recordings import find_recordings
 
 CEILING = "ceiling"

@@ -22,7 +22,7 @@ from ddspvae import load, read_audio
 from ddspvae.audio import Audio
 from ddspvae.evaluation.metrics import spectral_distance
 from ddspvae.evaluation.perceptual import judge
-from ddspvae.instrument import Instrument
+from ddspvae.instrument.instrument import Instrument
 from ddspvae.model.autoencoder import Autoencoder
 
 DELAY_S = 0.02

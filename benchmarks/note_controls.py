@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddspvae import load, read_audio
-from ddspvae.instrument import Instrument
-from ddspvae.performer.calibrate import calibrate
-from ddspvae.performer.controls import CONTROLS, ControlRanges, NoteControls, ranges_of
+from ddspvae.editing.calibrate import calibrate
+from ddspvae.editing.realise import realise
+from ddspvae.instrument.instrument import Instrument
+from ddspvae.performer.controls import CONTROLS, ControlRanges, NoteControls
 from ddspvae.performer.measure import measure_controls
-from ddspvae.performer.realise import realise
 from ddspvae.performer.transcribe import transcribe
 from ddspvae.signals import Notes
 
@@ -75,7 +75,7 @@ def main() -> None:
                         help="that hears the sound; swift and crepe smooth a vibrato (default autocorrelation)")
     args = parser.parse_args()
     instrument = load(args.preset)
-    ranges = ranges_of(instrument)
+    ranges = instrument.control_ranges
     notes, controls = held_out_notes(instrument, args.held_out, args.notes)
     # a note's own value may lie beyond 0 to 1; a table could not hold it
     controls = NoteControls.from_scaled(controls.scaled(ranges), controls.vibrato_hz, ranges)

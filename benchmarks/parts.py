@@ -24,8 +24,8 @@ from ddspvae.audio import Audio
 from ddspvae.evaluation.ceiling import play_spectrum
 from ddspvae.evaluation.perceptual import judge
 from ddspvae.features.bands import N_NOISE_BANDS, convert_bands
-from ddspvae.instrument import Instrument
-from ddspvae.model.heard import Heard as Curves
+from ddspvae.instrument.instrument import Instrument
+from ddspvae.model.encoder_inputs import EncoderInputs as Curves
 from ddspvae.synth.level import harmonic_band_power, noise_band_power
 
 LEAST = 1e-16  # power, 160 dB down

@@ -26,8 +26,8 @@ from ddspvae.performer import learned
 from ddspvae.performer.gestures import find_notes, learn_gestures, score_of
 from ddspvae.performer.transcribe import level_to_velocity
 from ddspvae.signals import Features, Notes
+from ddspvae.signals.units import CENTS_PER_SEMITONE, hz_to_pitch
 from ddspvae.training.recordings import find_recordings
-from ddspvae.units import CENTS_PER_SEMITONE, hz_to_pitch
 
 SAMPLE_RATE, HOP, FRAMES_PER_Z = 48_000, 240, 8
 HELD_S, OVERSHOOT_S = 0.3, 0.12

@@ -21,9 +21,9 @@ from ddspvae import read_audio
 from ddspvae.features.extract import extract
 from ddspvae.features.partials import measure_partials
 from ddspvae.signals import Controls
+from ddspvae.signals.units import db_to_amplitude
 from ddspvae.synth.render import render
 from ddspvae.training.losses import beat_span, fft_sizes, spectral_loss
-from ddspvae.units import db_to_amplitude
 
 RATE, HOP = 48_000, 240
 START_S, LENGTH_S = 1.0, 2.0

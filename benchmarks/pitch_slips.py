@@ -24,13 +24,13 @@ from numpy.typing import NDArray
 
 from ddspvae import load, read_audio
 from ddspvae.audio import Audio, resample
-from ddspvae.curves import read_pitch_at
 from ddspvae.features.autocorrelation import RATE_HZ
 from ddspvae.features.lost import SOUNDING_DB, find_lost
 from ddspvae.features.segments import VOICED
 from ddspvae.features.trackers import TRACKERS
 from ddspvae.signals import Performance
-from ddspvae.units import hz_to_cents, pitch_to_hz
+from ddspvae.signals.curves import read_pitch_at
+from ddspvae.signals.units import hz_to_cents, pitch_to_hz
 
 WIDE_CENTS, SLOW_S, FLAT_CENTS, FAR_CENTS = 200.0, 0.03, 0.5, 50.0
 

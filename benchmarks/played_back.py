@@ -11,7 +11,7 @@ import numpy as np
 from ddspvae import load, read_audio
 from ddspvae.evaluation.metrics import loudness_error, pitch_error, spectral_distance
 from ddspvae.evaluation.perceptual import judge_take
-from ddspvae.presets import split_timbre
+from ddspvae.instrument.presets import split_timbre
 
 HEADINGS = "Zimtohrli | spectral distance | pitch, median cents | loudness error, dB"
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ddspvae.evaluation.judges_page import PLAYED
+from ddspvae.instrument.presets import find_preset, list_presets, read_card
 from ddspvae.midi.notes import pitch_to_name
-from ddspvae.presets import find_preset, list_presets, read_card
 
 HEADINGS = ("", "range", "minutes heard", "pitch, median cents, CREPE full", "95th percentile", "autocorrelation",
             "CREPE tiny", "its floor", "heard", "loudness error, dB", "spectral distance", "harmonics, dB", "bit/s", "MB",

@@ -11,8 +11,8 @@ import argparse
 from types import SimpleNamespace
 
 from ddspvae import load, read_audio
-from ddspvae.evaluation.independence import gather_rows
-from ddspvae.evaluation.probes import probe
+from ddspvae.evaluation.independence.probes import probe
+from ddspvae.evaluation.independence.report import gather_rows
 from ddspvae.training.recordings import find_recordings
 
 

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from ddspvae.audio import Audio
 from ddspvae.evaluation.metrics import LOG_OFFSET, N_FFTS
 from ddspvae.signals import Features
+from ddspvae.signals.units import hz_to_pitch
 from ddspvae.synth.constrain import constrain_distribution
 from ddspvae.synth.envelopes import crossfade, hold_last, segment_phase, start_phase
 from ddspvae.training.dataset import Crops, Take
-from ddspvae.units import hz_to_pitch
 
 N_UNITS = 512
 N_HARMONICS = 100

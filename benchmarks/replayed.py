@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from ddspvae import load, read_audio, read_midi
 from ddspvae.audio import Audio
-from ddspvae.instrument import Instrument
+from ddspvae.editing.write_notes import write_take_notes
+from ddspvae.instrument.instrument import Instrument
 from ddspvae.midi.programs import PROGRAMS
-from ddspvae.performer.write_notes import write_take_notes
 from ddspvae.signals import Performance
 
 RATE = 48_000

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ddspvae import load, read_audio
 from ddspvae.audio import Audio
-from ddspvae.instrument import Instrument
+from ddspvae.instrument.instrument import Instrument
 from ddspvae.signals import Features, Latents, Performance
 
 Z = ("z as heard", "z drawn", "z at 0")

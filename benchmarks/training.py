@@ -36,12 +36,12 @@ from training_log import Log, Row, best_reference, conclude, on_its_core, plot, 
 
 from ddspvae import load, read_audio, train
 from ddspvae.audio import Audio, resample
-from ddspvae.checks import InputError
 from ddspvae.evaluation.metrics import loudness_error, pitch_error, spectral_distance
 from ddspvae.evaluation.perceptual import judge_take
 from ddspvae.features.extract import extract
 from ddspvae.model.config import ModelConfig
 from ddspvae.signals import Features
+from ddspvae.signals.checks import InputError
 from ddspvae.training.prepare import prepare
 
 TURN_S = 60.0

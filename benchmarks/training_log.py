@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
-from ddspvae.checks import InputError
 from ddspvae.evaluation.plots import BLUE, GREY, ORANGE
+from ddspvae.signals.checks import InputError
 
 TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 40)  # minutes
 

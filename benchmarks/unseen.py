@@ -21,7 +21,7 @@ import torch
 from played_back import HEADINGS, play_back
 
 from ddspvae import read_audio, train
-from ddspvae.presets import read_cards
+from ddspvae.instrument.presets import read_cards
 from ddspvae.training.recordings import find_recordings
 
 RATE, TRACKER = 48_000, "swift"

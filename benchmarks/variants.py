@@ -17,24 +17,24 @@ from variants_training import AdversarialRun, AudioRun, VariantRun, altered_copi
 from verdicts import Verdict
 
 from ddspvae.audio import read_audio
-from ddspvae.evaluation.curve_measure import rate_interval
 from ddspvae.evaluation.frechet import EMBEDDINGS, embed, frechet_distance
 from ddspvae.evaluation.metrics import harmonic_error, loudness_error, pitch_error, spectral_distance
 from ddspvae.evaluation.perceptual import Judgement, can_judge, judge_take, judges_left_out
 from ddspvae.features.bands import CROWDING
 from ddspvae.features.extract import extract
 from ddspvae.features.f0 import VOICED
+from ddspvae.instrument.presets import FILE_FORMAT
 from ddspvae.model.axes import NAMED_AXES
 from ddspvae.model.bottleneck import sounding_rows
 from ddspvae.model.config import ModelConfig, sizes_for
 from ddspvae.model.encoder import ENCODERS
-from ddspvae.model.heard import Heard
-from ddspvae.presets import FILE_FORMAT
+from ddspvae.model.encoder_inputs import EncoderInputs
+from ddspvae.rate_distortion.measure import rate_interval
+from ddspvae.signals.units import samples_to_frames
 from ddspvae.threads import one_thread
 from ddspvae.training.dataset import Crops, Take
 from ddspvae.training.prepare import Prepared, prepare
-from ddspvae.training.run import Run, TrainingConfig
-from ddspvae.units import samples_to_frames
+from ddspvae.training.trainer import Run, TrainingConfig
 
 CROP_S, LEAD_S, STRETCH_S = 1.6, 0.32, 5.0
 PLAIN, NOISE = "plain", "plain, another seed"  # what others are compared with; how much of that is chance
@@ -174,7 +174,7 @@ def train_variant(variant: Variant, material: Material, config: TrainingConfig
         takes += variant.alter(takes, model_config.sample_rate, model_config.hop_size)
     torch.manual_seed(config.seed)
     network = variant.network(model_config)
-    network.decoder.typical.fit([Heard.of(take.features) for take in prepared.training], model_config.frames_per_z)
+    network.decoder.typical.fit([EncoderInputs.of(take.features) for take in prepared.training], model_config.frames_per_z)
     run = variant.run(network, config)
     rate_hz = model_config.frame_rate_hz
     crops = Crops(takes, model_config.rooms, round(CROP_S * rate_hz), round(LEAD_S * rate_hz), model_config.hop_size)
@@ -188,7 +188,7 @@ def train_variant(variant: Variant, material: Material, config: TrainingConfig
 @torch.inference_mode()
 def resynthesize(model: Plain, take: Take) -> tuple[np.ndarray, float]:
     """A take as the model plays it, [F * hop_size], z drawn from its posterior, which is what bits pay for; and bit/s."""
-    heard = Heard.of(take.features, take.audio)
+    heard = EncoderInputs.of(take.features, take.audio)
     latents = model.eval().encode(heard)
     rows = sounding_rows(heard.loudness_db[..., 0], model.config.frames_per_z)
     with torch.random.fork_rng(devices=[]):

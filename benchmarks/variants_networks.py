@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.axes import find_onsets, from_rest
 from ddspvae.model.config import ModelConfig
-from ddspvae.model.heard import Heard
+from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.stack import GatedStack, scale_curves
 from ddspvae.signals import Controls
+from ddspvae.signals.units import db_to_amplitude
 from ddspvae.synth.convolve import fft_convolve
 from ddspvae.synth.harmonic import POINTS_PER_HARMONIC
 from ddspvae.synth.render import render
 from ddspvae.synth.reverb import Room, impulse_response
-from ddspvae.units import db_to_amplitude
 
 TABLE_POINTS = 8  # per harmonic while training: 65 dB is more than a loss can see
 N_ATOMS, ATOM_S = 8, 0.025
@@ -28,7 +28,7 @@ BLOCK, N_RESIDUAL, MOST_RESIDUAL = 16, 32, 0.5  # samples, channels, of the ampl
 class Plain(Autoencoder):
     """The package's own model. What the others change are the steps of `play`."""
 
-    def play(self, heard: Heard, z: Tensor, place: Tensor | None, seed: Tensor | int = 0) -> Tensor:
+    def play(self, heard: EncoderInputs, z: Tensor, place: Tensor | None, seed: Tensor | int = 0) -> Tensor:
         """Curves and z [B, M, Z] to audio [B, F * hop_size], in the rooms at place [B], or dry for None."""
         room = None if place is None else self.room(place)
         controls = self.decode(*heard.curves, z, room)
@@ -46,15 +46,15 @@ class Plain(Autoencoder):
         alone = self.room(each)
         return None if alone is None else impulse_response(alone, self.config.sample_rate)[which]
 
-    def before_room(self, audio: Tensor, heard: Heard, z: Tensor) -> Tensor:
+    def before_room(self, audio: Tensor, heard: EncoderInputs, z: Tensor) -> Tensor:
         """What becomes of the dry audio [B, T]."""
         return audio
 
-    def after_room(self, audio: Tensor, heard: Heard, z: Tensor) -> Tensor:
+    def after_room(self, audio: Tensor, heard: EncoderInputs, z: Tensor) -> Tensor:
         """What becomes of the audio in its room [B, T]."""
         return audio
 
-    def frames_of(self, heard: Heard, z: Tensor) -> Tensor:
+    def frames_of(self, heard: EncoderInputs, z: Tensor) -> Tensor:
         """Scaled curves and z at frames, [B, F, 3 + Z]."""
         curves = scale_curves(*heard.curves)
         held = z.repeat_interleave(self.config.frames_per_z, dim=1)[:, : curves.shape[1]]
@@ -120,7 +120,7 @@ class Transients(Plain):
         self.atoms = nn.Parameter(0.3 * torch.randn(N_ATOMS, n_samples) * decay)
         self.weigh = nn.Sequential(nn.Linear(3 + config.n_z, 32), nn.Tanh(), nn.Linear(32, N_ATOMS))
 
-    def before_room(self, audio: Tensor, heard: Heard, z: Tensor) -> Tensor:
+    def before_room(self, audio: Tensor, heard: EncoderInputs, z: Tensor) -> Tensor:
         """Add the bursts; those that would ring past the end are cut."""
         onset = find_onsets(from_rest(scale_curves(*heard.curves)))
         begins = nn.functional.pad((onset[:, 1:] - onset[:, :-1]).clamp(min=0), (0, 0, 1, 0))  # sums to 1 over an onset
@@ -142,7 +142,7 @@ class Residual(Plain):
         nn.init.normal_(self.residual_head.weight, std=0.001)
         nn.init.zeros_(self.residual_head.bias)
 
-    def after_room(self, audio: Tensor, heard: Heard, z: Tensor) -> Tensor:
+    def after_room(self, audio: Tensor, heard: EncoderInputs, z: Tensor) -> Tensor:
         """Blocks of 16 samples, with the curves beside them."""
         hop = self.config.hop_size
         amplitude = nn.functional.interpolate(db_to_amplitude(heard.loudness_db).clamp(min=1e-5).transpose(1, 2),

@@ -23,12 +23,12 @@ from ddspvae.features.timbre import timbre_frames
 from ddspvae.model import excitation
 from ddspvae.model.bottleneck import sounding_rows
 from ddspvae.signals import Features
+from ddspvae.signals.units import db_to_amplitude, samples_to_frames
 from ddspvae.synth import level, noise
 from ddspvae.training import losses
-from ddspvae.training import run as running
+from ddspvae.training import trainer as running
 from ddspvae.training.dataset import Batch, Take
-from ddspvae.training.run import Run, TrainingConfig
-from ddspvae.units import db_to_amplitude, samples_to_frames
+from ddspvae.training.trainer import Run, TrainingConfig
 
 WARMUP_S = 0.32
 SECOND_STAGE = 2 / 3  # of the budget

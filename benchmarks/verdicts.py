@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddspvae.audio import Audio
-from ddspvae.evaluation.curve_measure import JUDGED_S, rate_interval
 from ddspvae.evaluation.perceptual import STRETCH_S, judge_stretches, judge_take
+from ddspvae.rate_distortion.measure import JUDGED_S, rate_interval
 
 
 @dataclass(frozen=True, eq=False)

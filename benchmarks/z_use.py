@@ -16,10 +16,10 @@ import numpy as np
 from ddspvae import load, read_audio
 from ddspvae.evaluation.metrics import spectral_distance
 from ddspvae.evaluation.perceptual import judge_take
-from ddspvae.instrument import Instrument
+from ddspvae.instrument.instrument import Instrument
 from ddspvae.signals import Performance
+from ddspvae.signals.units import hz_to_pitch
 from ddspvae.training.recordings import find_recordings
-from ddspvae.units import hz_to_pitch
 
 DB_PER_SEMITONE = 1.0  # a decibel counts as much as a semitone when rows are matched
 

@@ -18,8 +18,8 @@ import soundfile
 from numpy.typing import NDArray
 from scipy import signal
 
-from ddspvae.checks import InputError, check_choice, check_range, fail
-from ddspvae.units import amplitude_to_db, db_to_amplitude
+from ddspvae.signals.checks import InputError, check_choice, check_range, fail
+from ddspvae.signals.units import amplitude_to_db, db_to_amplitude
 
 Audio = NDArray[np.float32]
 

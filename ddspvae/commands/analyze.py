@@ -10,6 +10,10 @@ from ddspvae.commands.options import add_preset, add_tracker
 from ddspvae.commands.sounds import check_output, say
 
 SUMMARY = "write down how a recording was played"
+EXAMPLES = (
+    "ddspvae analyze take.wav --preset violin --out take.npz --plot take.png",
+    "ddspvae analyze take.wav --preset violin --out take.npz --notes take.mid",
+)
 
 
 def add_options(sub: argparse.ArgumentParser) -> None:
@@ -27,12 +31,12 @@ def add_options(sub: argparse.ArgumentParser) -> None:
 def run(args: Namespace) -> None:
     """A recording to a performance."""
     from ddspvae.audio import read_audio
+    from ddspvae.editing.write_notes import write_take_notes
     from ddspvae.features.f0 import write_f0_csv
     from ddspvae.features.lost import find_lost
-    from ddspvae.instrument import load
+    from ddspvae.instrument.load import load
     from ddspvae.midi.notes import pitch_to_name
-    from ddspvae.performer.write_notes import write_take_notes
-    from ddspvae.units import hz_to_pitch
+    from ddspvae.signals.units import hz_to_pitch
 
     for path, ending in ((args.out, ".npz"), (args.plot, ".png"), (args.csv, ".csv"), (args.notes, ".mid")):
         if path:

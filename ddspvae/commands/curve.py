@@ -9,9 +9,9 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ddspvae.checks import InputError
 from ddspvae.commands.sounds import progress_bar
-from ddspvae.evaluation.curve_plan import RATES, Plan
+from ddspvae.rate_distortion.plan import RATES, Plan
+from ddspvae.signals.checks import InputError
 
 if TYPE_CHECKING:
     from ddspvae.model.config import ModelConfig
@@ -51,9 +51,9 @@ def run_curve(args: Namespace) -> None:
     """Do what the options say, print a table or, with --json, the content of curve.json."""
     from rich.console import Console
 
-    from ddspvae.evaluation.curve_points import print_points, read_codecs, read_points
     from ddspvae.evaluation.perceptual import can_judge, judges_left_out
-    from ddspvae.evaluation.rate_distortion import rate_distortion
+    from ddspvae.rate_distortion.draw import rate_distortion
+    from ddspvae.rate_distortion.points import print_points, read_codecs, read_points
 
     given = [option for option, value in (("--sample-rate", args.sample_rate), ("--axes", args.axes)) if value is not None]
     if args.start_from is not None and given:

@@ -7,12 +7,17 @@ import time
 from argparse import Namespace
 from pathlib import Path
 
-from ddspvae.checks import InputError, check_range
 from ddspvae.commands.edits import apply_edits
 from ddspvae.commands.options import add_axes, add_output, add_preset, add_tracker
 from ddspvae.commands.sounds import check_sound_options, read_ir, sound_of, write_sounds
+from ddspvae.signals.checks import InputError, check_range
 
 SUMMARY = "change pitch, loudness or timbre of a recording, each alone"
+EXAMPLES = (
+    "ddspvae edit take.wav --preset violin --out higher.wav --transpose 7",
+    "ddspvae edit take.wav --preset violin --out softer.wav --loudness -12 --vibrato 0 --set brightness=-1",
+    "ddspvae edit voice.wav --preset trumpet --out trumpet.wav --fit --autotune 1 --scale major:D",
+)
 
 
 def add_options(sub: argparse.ArgumentParser) -> None:
@@ -20,23 +25,25 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("take", metavar="TAKE.wav|take.npz")
     add_preset(sub)
     add_output(sub, "new.wav")
-    sub.add_argument("--transpose", type=float, default=0.0, metavar="N", help="semitones")
-    sub.add_argument("--loudness", type=float, default=0.0, metavar="DB", help="louder (+) or softer (-)")
-    sub.add_argument("--vibrato", type=float, default=1.0, metavar="X", help="0 none, 1 as played, 2 twice as wide")
-    sub.add_argument("--stretch", type=float, default=1.0, metavar="X", help="2 plays twice as long")
-    sub.add_argument("--fit", action="store_true", help="move a foreign take into the learned range and levels")
-    sub.add_argument("--threshold", type=float, metavar="DB", help="-40: silence what is 40 dB below the loudest, or softer")
-    sub.add_argument("--autotune", type=float, default=0.0, metavar="X", help="1 moves notes onto the scale, 0.5 halfway")
-    sub.add_argument("--scale", default="chromatic", metavar="NAME:TONIC", help="of --autotune: major:D, minor:F#, ...")
-    add_axes(sub)
-    add_tracker(sub)
+    change = sub.add_argument_group("what changes")
+    change.add_argument("--transpose", type=float, default=0.0, metavar="N", help="semitones")
+    change.add_argument("--loudness", type=float, default=0.0, metavar="DB", help="louder (+) or softer (-)")
+    change.add_argument("--vibrato", type=float, default=1.0, metavar="X", help="0 none, 1 as played, 2 twice as wide")
+    change.add_argument("--stretch", type=float, default=1.0, metavar="X", help="2 plays twice as long")
+    change.add_argument("--fit", action="store_true", help="move a foreign take into the learned range and levels")
+    change.add_argument("--threshold", type=float, metavar="DB",
+                        help="-40: silence what is 40 dB below the loudest, or softer")
+    change.add_argument("--autotune", type=float, default=0.0, metavar="X", help="1 moves notes onto the scale, 0.5 halfway")
+    change.add_argument("--scale", default="chromatic", metavar="NAME:TONIC", help="of --autotune: major:D, minor:F#, ...")
+    add_axes(change)
+    add_tracker(sub.add_argument_group("how it is heard"))
 
 
 def run(args: Namespace) -> None:
     """A recording or a performance to a changed sound."""
     from ddspvae.audio import read_audio
-    from ddspvae.instrument import load
-    from ddspvae.performer.transfer import check_transfer_options, report_outside, transfer
+    from ddspvae.editing.transfer import check_transfer_options, report_outside, transfer
+    from ddspvae.instrument.load import load
     from ddspvae.signals import Performance
 
     began = time.perf_counter()

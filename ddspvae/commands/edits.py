@@ -5,10 +5,10 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from ddspvae.checks import InputError, fail
+from ddspvae.signals.checks import InputError, fail
 
 if TYPE_CHECKING:
-    from ddspvae.instrument import Instrument
+    from ddspvae.instrument.instrument import Instrument
     from ddspvae.signals import Performance
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from ddspvae.commands.sounds import say
 
 SUMMARY = "measure an instrument on recordings it has not heard"
+EXAMPLES = ("ddspvae evaluate mine.safetensors another.wav --out report",)
 
 
 def add_options(sub: argparse.ArgumentParser) -> None:
@@ -25,7 +26,7 @@ def add_options(sub: argparse.ArgumentParser) -> None:
 def run(args: Namespace) -> None:
     """An instrument and recordings to a report."""
     from ddspvae.evaluation import report
-    from ddspvae.instrument import load
+    from ddspvae.instrument.load import load
     from ddspvae.training.recordings import find_recordings
 
     paths = find_recordings([Path(path) for path in args.recordings])

@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ddspvae.checks import InputError, check_range
 from ddspvae.commands.sounds import check_output, check_sound_options, read_ir, say, sound_of, write_sounds
+from ddspvae.signals.checks import InputError, check_range
 
 if TYPE_CHECKING:
-    from ddspvae.instrument import Instrument
+    from ddspvae.instrument.instrument import Instrument
     from ddspvae.latents.sweep import Sweep
     from ddspvae.signals import Performance
 
@@ -29,7 +29,7 @@ def load_with_axes(args: Namespace) -> Instrument:
     Raises:
         InputError: it has no z.
     """
-    from ddspvae.instrument import load
+    from ddspvae.instrument.load import load
 
     instrument = load(args.preset, getattr(args, "room", None))
     if not instrument.axis_names:
@@ -83,7 +83,7 @@ def read_takes(args: Namespace, instrument: Instrument, *paths: str, keep_z: boo
 def play_score(args: Namespace, instrument: Instrument) -> Performance:
     """One part of the score that is the source, with warnings for what cannot be played as written."""
     from ddspvae.midi.notes import read_midi
-    from ddspvae.midi.rules import check_range as check_trained_range
+    from ddspvae.midi.trained_range import outside_range
     from ddspvae.midi.voices import to_one_voice
 
     if args.tracker is not None:
@@ -93,7 +93,7 @@ def play_score(args: Namespace, instrument: Instrument) -> Performance:
         raise InputError(f"latents: {args.source} has {len(parts)} parts; choose one with --part N.")
     check_range("latents", "--part", args.part or 1, 1, len(parts), f"parts with notes in this file: {len(parts)}")
     one = to_one_voice(parts[(args.part or 1) - 1])
-    for sentence in (one.warning, check_trained_range(one.notes, instrument.statistics)):
+    for sentence in (one.warning, outside_range(one.notes, instrument.statistics)):
         if sentence:
             warnings.warn(f"latents: {sentence}", stacklevel=2)
     return instrument.perform(one.notes)

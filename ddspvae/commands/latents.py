@@ -9,13 +9,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ddspvae.checks import InputError, check_choice, check_range
 from ddspvae.commands.curve import add_curve, run_curve
 from ddspvae.commands.latent_takes import check_out, load_with_axes, play_note, play_score, read_takes, write
 from ddspvae.commands.options import add_output, add_preset, add_tracker
 from ddspvae.commands.sounds import check_output, say
+from ddspvae.signals.checks import InputError, check_choice, check_range
 
 SUMMARY = "play with timbre: sample, interpolate, arithmetic, sweep, trim"
+EXAMPLES = (
+    "ddspvae latents sample song.mid --preset violin --out wandering.wav --temperature 1.5 --seed 7",
+    "ddspvae latents interpolate take.wav another.wav --preset violin --out morph.wav --morph 0.5 3",
+    "ddspvae latents sweep --preset violin --axis brightness --out sweep.wav --plot sweep.png",
+)
 LISTEN_S = 10.0  # of the first recording, to hear what trimming costs
 
 
@@ -148,8 +153,8 @@ def _trim(args: Namespace) -> None:
 
     from ddspvae.audio import read_audio, resample
     from ddspvae.evaluation.metrics import spectral_distance
+    from ddspvae.instrument.presets import find_preset
     from ddspvae.latents.trim import measure_trim, write_trimmed
-    from ddspvae.presets import find_preset
     from ddspvae.training.recordings import find_recordings
 
     source = find_preset(args.preset)

@@ -14,12 +14,14 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn, TextIO
 
-from ddspvae.checks import InputError
+from ddspvae.signals.checks import InputError
 
 VERBS = ("presets", "render", "analyze", "edit", "train", "evaluate", "perform", "latents")
-EPILOG = "examples:\n  ddspvae render song.mid --out song.wav\n" \
-         "  ddspvae edit take.wav --preset violin --out higher.wav --transpose 7\n" \
-         "  ddspvae train recordings/ --out mine.safetensors --minutes 10"
+EXAMPLES = (
+    "ddspvae render song.mid --out song.wav",
+    "ddspvae edit take.wav --preset violin --out higher.wav --transpose 7",
+    "ddspvae train recordings/ --out mine.safetensors --minutes 10",
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -32,24 +34,28 @@ class _Parser(argparse.ArgumentParser):
 def build_parser() -> argparse.ArgumentParser:
     """The verbs and their options."""
     parser = _Parser(prog="ddspvae", description="Learn an instrument from minutes of recordings; play it from MIDI; "
-                     "edit pitch, loudness and timbre apart.", epilog=EPILOG,
+                     "edit pitch, loudness and timbre apart.", epilog=_examples(EXAMPLES),
                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--version", action="store_true", help="print the version and stop")
+    parser.add_argument("--print-completion", choices=["bash", "zsh", "tcsh"], metavar="SHELL",
+                        help="print completions for bash, zsh or tcsh: eval \"$(ddspvae --print-completion bash)\"")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=_Parser)
 
-    def verb(name: str, summary: str) -> argparse.ArgumentParser:
-        sub = verbs.add_parser(name, help=summary, description=summary)
-        sub.add_argument("--json", action="store_true", help="print one machine-readable object on stdout")
-        return sub
-
     for name in VERBS:
-        one = _verb(name)
-        one.add_options(verb(name, one.SUMMARY))
+        module = _verb(name)
+        sub = verbs.add_parser(name, help=module.SUMMARY, description=module.SUMMARY, epilog=_examples(module.EXAMPLES),
+                               formatter_class=argparse.RawDescriptionHelpFormatter)
+        sub.add_argument("--json", action="store_true", help="print one machine-readable object on stdout")
+        module.add_options(sub)
     return parser
 
 
+def _examples(commands: Sequence[str]) -> str:
+    return "examples:\n" + "".join(f"  {command}\n" for command in commands)
+
+
 def _verb(name: str) -> Any:
-    """The module that is called as the verb: SUMMARY, add_options(parser), run(args)."""
+    """The module that is called as the verb: SUMMARY, EXAMPLES, add_options(parser), run(args)."""
     return importlib.import_module(f"ddspvae.commands.{name}")
 
 
@@ -67,6 +73,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         import ddspvae
 
         print(ddspvae.__version__)
+        return 0
+    if args.print_completion:
+        import shtab
+
+        print(shtab.complete(parser, shell=args.print_completion))
         return 0
     if args.verb is None:
         parser.print_help()

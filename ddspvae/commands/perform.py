@@ -9,17 +9,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ddspvae.checks import InputError, check_range
 from ddspvae.commands.options import add_preset, add_tracker
 from ddspvae.commands.sounds import check_output, say
+from ddspvae.signals.checks import InputError, check_range
 
 if TYPE_CHECKING:
-    from ddspvae.instrument import Instrument
+    from ddspvae.instrument.instrument import Instrument
     from ddspvae.performer.controls import ControlRanges, NoteControls
     from ddspvae.signals import Notes
 
 
 SUMMARY = "the notes of a score or a take, and how each is played, as a table to edit"
+EXAMPLES = (
+    "ddspvae perform song.mid --preset violin --out notes.csv",
+    "ddspvae render notes.csv --preset violin --out edited.wav",
+)
 
 
 def add_options(sub: argparse.ArgumentParser) -> None:
@@ -36,10 +40,9 @@ def add_options(sub: argparse.ArgumentParser) -> None:
 def run(args: Namespace) -> None:
     """The notes of a score or of a recording, with the controls they are played with, to a table."""
     from ddspvae.audio import read_audio
-    from ddspvae.instrument import load
-    from ddspvae.performer.controls import ranges_of
+    from ddspvae.editing.note_table import NoteTable, write_table
+    from ddspvae.instrument.load import load
     from ddspvae.performer.measure import measure_controls
-    from ddspvae.performer.table import NoteTable, write_table
     from ddspvae.performer.transcribe import transcribe
     from ddspvae.signals import Performance
 
@@ -63,7 +66,7 @@ def run(args: Namespace) -> None:
         if not notes.notes:
             raise InputError(f"perform: {args.source} holds no notes; is it a recording of one voice?")
         notes = replace(notes, notes=tuple(replace(note, pitch=round(note.pitch, 2)) for note in notes.notes))
-    controls, ranges = measure_controls(take, notes), ranges_of(instrument)
+    controls, ranges = measure_controls(take, notes), instrument.control_ranges
     write_table(NoteTable.of(notes, controls, ranges), args.out)
     result = {"out": args.out, "notes": len(notes.notes), "seconds": round(notes.duration_s, 3),
               "ranges": ranges.to_dict(), **_clipped(controls, ranges)}
@@ -74,7 +77,7 @@ def run(args: Namespace) -> None:
 def _one_part(args: Namespace, instrument: Instrument) -> Notes:
     """The part of a score that is asked for, as one voice, with warnings for what the table cannot hold."""
     from ddspvae.midi.notes import read_midi
-    from ddspvae.midi.rules import check_range as check_trained_range
+    from ddspvae.midi.trained_range import outside_range
     from ddspvae.midi.voices import to_one_voice
 
     parts = read_midi(args.source)
@@ -86,7 +89,7 @@ def _one_part(args: Namespace, instrument: Instrument) -> Notes:
     notes = one.notes
     bent = bool(notes.bend_semitones) or any(note.bend_semitones for note in notes.notes)
     lost = "the table has no column for the pitch wheel; play the bends from the MIDI file itself." if bent else None
-    for sentence in (one.warning, check_trained_range(notes, instrument.statistics), lost):
+    for sentence in (one.warning, outside_range(notes, instrument.statistics), lost):
         if sentence:
             warnings.warn(f"perform: {sentence}", stacklevel=2)
     return notes

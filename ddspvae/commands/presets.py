@@ -7,6 +7,7 @@ import json
 from argparse import Namespace
 
 SUMMARY = "list the instruments there are"
+EXAMPLES = ("ddspvae presets", "ddspvae presets --json")
 
 
 def add_options(sub: argparse.ArgumentParser) -> None:
@@ -15,8 +16,8 @@ def add_options(sub: argparse.ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """List instruments."""
+    from ddspvae.instrument.presets import find_preset, list_presets, read_card
     from ddspvae.midi.notes import pitch_to_name
-    from ddspvae.presets import find_preset, list_presets, read_card
 
     rows = []
     for name in list_presets():
@@ -38,11 +39,11 @@ def run(args: Namespace) -> None:
     from rich.table import Table
 
     table = Table(box=None)
-    for column in ("name", "range", "sample rate", "minutes heard", "bit/s of z", "licence of the sources"):
-        table.add_column(column)
+    for column in ("name", "range", "minutes heard", "bit/s of z", "licence of the sources"):
+        table.add_column(column, no_wrap=column == "name", overflow="fold")
     for row in rows:
-        table.add_row(row["name"], row["range"], str(row["sample_rate"]), str(row["minutes"]),
-                      str(row["bits_per_second"]), ", ".join(row["licence"]))
+        table.add_row(row["name"], row["range"], str(row["minutes"]), str(row["bits_per_second"]),
+                      ", ".join(row["licence"]))
     console = Console()
     console.print(table)
     for row in rows:

@@ -12,17 +12,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ddspvae.checks import InputError, check_range, fail
 from ddspvae.commands.edits import apply_edits
 from ddspvae.commands.options import add_axes, add_output
 from ddspvae.commands.sounds import Sound, check_output, check_sound_options, read_ir, sound_of, write_sounds
+from ddspvae.signals.checks import InputError, check_range, fail
 
 if TYPE_CHECKING:
     from ddspvae.audio import Audio
-    from ddspvae.instrument import Instrument
+    from ddspvae.instrument.instrument import Instrument
     from ddspvae.signals import Notes, Performance
 
 SUMMARY = "play a MIDI file, a table of notes, or a saved performance"
+EXAMPLES = (
+    "ddspvae render song.mid --out song.wav",
+    "ddspvae render song.mid --preset violin --out song.wav --seed 3 --wet 6",
+    "ddspvae render song.mid --out song.wav --track 1=flute --track 3=off --stems stems",
+    "ddspvae render song.mid --preset ensemble:violin..flute --out turning.wav",
+)
 AUTO = "auto"
 
 
@@ -53,26 +59,29 @@ class Part:
 def add_options(sub: argparse.ArgumentParser) -> None:
     """Give the verb its options."""
     sub.add_argument("source", metavar="SONG.mid|NOTES.csv|PERF.npz")
-    sub.add_argument("--preset", default="auto", metavar="NAME|FILE",
-                     help="who plays; see `ddspvae presets`; without it, every part gets the nearest there is")
-    add_output(sub, "song.wav")
-    sub.add_argument("--track", action="append", default=[], metavar="N=PRESET",
+    who = sub.add_argument_group("who plays")
+    who.add_argument("--preset", default="auto", metavar="NAME|FILE",
+                     help="see `ddspvae presets`; without it, every part gets the nearest there is")
+    who.add_argument("--track", action="append", default=[], metavar="N=PRESET",
                      help="play part N (1 is the first) with another preset; N=off leaves it out")
-    sub.add_argument("--voices", type=int, metavar="N",
+    who.add_argument("--voices", type=int, metavar="N",
                      help="notes at once in a part: 1 plays one line with legato; default: what it needs, up to 16")
-    sub.add_argument("--stereo", action="store_true", help="two channels, even if no part is panned")
-    sub.add_argument("--transpose", type=float, default=0.0, metavar="N", help="semitones")
-    add_axes(sub)
-    sub.add_argument("--expression", type=float, default=1.0, metavar="X",
-                     help="0 deadpan, 1 as recorded, 2 exaggerated")
-    sub.add_argument("--performer", choices=["learned", "rules"], help="who plays the notes: default learned, from the "
+    who.add_argument("--performer", choices=["learned", "rules"], help="who plays the notes: default learned, from the "
                      "recordings, where the preset holds such notes")
-    sub.add_argument("--given", action="append", default=[], metavar="CURVE=FILE[@FROM-TO]",
-                     help="follow a curve of a take, a performance or a CSV file: loudness=take.wav, f0=hum.npz@1.5-4")
-    sub.add_argument("--fold", action="store_true", help="move notes outside the learned range by octaves")
-    sub.add_argument("--as-recorded", action="store_true", help="leave instruments as loud as their recordings were")
-    sub.add_argument("--stems", metavar="DIR", help="write every part to its own file too, as it stands in the mix")
-    sub.add_argument("--save-performance", metavar="P.npz", help="keep the curves that were played (one voice only)")
+    change = sub.add_argument_group("what changes")
+    change.add_argument("--transpose", type=float, default=0.0, metavar="N", help="semitones")
+    add_axes(change)
+    change.add_argument("--expression", type=float, default=1.0, metavar="X",
+                        help="0 deadpan, 1 as recorded, 2 exaggerated")
+    change.add_argument("--given", action="append", default=[], metavar="CURVE=FILE[@FROM-TO]",
+                        help="follow a curve of a take, a performance or a CSV file: loudness=take.wav, f0=hum.npz@1.5-4")
+    change.add_argument("--fold", action="store_true", help="move notes outside the learned range by octaves")
+    change.add_argument("--as-recorded", action="store_true", help="leave instruments as loud as their recordings were")
+    add_output(sub, "song.wav")
+    more = sub.add_argument_group("more files")
+    more.add_argument("--stereo", action="store_true", help="two channels, even if no part is panned")
+    more.add_argument("--stems", metavar="DIR", help="write every part to its own file too, as it stands in the mix")
+    more.add_argument("--save-performance", metavar="P.npz", help="keep the curves that were played (one voice only)")
 
 
 def run(args: Namespace) -> None:
@@ -95,10 +104,11 @@ def run(args: Namespace) -> None:
 def _render_line(source: Path, args: Namespace, began: float) -> None:
     """A saved performance, or a table of notes and their controls."""
     from ddspvae.audio import check_wav_size
-    from ddspvae.instrument import LEAST_TAIL_S, load
-    from ddspvae.mix import place
-    from ddspvae.performer.play_table import play_table
-    from ddspvae.performer.table import read_table
+    from ddspvae.editing.note_table import read_table
+    from ddspvae.editing.play_table import play_table
+    from ddspvae.instrument.instrument import LEAST_TAIL_S
+    from ddspvae.instrument.load import load
+    from ddspvae.instrument.mix import place
     from ddspvae.signals import Performance
 
     if args.preset == AUTO:
@@ -126,7 +136,7 @@ def _render_line(source: Path, args: Namespace, began: float) -> None:
 
 def _render_score(source: Path, args: Namespace, began: float) -> None:
     from ddspvae.audio import count_channels
-    from ddspvae.mix import balance, is_panned
+    from ddspvae.instrument.mix import balance, is_panned
 
     parts = cast_parts(source, args)
     for option in ("--save-performance" if args.save_performance else "", "--given" if args.given else ""):
@@ -182,8 +192,8 @@ def _play(part: Part, args: Namespace, ir: Audio | None, first: tuple[int, int],
         first: number of its first voice among all, for the noise, and among those of its instrument, for the choices.
         lasts_s: the whole score, and what comes after its last note.
     """
-    from ddspvae.instrument import seed_of
-    from ddspvae.mix import place
+    from ddspvae.instrument.mix import place
+    from ddspvae.midi.voices import seed_of
 
     player, (voice, at) = part.player, first
     takes = [_shape(player.perform(line, expression=args.expression, performer=args.performer,
@@ -198,10 +208,9 @@ def _play(part: Part, args: Namespace, ir: Audio | None, first: tuple[int, int],
 
 def cast_parts(source: Path, args: Namespace) -> list[Part]:
     """The parts of a MIDI file and who plays each, with warnings for what cannot be played as written."""
-    from ddspvae.instrument import load
+    from ddspvae.instrument.load import load
     from ddspvae.midi.notes import read_midi
-    from ddspvae.midi.rules import check_range as check_trained_range
-    from ddspvae.midi.rules import fold_octaves
+    from ddspvae.midi.trained_range import fold_octaves, outside_range
     from ddspvae.midi.voices import MOST_VOICES, to_voices
 
     loaded: dict[str, Instrument] = {}
@@ -221,7 +230,7 @@ def cast_parts(source: Path, args: Namespace) -> list[Part]:
         moved = replace(player.statistics, pitch_low=player.statistics.pitch_low - args.transpose,
                         pitch_high=player.statistics.pitch_high - args.transpose)
         notes = fold_octaves(written, moved) if args.fold else written
-        if not args.fold and (sentence := check_trained_range(notes, moved)):
+        if not args.fold and (sentence := outside_range(notes, moved)):
             warnings.warn(f"render: part {number}: {sentence}", stacklevel=2)
         voices = to_voices(notes, voices=args.voices or MOST_VOICES)
         if voices.warning:
@@ -234,8 +243,8 @@ def cast_parts(source: Path, args: Namespace) -> list[Part]:
 
 def _choose_presets(parts: Sequence[Notes], args: Namespace) -> list[str]:
     """Who plays each part: as --track says, else --preset, else the nearest there is."""
+    from ddspvae.instrument.presets import read_cards
     from ddspvae.midi.programs import choose_preset
-    from ddspvae.presets import read_cards
 
     chosen = _track_presets(args.track, len(parts))
     if args.preset != AUTO:
@@ -258,7 +267,7 @@ def _track_presets(options: list[str], n_parts: int) -> dict[int, str]:
 
 def _shape(performance: Performance, player: Instrument, args: Namespace) -> Performance:
     """The edits that the options name, then the curves that are given and must be met as they are."""
-    from ddspvae.performer.partial import apply_given
+    from ddspvae.editing.inpainting import apply_given
 
     edited = apply_edits(performance, player, args)
     return apply_given(edited, args.given, player) if args.given else edited

@@ -15,13 +15,13 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ddspvae.checks import InputError, check_range, fail
+from ddspvae.signals.checks import InputError, check_range, fail
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from ddspvae.audio import Audio
-    from ddspvae.instrument import Instrument
+    from ddspvae.instrument.instrument import Instrument
     from ddspvae.signals import Performance
 
 
@@ -111,7 +111,7 @@ def write_sounds(args: Namespace, sounds: Sequence[Sound], began: float, extra: 
     The files get their names together when the `with` block ends well; otherwise nothing is left of any.
     """
     from ddspvae.audio import check_wav_size
-    from ddspvae.units import amplitude_to_db
+    from ddspvae.signals.units import amplitude_to_db
 
     rate, out = sounds[0].sample_rate, Path(args.out)
     out_rate = args.sample_rate or rate

@@ -8,40 +8,51 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from ddspvae.checks import InputError
 from ddspvae.commands.sounds import check_output, say
+from ddspvae.signals.checks import InputError
 
 SUMMARY = "learn an instrument from recordings; the same command again resumes"
+EXAMPLES = (
+    "ddspvae train recordings/ --examine",
+    "ddspvae train recordings/ --out mine.safetensors --minutes 10",
+    "ddspvae train recordings/ --out quick.safetensors --minutes 2 --from ensemble",
+)
 
 
 def add_options(sub: argparse.ArgumentParser) -> None:
     """Give the verb its options."""
     sub.add_argument("recordings", nargs="+", metavar="RECORDINGS", help="a folder or files")
     sub.add_argument("--out", metavar="my.safetensors")
-    budget = sub.add_mutually_exclusive_group()
+    how_long = sub.add_argument_group("how long")
+    budget = how_long.add_mutually_exclusive_group()
     budget.add_argument("--minutes", type=float, metavar="M", help="time to train, over all resumes (default 10)")
     budget.add_argument("--steps", type=int, metavar="N", help="steps to train instead")
-    sub.add_argument("--bitrate", type=float, default=2000.0, metavar="BPS", help="bit/s of timbre (default 2000)")
-    sub.add_argument("--controller", default="log-dual", metavar="NAME", help="what holds the bitrate (default log-dual)")
-    sub.add_argument("--bottleneck", default="gaussian", metavar="NAME",
-                     help="gaussian, or whole numbers: vq, rvq, fsq (default gaussian)")
-    sub.add_argument("--encoder", default="harmonics", metavar="NAME",
-                     help="what hears axes without names: harmonics (default), mel, waveform or transformer")
-    sub.add_argument("--many", action="store_true", help="RECORDINGS holds a folder for each of several instruments; learn "
-                     "them all in one model, played as my.safetensors:NAME")
-    sub.add_argument("--from", dest="start_from", metavar="PRESET", help="start from another instrument")
-    sub.add_argument("--tracker", default="swift", metavar="NAME", help="swift, crepe or crepe-full")
-    sub.add_argument("--holdout", action="append", default=[], metavar="FILE", help="leave this recording out entirely")
-    sub.add_argument("--sample-rate", type=int, default=48_000, metavar="HZ")
-    sub.add_argument("--hop", type=int, metavar="N", help="samples per frame (default: 200 frames a second)")
-    sub.add_argument("--axes", type=int, metavar="N",
-                     help="axes of z: four with names, the others details (default: as many as the bitrate pays for); "
-                          "0 trains without z")
-    sub.add_argument("--no-noise", action="store_true", help="harmonics only")
-    sub.add_argument("--no-reverb", action="store_true", help="no room")
-    sub.add_argument("--device", metavar="D", help="cuda, mps or cpu; default: the best there is")
-    sub.add_argument("--seed", type=int, default=0, metavar="N")
-    sub.add_argument("--examine", action="store_true", help="print the doctor's report and stop; needs no --out")
+    heard = sub.add_argument_group("what is heard")
+    heard.add_argument("--examine", action="store_true", help="print the doctor's report and stop; needs no --out")
+    heard.add_argument("--holdout", action="append", default=[], metavar="FILE", help="leave this recording out entirely")
+    heard.add_argument("--tracker", default="swift", metavar="NAME", help="swift, crepe or crepe-full")
+    heard.add_argument("--many", action="store_true", help="RECORDINGS holds a folder for each of several instruments; "
+                       "learn them all in one model, played as my.safetensors:NAME")
+    heard.add_argument("--from", dest="start_from", metavar="PRESET", help="start from another instrument")
+    model = sub.add_argument_group("the model")
+    model.add_argument("--bitrate", type=float, default=2000.0, metavar="BPS", help="bit/s of timbre (default 2000)")
+    model.add_argument("--axes", type=int, metavar="N",
+                       help="axes of z: four with names, the others details (default: as many as the bitrate pays for); "
+                            "0 trains without z")
+    model.add_argument("--sample-rate", type=int, default=48_000, metavar="HZ")
+    model.add_argument("--hop", type=int, metavar="N", help="samples per frame (default: 200 frames a second)")
+    model.add_argument("--no-noise", action="store_true", help="harmonics only")
+    model.add_argument("--no-reverb", action="store_true", help="no room")
+    model.add_argument("--encoder", default="harmonics", metavar="NAME",
+                       help="what hears axes without names: harmonics (default), mel, waveform or transformer")
+    model.add_argument("--decoder", default="stack", metavar="NAME", help="stack (default), or one of a plugin")
+    model.add_argument("--bottleneck", default="gaussian", metavar="NAME",
+                       help="gaussian, or whole numbers: vq, rvq, fsq (default gaussian)")
+    model.add_argument("--controller", default="log-dual", metavar="NAME", help="what holds the bitrate (default log-dual)")
+    model.add_argument("--loss", default="ear", metavar="NAME", help="ear (default), or one of a plugin")
+    machine = sub.add_argument_group("the machine")
+    machine.add_argument("--device", metavar="D", help="cuda, mps or cpu; default: the best there is")
+    machine.add_argument("--seed", type=int, default=0, metavar="N")
 
 
 def run(args: Namespace) -> None:
@@ -62,7 +73,7 @@ def run(args: Namespace) -> None:
     if args.bottleneck != "gaussian":
         n_z = len(NAMED_AXES)
     config = ModelConfig(sample_rate=args.sample_rate, hop_size=hop_size, frames_per_z=frames_per_z,
-                         n_z=n_z if args.axes is None else args.axes, encoder=args.encoder,
+                         n_z=n_z if args.axes is None else args.axes, encoder=args.encoder, decoder=args.decoder,
                          bottleneck=args.bottleneck, with_noise=not args.no_noise,
                          with_reverb=not args.no_reverb)
     if args.examine:
@@ -88,10 +99,10 @@ def run(args: Namespace) -> None:
                        left=f"{left_s / 60:.1f} min")
 
         path = train(args.recordings, args.out, minutes=args.minutes, steps=args.steps, bitrate=args.bitrate,
-                   controller=args.controller, holdout=args.holdout, tracker=args.tracker, start_from=args.start_from,
-                   many=args.many, device=args.device, seed=args.seed, model=config, progress=progress,
-                   report=lambda report: report.print(console))
-    from ddspvae.presets import read_card
+                     controller=args.controller, loss=args.loss, holdout=args.holdout, tracker=args.tracker,
+                     start_from=args.start_from, many=args.many, device=args.device, seed=args.seed, model=config,
+                     progress=progress, report=lambda report: report.print(console))
+    from ddspvae.instrument.presets import read_card
 
     card = read_card(path)
     measured = card["metrics"]["validation"]

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from ddspvae.audio import Audio
-from ddspvae.checks import check_shape
 from ddspvae.features.bands import N_NOISE_BANDS
 from ddspvae.features.spectrum import measure_spectrum
+from ddspvae.signals.checks import check_shape
 from ddspvae.synth.envelopes import hold_last, start_phase
 from ddspvae.synth.harmonic import play_harmonics
 from ddspvae.synth.noise import filtered_noise

@@ -14,11 +14,11 @@ from ddspvae.features.f0 import VOICED
 from ddspvae.features.loudness import a_weighted_loudness, a_weighting, by_blocks, centred_stft, window_size
 from ddspvae.features.partials import read_attributes
 from ddspvae.features.segments import segment_notes
-from ddspvae.instrument import Instrument
-from ddspvae.performer.shape import inner_frames
+from ddspvae.instrument.instrument import Instrument
+from ddspvae.performer.loudness_shape import inner_frames
 from ddspvae.performer.transcribe import to_notes
 from ddspvae.signals import Features, Note, Notes
-from ddspvae.units import hz_to_pitch
+from ddspvae.signals.units import hz_to_pitch
 
 VELOCITIES = (10, 40, 70, 100, 127)
 N_PITCHES, NOTE_S, REST_S = 5, 1.0, 1.2

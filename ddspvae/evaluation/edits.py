@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddspvae.audio import Audio
-from ddspvae.checks import fail
 from ddspvae.evaluation.ceiling import play_ceiling
 from ddspvae.evaluation.metrics import (
     LoudnessError,
@@ -29,6 +28,7 @@ from ddspvae.evaluation.perceptual import Judgement, judge_take
 from ddspvae.features.f0 import TRACKERS, VOICED
 from ddspvae.model.axes import leading_axes
 from ddspvae.signals import Performance
+from ddspvae.signals.checks import fail
 
 TRANSPOSITIONS = (-5.0, 3.0, 7.0)  # semitones
 LOUDNESS_CHANGES_DB = (-6.0, 6.0)

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ddspvae.checks import fail
 from ddspvae.evaluation.metrics import check_audio
 from ddspvae.evaluation.plots import LEAP_OCTAVES, Target, draw_spectrogram, new_figure, save_figure
 from ddspvae.features.segments import VOICED
 from ddspvae.signals import Performance
+from ddspvae.signals.checks import fail
 
 QUIETEST_DB = -60.0
 DISTINCT = "tab20"  # twenty colours in ten pairs

@@ -24,9 +24,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.fft import dct
 
 from ddspvae.audio import Audio, resample
-from ddspvae.checks import check_choice, check_shape, fail
 from ddspvae.evaluation.metrics import check_audio
 from ddspvae.features.timbre import mel_filterbank
+from ddspvae.signals.checks import check_choice, check_shape, fail
 
 TEXTURE_RATE = 32_000
 WINDOW, HOP = 2048, 320  # samples at TEXTURE_RATE: 64 ms tells harmonics 50 Hz apart; 10 ms

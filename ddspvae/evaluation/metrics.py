@@ -1,4 +1,4 @@
-"""How far a sound is from the one that was asked for: five measures, defined here once.
+"""How far a sound is from the one that was asked for: defined here once.
 
 Conventions
 -----------
@@ -19,7 +19,7 @@ Measures
                      an error near that floor cannot be told from none.
 `loudness_error`     is it as loud? A-weighted, the mean difference reported on its own.
 `harmonic_error`     has every harmonic its level? The mean difference of those that count, dB.
-`note_scores`        are the notes of the score heard? Onsets within 50 ms, pitches within 50 cents.
+`note_scores`        (`transcription`) are the notes of the score heard? Onsets within 50 ms, pitches within 50 cents.
 
 A frame *has a pitch* where the tracker's periodicity reaches `VOICED` = 0.5. The tracker is *sure* of it
 from `SURE` on, and sure that there is *none* below `UNPITCHED`. The middle counts for nobody: on a solo
@@ -37,12 +37,11 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from ddspvae.audio import Audio, resample
-from ddspvae.checks import InputError, check_choice, check_range, check_shape, fail
 from ddspvae.features.f0 import TRACKERS, VOICED, track_f0
 from ddspvae.features.loudness import a_weighted_loudness
 from ddspvae.features.partials import measure_partials
-from ddspvae.signals import Note, Notes
-from ddspvae.units import hz_to_cents, pitch_to_hz, samples_to_frames, semitones_to_ratio
+from ddspvae.signals.checks import check_range, check_shape, fail
+from ddspvae.signals.units import hz_to_cents, samples_to_frames, semitones_to_ratio
 
 N_FFTS = (2048, 1024, 512, 256, 128, 64)
 SPECTRAL_RATE = 16_000  # Hz; what a recording of any rate can be compared at
@@ -51,8 +50,6 @@ FRAME_RATE_HZ = 100  # CREPE's own rate; twice as fine as the 50 ms that the not
 SPARE_S = 0.1  # longest tail that one signal may have and the other not: a row of z is 0.04 s
 AUDIBLE_DB = 50.0  # below the loudest frame; quieter ones are room and recording noise
 AUDIBLE_HARMONIC_DB = 30.0  # below the strongest
-ONSET_TOLERANCE_S = 0.05
-PITCH_TOLERANCE_CENTS = 50.0
 
 # From here on two trackers agree on solo violin as well as they do at all: medians of 4 to 6 cents, 95th
 # percentiles of 20 to 30. Below, octaves and note borders of the fast passages come in (50 to 400 cents).
@@ -76,7 +73,7 @@ class PitchTrack:
     tracker: str
 
     def __post_init__(self) -> None:
-        check_choice("PitchTrack", "tracker", self.tracker, TRACKERS)
+        TRACKERS.check("PitchTrack", self.tracker)
         check_shape("PitchTrack", "periodicity", self.periodicity.shape, len(self.f0_hz))
 
     @property
@@ -127,15 +124,6 @@ class LoudnessError:
 
     mean_abs_db: float
     mean_difference_db: float
-
-
-@dataclass(frozen=True)
-class NoteScores:
-    """Share of the found notes that are right, share of the right notes that are found, harmonic mean."""
-
-    precision: float
-    recall: float
-    f_measure: float
 
 
 def other_tracker(trained_with: str) -> str:
@@ -281,38 +269,6 @@ def harmonic_error(reference: ArrayLike, estimate: ArrayLike, sample_rate: int, 
     sounds = rows[0].sum(axis=1, keepdims=True) > 0.5  # they sum to 1, in silence to nothing
     counts = sounds & (asked > asked.max(axis=1, keepdims=True, initial=-180) - AUDIBLE_HARMONIC_DB)
     return float(np.abs(found - asked)[counts].clip(max=AUDIBLE_HARMONIC_DB).mean()) if counts.any() else math.nan
-
-
-def note_scores(reference: Notes, estimate: Notes) -> NoteScores:
-    """Notes that begin within 50 ms of the score's and lie within 50 cents of its pitch; lengths do not count.
-
-    A note sounds at its pitch plus the bend that holds in its middle.
-
-    Raises:
-        InputError: the reference has no note, or mir_eval is not installed.
-    Source: Raffel et al., "mir_eval", ISMIR 2014, `transcription.precision_recall_f1_overlap`.
-    """
-    try:
-        from mir_eval import transcription
-    except ImportError as error:
-        raise InputError("note_scores: mir_eval is not installed; pip install 'ddspvae[evaluation]'.") from error
-    if not reference.notes:
-        raise fail("note_scores", "reference", "hold at least one note", 0)
-    if not estimate.notes:
-        return NoteScores(0.0, 0.0, 0.0)
-    columns = []
-    for part in (reference, estimate):
-        columns.append(np.array([(note.onset_s, note.offset_s) for note in part.notes]))
-        columns.append(np.array([pitch_to_hz(note.pitch + _bend_of(part, note)) for note in part.notes]))
-    precision, recall, f_measure, _ = transcription.precision_recall_f1_overlap(
-        *columns, onset_tolerance=ONSET_TOLERANCE_S, pitch_tolerance=PITCH_TOLERANCE_CENTS, offset_ratio=None)
-    return NoteScores(float(precision), float(recall), float(f_measure))
-
-
-def _bend_of(part: Notes, note: Note) -> float:
-    middle_s = (note.onset_s + note.offset_s) / 2
-    return sum(next((semitones for time_s, semitones in reversed(steps) if time_s <= middle_s), 0.0)
-               for steps in (part.bend_semitones, note.bend_semitones))
 
 
 def check_audio(where: str, name: str, audio: ArrayLike) -> Audio:

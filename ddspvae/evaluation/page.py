@@ -15,11 +15,11 @@ import soundfile
 from numpy.typing import NDArray
 
 from ddspvae.evaluation.edits import Edit, Recording
-from ddspvae.evaluation.independence_page import independence_section
+from ddspvae.evaluation.independence.page import independence_section
 from ddspvae.evaluation.judges_page import judges_section
 from ddspvae.evaluation.page_parts import goal, number, picture, plus, share, table
 from ddspvae.evaluation.plots import plot_comparison, plot_performance
-from ddspvae.units import amplitude_to_db
+from ddspvae.signals.units import amplitude_to_db
 
 PEAK = 0.9  # of full scale, for the loudest player of a recording
 MP3_RATES = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)

@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ddspvae.audio import Audio, resample
-from ddspvae.checks import InputError, check_range, fail
 from ddspvae.evaluation.metrics import check_audio
+from ddspvae.signals.checks import InputError, check_range, fail
 
 JUDGES_RATE = 48_000  # Hz; the only one that either knows
 SHORTEST_S = 1.0  # ViSQOL wants 45 frames of 20 ms; below 0.1 s Zimtohrli writes outside its memory

@@ -14,19 +14,19 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from ddspvae.checks import InputError, fail
 from ddspvae.evaluation.metrics import check_audio
 from ddspvae.features.loudness import centred_stft
 from ddspvae.features.segments import VOICED
 from ddspvae.model.axes import leading_axes
 from ddspvae.signals import Performance
-from ddspvae.units import amplitude_to_db, samples_to_frames
+from ddspvae.signals.checks import InputError, fail
+from ddspvae.signals.units import amplitude_to_db, samples_to_frames
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ddspvae.evaluation.independence import Cell
+    from ddspvae.evaluation.independence.report import Cell
 
 Target = str | Path | BinaryIO
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ddspvae.audio import read_audio
-from ddspvae.checks import InputError, check_choice, check_range, fail
 from ddspvae.evaluation.edits import Evaluable, Recording, floor_tracker, summarize, try_recording
-from ddspvae.evaluation.independence import measure_independence
+from ddspvae.evaluation.independence.report import measure_independence
 from ddspvae.evaluation.metrics import other_tracker
 from ddspvae.evaluation.page import write_page
 from ddspvae.evaluation.perceptual import judges_left_out
 from ddspvae.features.f0 import TRACKERS
+from ddspvae.signals.checks import InputError, check_range, fail
 
 REPORT_FORMAT = "ddspvae report 1"
 
@@ -54,7 +54,7 @@ def evaluate(instrument: Evaluable, paths: Sequence[str | Path], out_folder: str
         raise fail("evaluate", "paths", "name at least one recording", "none")
     out_folder = Path(out_folder)
     tracker = tracker or other_tracker(instrument.tracker)
-    check_choice("evaluate", "tracker", tracker, TRACKERS)
+    TRACKERS.check("evaluate", tracker)
     say = progress or (lambda words: None)
     try:
         out_folder.parent.mkdir(parents=True, exist_ok=True)

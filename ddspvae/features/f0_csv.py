@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ddspvae.checks import InputError
 from ddspvae.features.autocorrelation import Track
+from ddspvae.signals.checks import InputError
 
 HEADER = ("time_s", "f0_hz", "periodicity")
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddspvae.features.segments import VOICED
-from ddspvae.performance import Performance
+from ddspvae.signals import Performance
 
 SOUNDING_DB = 40.0  # below the loudest frame; softer is mostly the room
 SHORTEST_S = 0.03  # an attack, or the step from note to note, is without pitch for less

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ddspvae.checks import check_shape
-from ddspvae.units import power_to_db, samples_to_frames
+from ddspvae.signals.checks import check_shape
+from ddspvae.signals.units import power_to_db, samples_to_frames
 
 WINDOW_S = 0.042  # longer than one period of 33 Hz, the lowest note there is to train on
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ddspvae.features.segments import SILENCE_BELOW_LOUDEST_DB, VOICED
 from ddspvae.signals import Features
-from ddspvae.units import hz_to_pitch, pitch_to_hz
+from ddspvae.signals.units import hz_to_pitch, pitch_to_hz
 
 SUPPORT_S = 0.25
 EXTREMES = (0.001, 0.999)  # quantiles of pitch: single frames beyond are slips

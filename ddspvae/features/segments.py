@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from ddspvae.units import db_to_amplitude, hz_to_pitch
+from ddspvae.signals.units import db_to_amplitude, hz_to_pitch
 
 VOICED = 0.5  # periodicity from which a frame counts as pitched
 SILENCE_BELOW_LOUDEST_DB = 55.0

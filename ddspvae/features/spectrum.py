@@ -19,8 +19,8 @@ from torch import Tensor
 
 from ddspvae.audio import Audio
 from ddspvae.features.bands import N_NOISE_BANDS, band_shapes
+from ddspvae.signals.units import samples_to_frames
 from ddspvae.threads import one_thread
-from ddspvae.units import samples_to_frames
 
 VERSION = 2  # part of a cache key: raise it with every change of the result
 HIGHEST_HZ = 16_000.0  # of a harmonic

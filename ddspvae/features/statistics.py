@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ddspvae.checks import InputError, check_range, check_shape, fail
-from ddspvae.curves import smooth_curve
 from ddspvae.features.ranges import EXTREMES, pitch_range_hz, supported_pitch
 from ddspvae.features.segments import VOICED, segment_notes
 from ddspvae.signals import Features
-from ddspvae.units import CENTS_PER_SEMITONE, DB_FLOOR, hz_to_pitch
+from ddspvae.signals.checks import InputError, check_range, check_shape, fail
+from ddspvae.signals.curves import smooth_curve
+from ddspvae.signals.units import CENTS_PER_SEMITONE, DB_FLOOR, hz_to_pitch
 
 HELD_S = 0.4
 DRIFT_S = 0.5

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ddspvae.features.loudness import centred_stft, window_size
-from ddspvae.units import power_to_db
+from ddspvae.signals.units import power_to_db
 
 N_MELS = 64
 LOWEST_HZ, HIGHEST_HZ = 30.0, 16_000.0  # of the filters

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ddspvae.checks import InputError
 from ddspvae.features.autocorrelation import RANGE_HZ, RATE_HZ, Track, autocorrelation
 from ddspvae.features.paths import best_track
+from ddspvae.signals.checks import InputError
+from ddspvae.signals.registry import Registry
 
 CREPE_HOP = 160  # 10 ms
 CREPE_LOWEST_CENTS = 1997.3794084376191  # of bin 0, above 10 Hz
@@ -118,9 +119,9 @@ def load_torchcrepe() -> Any:
                 del sys.modules["torchaudio"]
 
 
-TRACKERS: dict[str, Tracker] = {
+TRACKERS: Registry[Tracker] = Registry("tracker", {
     "swift": Tracker(swift, (46.875, 2093.75), "swift-f0"),
     "crepe": Tracker(partial(crepe, capacity="tiny"), (31.7, 2006.0), "torchcrepe"),
     "crepe-full": Tracker(partial(crepe, capacity="full"), (31.7, 2006.0), "torchcrepe"),
     "autocorrelation": Tracker(autocorrelation, RANGE_HZ),
-}
+})

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ddspvae.curves import LEAP_OCTAVES, read_pitch_at
 from ddspvae.features.autocorrelation import RANGE_HZ, autocorrelation
 from ddspvae.features.comb import comb
 from ddspvae.features.paths import best_choice
 from ddspvae.features.ranges import MARGIN_BELOW_SEMITONES
-from ddspvae.units import semitones_to_ratio
+from ddspvae.signals.curves import LEAP_OCTAVES, read_pitch_at
+from ddspvae.signals.units import semitones_to_ratio
 
 RATIOS = (1.0, 1 / 2, 2.0, 1 / 3, 3.0)
 AGREE_CENTS = 60.0

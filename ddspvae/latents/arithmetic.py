@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ddspvae.checks import InputError, check_range, fail
 from ddspvae.features.segments import VOICED
 from ddspvae.latents.mixing import check_alike
 from ddspvae.model.bottleneck import SOUNDING_DB
-from ddspvae.performance import Performance
+from ddspvae.signals import Performance
+from ddspvae.signals.checks import InputError, check_range, fail
 
 RIDGE = 1.0  # rows' worth of evidence that z does not depend on pitch or loudness
 LEAST_EXPLAINED = 0.02  # of the variance of z; a direction that explains less is chance, and what it would take away too

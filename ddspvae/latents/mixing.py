@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ddspvae.checks import check_choice, check_range, check_shape, fail
-from ddspvae.curves import Curve
-from ddspvae.performance import Performance
+from ddspvae.signals import Performance
+from ddspvae.signals.checks import check_choice, check_range, check_shape, fail
+from ddspvae.signals.curves import Curve
 
 TINY = 1e-6  # of a sine or a length, below which there is no great circle to follow
 MIXABLE = ("pitch", "loudness")

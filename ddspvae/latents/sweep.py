@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ddspvae.checks import check_choice, check_range
 from ddspvae.evaluation.metrics import check_audio
 from ddspvae.evaluation.plots import GREY, Target, draw_spectrogram, new_figure, save_figure
-from ddspvae.performance import Performance
-from ddspvae.units import DB_FLOOR
+from ddspvae.signals import Performance
+from ddspvae.signals.checks import check_choice, check_range
+from ddspvae.signals.units import DB_FLOOR
 
 FADE_S = 0.03  # of a piece into the rest after it, where it was cut off
 

@@ -12,13 +12,13 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from ddspvae.audio import Audio, resample
-from ddspvae.checks import InputError, check_range, check_shape, fail
+from ddspvae.instrument.presets import read_card, read_weights, save_instrument
 from ddspvae.model.bottleneck import bits_per_second, kl_nats, sounding_rows
-from ddspvae.presets import read_card, read_weights, save_instrument
 from ddspvae.signals import Latents
+from ddspvae.signals.checks import InputError, check_range, check_shape, fail
 
 if TYPE_CHECKING:
-    from ddspvae.instrument import Instrument
+    from ddspvae.instrument.instrument import Instrument
 
 ROWS_PER_AXIS = 10  # with fewer, the shares are chance
 

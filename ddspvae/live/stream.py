@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ddspvae.checks import InputError, check_choice, check_range, fail
-from ddspvae.live.notes import LiveNotes
-from ddspvae.live.takes import FedTakes
+from ddspvae.live.midi_source import LiveNotes
+from ddspvae.live.performance_source import FedTakes
+from ddspvae.live.player import Player
 from ddspvae.live.voices import Voices
-from ddspvae.player import Player
 from ddspvae.signals import Performance
+from ddspvae.signals.checks import InputError, check_choice, check_range, fail
 from ddspvae.synth.convolve import Convolver
 from ddspvae.threads import one_thread
 
@@ -42,7 +42,7 @@ class Stream:
         check_range("stream", "start_s", start_s, 0, 1e6)
         self.instrument, self.hop_size = instrument, instrument.config.hop_size
         self.sample = self._start = round(start_s * instrument.config.frame_rate_hz) * self.hop_size
-        networks = instrument.live_networks()
+        networks = instrument.live_networks
         with torch.inference_mode():
             room, self._response = instrument.room_and_response(dry, ir, wet_db, decay)
             self._convolver = None if self._response is None else Convolver(self._response, self.hop_size)

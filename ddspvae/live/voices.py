@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,27 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ddspvae.live.networks import LiveNetworks
+from ddspvae.live.player import Ahead, Frames, Player
+from ddspvae.live.source import Source
 from ddspvae.model.decoder import Memory, rows_of
-from ddspvae.player import Ahead, Frames, Player
 from ddspvae.synth.constrain import audible
 from ddspvae.synth.envelopes import segment_phase
 
 JUMP_HOPS = 4  # for which a pitch may come as a surprise to frames that were made ahead
-
-
-class Source(Protocol):
-    """What says which frames voices play."""
-
-    def ahead(self, voices: NDArray[np.int64], ages: NDArray[np.int64], at_sample: int, before_hz: Tensor) -> Ahead | None:
-        """What voices play at an instant, if nothing happens until then; of those that go on, None if none does.
-
-        Args:
-            voices: [V]; ages: [V], frames they have played.
-            before_hz: [V, 1, 1], f0 of the frame before.
-        """
-
-    def over(self, voices: NDArray[np.int64], at_sample: int) -> NDArray[np.bool_]:
-        """Which of them [V] have nothing more to play."""
 
 
 @dataclass(eq=False)

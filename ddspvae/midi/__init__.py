@@ -1,1 +1,5 @@
-"""MIDI to the curves of a performance: `read_midi`, `to_one_voice`, `perform`."""
+"""MIDI to the curves of a performance."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ddspvae.checks import check_range
+from ddspvae.signals.checks import check_range
 
 
 @dataclass(frozen=True)

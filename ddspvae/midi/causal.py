@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ddspvae.checks import check_range, fail
 from ddspvae.features.statistics import Statistics
+from ddspvae.midi.closed_forms import VIBRATO_FADE_S, fade_periodicity, velocity_to_level_db, vibrato_cents
 from ddspvae.midi.rules import (
     LEGATO_CHANGE_S,
     LEGATO_DIP_DB,
@@ -14,8 +14,8 @@ from ddspvae.midi.rules import (
     LONGEST_GLIDE_S,
     REST_DB,
 )
-from ddspvae.midi.shapes import VIBRATO_FADE_S, fade_periodicity, velocity_to_level_db, vibrato_cents
-from ddspvae.units import A4_PITCH, CENTS_PER_SEMITONE, amplitude_to_db, db_to_amplitude, pitch_to_hz
+from ddspvae.signals.checks import check_range, fail
+from ddspvae.signals.units import A4_PITCH, CENTS_PER_SEMITONE, amplitude_to_db, db_to_amplitude, pitch_to_hz
 
 SILENT_DB = -115.0  # A-weighted: a low note that faint stays below 1e-5 of full scale, and its voice may be given away
 SHORTEST_S = 1e-6  # of an attack or a glide: at its own sample it has yet to begin, at the next it is over

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ddspvae.midi.keys import Keys
+from ddspvae.midi.held_keys import Keys
 from ddspvae.signals import CONTROLLERS, Steps
 
 NO_PARAMETER = (127, 127)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddspvae.signals import CONTROLLERS, Note, Notes, Steps
-from ddspvae.units import amplitude_to_db
+from ddspvae.signals.units import amplitude_to_db
 
 SMOOTH_S = 0.010  # over which a step of a controller is spread
 SOFTEST_DB = -60.0  # of expression and breath together

@@ -14,7 +14,7 @@ from ddspvae.midi.channels import (
     RESET,
     Channel,
 )
-from ddspvae.midi.keys import Sounding
+from ddspvae.midi.held_keys import Sounding
 
 MANAGER_BEND_RANGE, MEMBER_BEND_RANGE = 2.0, 48.0  # semitones, when a zone is made
 LOWER, UPPER = 0, 15  # the managers, counted from 0

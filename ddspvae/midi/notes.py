@@ -12,10 +12,10 @@ from typing import Any
 
 import mido
 
-from ddspvae.checks import InputError
 from ddspvae.midi.clock import Clock
 from ddspvae.midi.mpe import Port
 from ddspvae.signals import Note, Notes
+from ddspvae.signals.checks import InputError
 
 SOSTENUTO, PORTAMENTO_SOURCE = 66, 84
 DRUM_CHANNEL = 9  # counted from 0; "channel 10" on the front of a keyboard

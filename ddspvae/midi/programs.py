@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ddspvae.checks import InputError
 from ddspvae.signals import Notes
+from ddspvae.signals.checks import InputError
 
 ENOUGH = 0.75  # share of a part's notes in range above which the family decides
 HOME = 0.4  # of the way up its range lies what an instrument is mostly written for: the top is for climaxes

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ddspvae import checks
 from ddspvae.features.statistics import Statistics
+from ddspvae.midi.closed_forms import VIBRATO_FADE_S, fade_periodicity, velocity_to_level_db, vibrato_cents
 from ddspvae.midi.expression import Expression, hold_steps, read_expression
-from ddspvae.midi.notes import pitch_to_name
-from ddspvae.midi.shapes import VIBRATO_FADE_S, fade_periodicity, velocity_to_level_db, vibrato_cents
 from ddspvae.signals import Note, Notes
-from ddspvae.units import CENTS_PER_SEMITONE, DB_FLOOR, amplitude_to_db, pitch_to_hz
+from ddspvae.signals.checks import check_range, fail
+from ddspvae.signals.units import CENTS_PER_SEMITONE, DB_FLOOR, amplitude_to_db, pitch_to_hz
 
 LEGATO_GAP_S = 0.050
 SAME_SEMITONES = 0.5  # closer pitches are one key's
@@ -129,9 +128,9 @@ def perform(notes: Notes, statistics: Statistics, frame_rate_hz: float, *, expre
     Raises:
         InputError: no notes, notes that overlap, or a number out of range.
     """
-    checks.check_range("perform", "frame_rate_hz", frame_rate_hz, 1, 10_000)
-    checks.check_range("perform", "expression", expression, 0, 10)
-    checks.check_range("perform", "tail_s", tail_s, 0, 600)
+    check_range("perform", "frame_rate_hz", frame_rate_hz, 1, 10_000)
+    check_range("perform", "expression", expression, 0, 10)
+    check_range("perform", "tail_s", tail_s, 0, 600)
     plan = _plan(notes, statistics, frame_rate_hz, tail_s, habits or Habits.usual(notes, statistics))
     asked = read_expression(notes, plan.time_s, plan.index)
     pitch = _glides(plan, notes, asked) + asked.bend_semitones
@@ -150,11 +149,11 @@ def perform(notes: Notes, statistics: Statistics, frame_rate_hz: float, *, expre
 
 def _plan(notes: Notes, statistics: Statistics, frame_rate_hz: float, tail_s: float, habits: Habits) -> _Plan:
     if not notes.notes:
-        raise checks.fail("perform", "notes", "hold at least one note", 0)
+        raise fail("perform", "notes", "hold at least one note", 0)
     pitch, onset_s, offset_s = np.array([(note.pitch, note.onset_s, note.offset_s) for note in notes.notes], dtype=float).T
     gap_s = onset_s[1:] - offset_s[:-1]
     if len(gap_s) and gap_s.min() < -1e-6:
-        raise checks.fail("perform", "notes", "not overlap", f"note {int(gap_s.argmin()) + 1} before the end of "
+        raise fail("perform", "notes", "not overlap", f"note {int(gap_s.argmin()) + 1} before the end of "
                           f"note {int(gap_s.argmin())}", "call to_one_voice first")
     level_db = habits.level_db
     legato = find_bound(notes.notes)
@@ -274,38 +273,3 @@ def _swell_db(plan: _Plan) -> NDArray:
     way = np.clip((plan.time_s - begin[here]) / length[here], 0, 1)
     depth = SWELL_DB * np.clip(length / SWELL_S, 0, 1)
     return depth[here] * (np.sin(np.pi * n_arches[here] * way) ** 2 - 0.5)
-
-
-def _is_outside(note: Note, statistics: Statistics) -> bool:
-    return not statistics.pitch_low - 0.5 <= note.pitch <= statistics.pitch_high + 0.5
-
-
-def check_range(notes: Notes, statistics: Statistics) -> str | None:
-    """A sentence for the user if notes lie outside what the instrument was trained on, else None."""
-    outside = [note.pitch for note in notes.notes if _is_outside(note, statistics)]
-    if not outside:
-        return None
-    lies = f"{len(outside)} of {len(notes.notes)} notes lie" if len(outside) > 1 else "1 note lies"
-    trained = f"{pitch_to_name(statistics.pitch_low)}–{pitch_to_name(statistics.pitch_high)}"
-    reach = f"{pitch_to_name(min(outside))}–{pitch_to_name(max(outside))}"
-    return f"{lies} outside the trained range {trained} (at {reach}); transpose, or fold octaves (--fold)."
-
-
-def fold_octaves(notes: Notes, statistics: Statistics) -> Notes:
-    """Move notes outside the trained range by whole octaves, as few as it takes; the others stay.
-
-    In a range smaller than an octave, a pitch class may have no place; it goes as near as it gets.
-    """
-    low, high = statistics.pitch_low - 0.5, statistics.pitch_high + 0.5
-
-    def fold(note: Note) -> Note:
-        up, down = np.ceil((low - note.pitch) / 12), np.ceil((note.pitch - high) / 12)
-        shift = 12 * (max(up, 0) - max(down, 0))
-        choices = [pitch for pitch in (note.pitch + shift, note.pitch + shift - 12, note.pitch + shift + 12)
-                   if 0 <= pitch <= 127] or [note.pitch]
-        misses = [max(low - pitch, pitch - high, 0.0) for pitch in choices]
-        pitch = choices[int(np.argmin(misses))]
-        source = None if note.glide_from is None else min(max(note.glide_from + pitch - note.pitch, 0.0), 127.0)
-        return replace(note, pitch=pitch, glide_from=source)
-
-    return replace(notes, notes=tuple(fold(note) if _is_outside(note, statistics) else note for note in notes.notes))

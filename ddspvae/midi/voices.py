@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise, product
 
-from ddspvae.checks import check_range
 from ddspvae.midi.allocate import Allocator
 from ddspvae.signals import Note, Notes
+from ddspvae.signals.checks import check_range
 
 TOGETHER_S = 0.020  # notes that start closer than this are one chord
 LEGATO_OVERLAP_S = 0.100  # overlaps up to this are how legato is written: cutting them loses nothing
@@ -210,3 +210,13 @@ def _tongue(before: Note, note: Note) -> Note:
     is_close = note.onset_s - before.offset_s < LEGATO_OVERLAP_S
     return replace(note, legato=False) if note.legato is None and is_close and _leap(before, note) > \
         LARGEST_BOUND_SEMITONES else note
+
+
+def seed_of(seed: int | None, player: int) -> int | None:
+    """What the player of a line draws its choices from: each another seed; without one the first plays what is likeliest.
+
+    Args:
+        seed: of the whole.
+        player: which of those that play the same instrument, from 0.
+    """
+    return seed if player == 0 else (seed or 0) + player

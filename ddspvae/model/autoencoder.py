@@ -12,10 +12,10 @@ from ddspvae.model.axes import NAMED_AXES
 from ddspvae.model.bottleneck import bits_per_second, kl_nats
 from ddspvae.model.bottlenecks import make_bottleneck
 from ddspvae.model.config import ModelConfig, bits_a_row
-from ddspvae.model.decoder import Decoder
+from ddspvae.model.decoder import DECODERS
 from ddspvae.model.encoder import ENCODERS
+from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.envelope import N_NODES
-from ddspvae.model.heard import Heard
 from ddspvae.model.prior import Prior
 from ddspvae.model.quantize import Quantizer
 from ddspvae.model.stack import row_middle, rows_around, scale_curves
@@ -44,7 +44,7 @@ class Expected(nn.Module):
         nn.init.zeros_(self.mean.weight)
         nn.init.zeros_(self.mean.bias)
 
-    def forward(self, heard: Heard, frames_per_z: int) -> Tensor:
+    def forward(self, heard: EncoderInputs, frames_per_z: int) -> Tensor:
         """[B, M, n_z]."""
         curves = rows_around(scale_curves(*heard.curves), frames_per_z, row_middle(frames_per_z))
         mean: Tensor = self.mean(self.hidden(curves))
@@ -94,7 +94,7 @@ class Autoencoder(nn.Module):
             self.expected = Expected(self.n_unnamed)
         self.persistence = nn.Parameter(torch.zeros(config.n_running))
         self.register_buffer("coarseness", torch.zeros(()))
-        self.decoder = Decoder(config.decoder_channels, (1, 2, 4, 8), config.n_z, config.frames_per_z,
+        self.decoder = DECODERS[config.decoder](config.decoder_channels, (1, 2, 4, 8), config.n_z, config.frames_per_z,
                                config.n_harmonics, config.n_noise_bands, config.sample_rate, config.n_timbre)
         if config.n_timbre:
             self.timbre = TimbreCode(config.n_timbre)
@@ -108,11 +108,11 @@ class Autoencoder(nn.Module):
         self.room_decay = nn.Parameter(
             torch.full((n_rooms, N_ROOM_BANDS), _logit((0.4 - MIN_DECAY_S) / (MAX_DECAY_S - MIN_DECAY_S))))
 
-    def encode(self, heard: Heard) -> Latents:
+    def encode(self, heard: EncoderInputs) -> Latents:
         """What was heard to Latents [B, M, Z], the axes with names first, and the code of who plays, in a model of many."""
         return self.listen(heard).latents
 
-    def listen(self, heard: Heard) -> Listened:
+    def listen(self, heard: EncoderInputs) -> Listened:
         """As `encode`, and what was there to be heard.
 
         The axes with names are read in closed form. What the decoder makes of these and the curves explains a part of the
@@ -136,7 +136,7 @@ class Autoencoder(nn.Module):
         latents = self._joined(named, others.z_mean - expected.detach(), others.z_logvar + self.coarseness)
         return Listened(latents, explained, measured, left, (others.z_mean.detach() - expected).square().mean())
 
-    def explain(self, heard: Heard, z: Tensor) -> Shape:
+    def explain(self, heard: EncoderInputs, z: Tensor) -> Shape:
         """The shape that z [B, M, Z] and the curves of takes ask for, as it is heard in a dry room."""
         config = self.config
         shape = self.balance(*self.decoder(*heard.curves, z))
@@ -152,7 +152,7 @@ class Autoencoder(nn.Module):
                        torch.cat([named.gain, torch.ones_like(mean)], dim=-1), named.code,
                        torch.cat([named.persistence, persistence], dim=-1))
 
-    def _read_named(self, heard: Heard) -> Latents:
+    def _read_named(self, heard: EncoderInputs) -> Latents:
         n_rows = -(-heard.f0_hz.shape[1] // self.config.frames_per_z)
         if not self.config.n_running:
             nothing = heard.f0_hz.new_zeros(len(heard.f0_hz), n_rows, 0)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ddspvae.checks import check_range
 from ddspvae.signals import Latents
-from ddspvae.units import nats_to_bits
+from ddspvae.signals.checks import check_range
+from ddspvae.signals.units import nats_to_bits
 
 SOUNDING_DB = 50.0
 ACTIVE_BITS = 0.05  # a row; an axis that costs less says nothing

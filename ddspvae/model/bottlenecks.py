@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from ddspvae.checks import check_choice
+from collections.abc import Callable
+from functools import partial
+
 from ddspvae.model.bottleneck import Bottleneck, GaussianBottleneck
 from ddspvae.model.quantize import make_quantizer
+from ddspvae.signals.registry import Registry
 
-BOTTLENECKS = ("gaussian", "vq", "rvq", "fsq")
+BOTTLENECKS: Registry[Callable[[int, float, float], Bottleneck]] = Registry("bottleneck", {
+    "gaussian": lambda n_z, z_rate_hz, bitrate: GaussianBottleneck(n_z, z_rate_hz),
+    **{name: partial(make_quantizer, name) for name in ("vq", "rvq", "fsq")},
+})
 
 
 def make_bottleneck(name: str, n_z: int, z_rate_hz: float, bitrate: float) -> Bottleneck:
@@ -22,7 +28,5 @@ def make_bottleneck(name: str, n_z: int, z_rate_hz: float, bitrate: float) -> Bo
     Raises:
         InputError: no such name; a rate that those codes cannot have.
     """
-    check_choice("make_bottleneck", "bottleneck", name, BOTTLENECKS)
-    if name == "gaussian":
-        return GaussianBottleneck(n_z, z_rate_hz)
-    return make_quantizer(name, n_z, z_rate_hz, bitrate)
+    BOTTLENECKS.check("make_bottleneck", name)
+    return BOTTLENECKS[name](n_z, z_rate_hz, bitrate)

@@ -6,10 +6,12 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from ddspvae.checks import InputError, check_choice, check_range, fail
 from ddspvae.model.axes import NAMED_AXES
 from ddspvae.model.bottlenecks import BOTTLENECKS
+from ddspvae.model.decoder import DECODERS
 from ddspvae.model.encoder import ENCODERS
+from ddspvae.signals.checks import InputError, check_range, fail
+from ddspvae.signals.registry import Registry
 
 FASTER = ((1000.0, 4), (5000.0, 2))  # bit/s, and frames that share a row from there on; below, 25 rows a second say most
 MOST_DETAIL = 96
@@ -30,6 +32,7 @@ class ModelConfig:
         n_harmonics, n_noise_bands: of the synthesizer.
         encoder_channels, decoder_channels: widths of the stacks.
         encoder: what hears the axes without names, one of model.encoder.ENCODERS.
+        decoder: what says the shape of the spectrum, one of model.decoder.DECODERS.
         bottleneck: one of model.bottlenecks.BOTTLENECKS.
         bitrate: bit/s, which decides the sizes of discrete bottlenecks.
         rooms: names of the recording environments; the first is the default.
@@ -46,6 +49,7 @@ class ModelConfig:
     encoder_channels: int = 96
     decoder_channels: int = 128
     encoder: str = "harmonics"
+    decoder: str = "stack"
     bottleneck: str = "gaussian"
     bitrate: float = 2000.0
     rooms: tuple[str, ...] = ("room",)
@@ -63,12 +67,21 @@ class ModelConfig:
         check_range("ModelConfig", "frames_per_z", self.frames_per_z, 1, 1000)
         for name in ("encoder_channels", "decoder_channels"):
             check_range("ModelConfig", name, getattr(self, name), 1, 4096)
-        check_choice("ModelConfig", "encoder", self.encoder, ENCODERS)
-        check_choice("ModelConfig", "bottleneck", self.bottleneck, BOTTLENECKS)
+        for registry, part in self._parts:
+            registry.check("ModelConfig", part)
         if self.bottleneck != "gaussian" and not self.n_running:
             raise InputError("ModelConfig: without axes there is nothing to quantize; leave the bottleneck gaussian.")
         if not self.rooms:
             raise fail("ModelConfig", "rooms", "name at least one", 0)
+
+    @property
+    def _parts(self) -> tuple[tuple[Registry, str], ...]:
+        return (ENCODERS, self.encoder), (DECODERS, self.decoder), (BOTTLENECKS, self.bottleneck)
+
+    @property
+    def plugins(self) -> dict[str, str]:
+        """Parts that come from outside the package, "encoder mine", and the modules that register them."""
+        return {f"{registry.kind} {part}": home for registry, part in self._parts if (home := registry.plugin_of(part))}
 
     @property
     def n_running(self) -> int:

@@ -24,6 +24,7 @@ from ddspvae.model.axes import (
 from ddspvae.model.envelope import N_NODES, read_nodes
 from ddspvae.model.stack import GatedStack, frames_per_step, scale_curves
 from ddspvae.model.typical import Typical
+from ddspvae.signals.registry import Registry
 
 MAX_KNOTS = 128
 N_BALANCE = 32
@@ -228,3 +229,6 @@ class Decoder(nn.Module):
         softplus = nn.functional.softplus  # a hard bound would never let go of what has reached it
         share = softplus(MOST_SHARE - softplus(MOST_SHARE - share) + MOST_SHARE) - MOST_SHARE
         return torch.softmax(heights, dim=-1), noise_shape, torch.sigmoid(share)
+
+
+DECODERS: Registry[type[Decoder]] = Registry("decoder", {"stack": Decoder})

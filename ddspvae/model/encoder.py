@@ -18,12 +18,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d, pad, scaled_dot_product_attention, silu
 
-from ddspvae.checks import check_shape
 from ddspvae.features.loudness import window_size
 from ddspvae.features.timbre import N_MELS
-from ddspvae.model.heard import Heard
+from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.stack import GatedStack, mean_rows, row_middle, rows_around
 from ddspvae.signals import Latents
+from ddspvae.signals.checks import check_shape
+from ddspvae.signals.registry import Registry
 
 LOGVAR_RANGE = (-8.0, 2.0)  # per axis; the lower end caps the variance's share at 3.5 nats a row
 DILATIONS = (1, 2, 4, 8)  # 31 frames: 0.16 s
@@ -43,7 +44,7 @@ class Encoder(nn.Module):
         sample_rate: Hz.
     """
 
-    hears_audio = False  # whether Heard.audio is wanted
+    hears_audio = False  # whether EncoderInputs.audio is wanted
 
     def __init__(self, n_channels: int, n_z: int, frames_per_z: int, hop_size: int, sample_rate: int, n_left: int) -> None:
         super().__init__()
@@ -65,11 +66,11 @@ class Encoder(nn.Module):
         self.head.weight[: len(order)] *= sign[:, None]
         self.head.bias[: len(order)] *= sign
 
-    def rows(self, heard: Heard, left: Tensor) -> Tensor:
+    def rows(self, heard: EncoderInputs, left: Tensor) -> Tensor:
         """Hidden rows [B, ceil(F / frames_per_z), n_channels]."""
         raise NotImplementedError
 
-    def forward(self, heard: Heard, left: Tensor) -> Latents:
+    def forward(self, heard: EncoderInputs, left: Tensor) -> Latents:
         """What was heard in F frames to Latents [B, ceil(F / frames_per_z), n_z].
 
         Args:
@@ -88,7 +89,7 @@ class MelEncoder(Encoder):
         super().__init__(n_channels, n_z, frames_per_z, hop_size, sample_rate, n_left)
         self.stack = GatedStack(N_MELS, n_channels, DILATIONS)
 
-    def rows(self, heard: Heard, left: Tensor) -> Tensor:
+    def rows(self, heard: EncoderInputs, left: Tensor) -> Tensor:
         """Hidden rows [B, ceil(F / frames_per_z), n_channels]."""
         return mean_rows(self.stack(heard.timbre)[0], self.frames_per_z)
 
@@ -100,7 +101,7 @@ class HarmonicEncoder(Encoder):
         super().__init__(n_channels, n_z, frames_per_z, hop_size, sample_rate, n_left)
         self.stack = GatedStack(n_left, n_channels, DILATIONS)
 
-    def rows(self, heard: Heard, left: Tensor) -> Tensor:
+    def rows(self, heard: EncoderInputs, left: Tensor) -> Tensor:
         """Hidden rows [B, ceil(F / frames_per_z), n_channels]."""
         return self.stack(rows_around(left, self.frames_per_z, row_middle(self.frames_per_z)))[0]
 
@@ -119,7 +120,7 @@ class WaveformEncoder(Encoder):
         self.reach = 1 + sum((4 * stride - 1) * math.prod(strides[:at]) for at, stride in enumerate(strides))
         self.stack = GatedStack(n_channels, n_channels, DILATIONS)
 
-    def rows(self, heard: Heard, left: Tensor) -> Tensor:
+    def rows(self, heard: EncoderInputs, left: Tensor) -> Tensor:
         """Hidden rows [B, ceil(F / frames_per_z), n_channels].
 
         Raises:
@@ -182,7 +183,7 @@ class TransformerEncoder(Encoder):
         self.layers = nn.ModuleList(TransformerLayer(n_channels, math.gcd(4, n_channels)) for _ in range(2))
         self.norm = nn.LayerNorm(n_channels)
 
-    def rows(self, heard: Heard, left: Tensor) -> Tensor:
+    def rows(self, heard: EncoderInputs, left: Tensor) -> Tensor:
         """Hidden rows [B, ceil(F / frames_per_z), n_channels]."""
         timbre = heard.timbre
         change = timbre - torch.cat([timbre[:, :1], timbre[:, :-1]], dim=1)
@@ -232,9 +233,9 @@ class TransformerLayer(nn.Module):
         return self.outlet(heard.transpose(2, 3).flatten(3).flatten(1, 2)[:, :n_rows])
 
 
-ENCODERS: dict[str, type[Encoder]] = {
+ENCODERS: Registry[type[Encoder]] = Registry("encoder", {
     "mel": MelEncoder,
     "harmonics": HarmonicEncoder,
     "waveform": WaveformEncoder,
     "transformer": TransformerEncoder,
-}
+})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ddspvae.units import hz_to_pitch
+from ddspvae.signals.units import hz_to_pitch
 
 KERNEL = 3
 FRAMES_PER_STEP = 4  # of the decoder's stack, where z does not ask for more

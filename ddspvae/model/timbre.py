@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ddspvae.checks import InputError
 from ddspvae.features.f0 import VOICED
 from ddspvae.features.timbre import N_MELS
-from ddspvae.model.heard import Heard
-from ddspvae.units import hz_to_pitch
+from ddspvae.model.encoder_inputs import EncoderInputs
+from ddspvae.signals.checks import InputError
+from ddspvae.signals.units import hz_to_pitch
 
 QUIET_DB = 40.0  # below the loudest frame of a take, nothing is heard
 N_POWERS = 6  # of pitch and loudness: a parabola
@@ -43,12 +43,12 @@ class TimbreCode(nn.Module):
         self.register_buffer("directions", torch.zeros(N_MELS, n_timbre))
         self.register_buffer("centre", torch.zeros(n_timbre))
 
-    def forward(self, heard: Heard) -> Tensor:
+    def forward(self, heard: EncoderInputs) -> Tensor:
         """Takes to codes [B, G]; a take of silence gives the mean of all instruments, 0."""
         total, weight = self.gather(heard)
         return self.place(total, weight)
 
-    def gather(self, heard: Heard) -> tuple[Tensor, Tensor]:
+    def gather(self, heard: EncoderInputs) -> tuple[Tensor, Tensor]:
         """What takes say: the sum [B, N_MELS] over the frames that tell, and how many these are [B, 1]."""
         weight = telling(heard)
         return ((heard.timbre - powers(heard) @ self.common) * weight).sum(1), weight.sum(1)
@@ -57,14 +57,14 @@ class TimbreCode(nn.Module):
         """Sums from `gather`, which may be added over takes, to codes [B, G]."""
         return (total / weight.clamp(min=1) @ self.directions - self.centre) * (weight > 0)
 
-    def hear(self, takes: Sequence[Heard]) -> Tensor:
+    def hear(self, takes: Sequence[EncoderInputs]) -> Tensor:
         """The code [G] of one instrument from several takes of it."""
         said = [self.gather(take) for take in takes]
         total, weight = (torch.cat(column).sum(0, keepdim=True) for column in zip(*said))
         return self.place(total, weight)[0]
 
     @torch.no_grad()
-    def fit(self, takes: Sequence[Heard], instruments: Sequence[str]) -> None:
+    def fit(self, takes: Sequence[EncoderInputs], instruments: Sequence[str]) -> None:
         """Find the directions from takes of one row each and the names of who plays them; at least two instruments.
 
         Raises:
@@ -108,13 +108,13 @@ class TimbreCode(nn.Module):
         self.centre.copy_(centres.mean(0).float() @ self.directions)
 
 
-def telling(heard: Heard) -> Tensor:
+def telling(heard: EncoderInputs) -> Tensor:
     """[B, F, 1], 1 where a frame tells of the instrument: loud and of sure pitch."""
     loudest = heard.loudness_db.amax(1, keepdim=True)
     return ((heard.periodicity >= VOICED) & (heard.loudness_db > loudest - QUIET_DB)).float()
 
 
-def powers(heard: Heard) -> Tensor:
+def powers(heard: EncoderInputs) -> Tensor:
     """[B, F, N_POWERS] of pitch and loudness."""
     p, q = (hz_to_pitch(heard.f0_hz[..., 0]) - 60) / 24, heard.loudness_db[..., 0].clamp(min=-90) / 20 + 1.5
     return torch.stack([torch.ones_like(p), p, q, p * p, p * q, q * q], dim=-1)

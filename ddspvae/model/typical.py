@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from ddspvae.features.f0 import VOICED
 from ddspvae.features.partials import read_attributes
 from ddspvae.model.axes import BRIGHTNESS, NAMED_AXES, find_onsets, from_rest
-from ddspvae.model.heard import Heard
+from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.stack import row_middle, rows_around, scale_curves
-from ddspvae.units import hz_to_pitch, pitch_to_hz
+from ddspvae.signals.units import hz_to_pitch, pitch_to_hz
 
 LIMIT = 3.0  # standard deviations that are told apart
 LIMIT_ROUNDS = 8
@@ -75,7 +75,7 @@ class Typical(nn.Module):
         return torch.cat([powers, hats, hats * q[..., None]], dim=-1)
 
     @torch.no_grad()
-    def fit(self, takes: list[Heard], frames_per_z: int) -> None:
+    def fit(self, takes: list[EncoderInputs], frames_per_z: int) -> None:
         """Fit to takes of one row each, and to their codes where they have one; needs a few seconds of sure pitch."""
         loudness_db = torch.cat([take.loudness_db[0] for take in takes])
         self.loud_db.fill_(float(np.quantile(loudness_db.numpy(), 0.95)))
@@ -103,7 +103,7 @@ class Typical(nn.Module):
         """Let brightness rise so much more with the loudness, everywhere."""
         self.coefficients[0, POWER_OF_LOUDNESS, BRIGHTNESS] += octaves_per_db * float(self.half_range[1])
 
-    def _solve(self, takes: list[Heard], weights: list[Tensor]) -> Tensor:
+    def _solve(self, takes: list[EncoderInputs], weights: list[Tensor]) -> Tensor:
         """The coefficients [1 + G, N_TERMS, 4] that fit best what takes tell, weights [F, 4] each.
 
         In two steps. What changes with the loudness is found beside a constant and a slope over the pitch of every room's
@@ -140,13 +140,13 @@ class Typical(nn.Module):
             found[..., axis] = solved[:n_terms].float().view(-1, N_TERMS)
         return found
 
-    def _copies(self, take: Heard) -> Tensor:
+    def _copies(self, take: EncoderInputs) -> Tensor:
         """What the copies of the terms are multiplied by, [1 + G]: 1 and the take's code, or 0 where it has none."""
         n_codes = len(self.coefficients) - 1
         code = torch.zeros(n_codes) if take.code is None else take.code[0, :n_codes]
         return torch.cat([torch.ones(1), code.cpu()]).double()
 
-    def _slopes(self, takes: list[Heard]) -> Tensor:
+    def _slopes(self, takes: list[EncoderInputs]) -> Tensor:
         """From coefficients to slopes with q: [K, (1 + G) * N_TERMS], over a grid of pitch and loudness, for every code."""
         p, q = (side.flatten() for side in torch.meshgrid(*[torch.linspace(-1, 1, N_GRID)] * 2, indexing="ij"))
         o, i = torch.zeros_like(p), torch.ones_like(p)
@@ -173,7 +173,7 @@ class Typical(nn.Module):
             is_flat = now_flat
         return solved
 
-    def reading_weights(self, heard: Heard) -> Tensor:
+    def reading_weights(self, heard: EncoderInputs) -> Tensor:
         """How much each frame tells of each axis [B, F, 4]; known from the curves alone, so to the decoder too."""
         sure = (heard.periodicity >= VOICED) & (heard.loudness_db > self.loud_db - QUIET_DB)
         onset = find_onsets(from_rest(scale_curves(*heard.curves)))
@@ -181,7 +181,7 @@ class Typical(nn.Module):
         return torch.cat([torch.ones_like(onset), 1 - 2 * onset, torch.ones_like(onset), 2 * onset - 1],
                          dim=-1).clamp(min=0) * sure
 
-    def read(self, heard: Heard, frames_per_z: int, code: Tensor | None = None, limit: float = LIMIT
+    def read(self, heard: EncoderInputs, frames_per_z: int, code: Tensor | None = None, limit: float = LIMIT
              ) -> tuple[Tensor, Tensor]:
         """The named axes of takes.
 
@@ -211,6 +211,6 @@ def _stiffness() -> Tensor:
     return torch.block_diag(torch.zeros(N_POWERS, N_POWERS), hats, hats)
 
 
-def _attributes(heard: Heard) -> Tensor:
+def _attributes(heard: EncoderInputs) -> Tensor:
     """[B, F, 4], in the order of the axes."""
     return read_attributes(heard.partials)[..., [0, 2, 1, 2]]

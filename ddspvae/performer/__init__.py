@@ -1,1 +1,5 @@
-"""Scores to performances: note controls, what the recordings taught, what a person gives."""
+"""Scores to performances: note controls, what the recordings taught, notes from takes."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ddspvae.checks import check_choice, check_shape, fail
 from ddspvae.features.statistics import Statistics
-from ddspvae.midi.shapes import velocity_to_level_db
-
-if TYPE_CHECKING:
-    from ddspvae.instrument import Instrument
+from ddspvae.midi.closed_forms import velocity_to_level_db
+from ddspvae.signals.checks import check_choice, check_shape, fail
 
 CARD_KEY = "note_controls"  # where an instrument's card keeps its ranges
 QUANTILES = (0.05, 0.95)  # of the training notes, that 0 and 1 stand for
@@ -167,9 +164,3 @@ def _widen(ends: Range, name: str) -> Range:
     """Around its middle, or upwards from 0."""
     lacking = max(LEAST_SPANS[name] - (ends[1] - ends[0]), 0.0)
     return (ends[0], ends[1] + lacking) if name in FROM_ZERO else (ends[0] - lacking / 2, ends[1] + lacking / 2)
-
-
-def ranges_of(instrument: Instrument) -> ControlRanges:
-    """The ranges on an instrument's card, or the usual ones where it has none."""
-    saved = instrument.card.get(CARD_KEY)
-    return typical_ranges(instrument.statistics) if saved is None else ControlRanges.from_dict(saved)

@@ -12,14 +12,14 @@ import torch
 from numpy.typing import NDArray
 from scipy import signal
 
-from ddspvae.checks import check_shape, fail
 from ddspvae.features.segments import VOICED, segment_notes
 from ddspvae.features.statistics import Statistics, measure_attack_s, measure_glide_s
 from ddspvae.midi.rules import LEGATO_GAP_S, SAME_SEMITONES, Habits, perform
 from ddspvae.model.axes import BRIGHTNESS
 from ddspvae.performer.transcribe import to_notes
 from ddspvae.signals import Features, Notes
-from ddspvae.units import CENTS_PER_SEMITONE, hz_to_pitch
+from ddspvae.signals.checks import check_shape, fail
+from ddspvae.signals.units import CENTS_PER_SEMITONE, hz_to_pitch
 
 RATE_HZ = 100.0
 MOST_ROWS_EVERY = 16  # of these frames there is one row of z, at least

@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from ddspvae.checks import check_range, fail
 from ddspvae.features.statistics import Statistics
+from ddspvae.midi.closed_forms import velocity_to_level_db
 from ddspvae.midi.rules import EARLIEST_S, LEGATO_GAP_S, REST_DB, Curves, Habits, find_bound, perform
-from ddspvae.midi.shapes import velocity_to_level_db
 from ddspvae.model.axes import BITE
 from ddspvae.performer.gestures import NO_NEIGHBOUR_S, RATE_HZ, UNKNOWN, Gestures
 from ddspvae.signals import Note, Notes
-from ddspvae.units import CENTS_PER_SEMITONE
+from ddspvae.signals.checks import check_range, fail
+from ddspvae.signals.units import CENTS_PER_SEMITONE
 
 N_CANDIDATES = 24  # a note
 # what differs by one of these costs one

@@ -13,11 +13,11 @@ from ddspvae.features.statistics import Statistics
 from ddspvae.model.axes import find_onsets, from_rest
 from ddspvae.model.stack import scale_curves
 from ddspvae.performer.controls import ControlRanges, NoteControls, measure_ranges
-from ddspvae.performer.shape import inner_frames, measure_shape
+from ddspvae.performer.loudness_shape import inner_frames, measure_shape
 from ddspvae.performer.transcribe import transcribe
 from ddspvae.performer.vibrato import EDGE_S, measure_vibrato
 from ddspvae.signals import Notes, Performance
-from ddspvae.units import CENTS_PER_SEMITONE, db_to_amplitude, hz_to_pitch
+from ddspvae.signals.units import CENTS_PER_SEMITONE, db_to_amplitude, hz_to_pitch
 
 ATTACK_S = 0.080  # two rows of z, where a note's noise is its attack's
 LEAST_ONSET = 0.05  # of a row, below which it tells nothing of bite

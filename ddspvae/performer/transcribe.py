@@ -11,14 +11,14 @@ import mido
 import numpy as np
 from numpy.typing import NDArray
 
-from ddspvae.checks import InputError
 from ddspvae.features.segments import segment_notes
 from ddspvae.features.statistics import Statistics
-from ddspvae.midi.rules import fold_octaves
-from ddspvae.midi.shapes import velocity_to_level_db
-from ddspvae.performer.shape import inner_frames
+from ddspvae.midi.closed_forms import velocity_to_level_db
+from ddspvae.midi.trained_range import fold_octaves
+from ddspvae.performer.loudness_shape import inner_frames
 from ddspvae.signals import Features, Note, Notes, Performance
-from ddspvae.units import CENTS_PER_SEMITONE
+from ddspvae.signals.checks import InputError
+from ddspvae.signals.units import CENTS_PER_SEMITONE
 
 TICKS_PER_QUARTER = 960  # at 120 bpm 0.52 ms a tick
 TICKS_PER_S = 2 * TICKS_PER_QUARTER

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ddspvae.checks import check_range, check_shape
+from ddspvae.signals.checks import check_range, check_shape
 from ddspvae.synth.constrain import constrain_distribution
 from ddspvae.synth.envelopes import crossfade, hold_last, segment_phase, sounding_segments, start_phase
 

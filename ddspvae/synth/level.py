@@ -17,9 +17,9 @@ from torch import Tensor
 from ddspvae.features.bands import N_FREQUENCIES, band_weights
 from ddspvae.features.loudness import a_weighting
 from ddspvae.signals import Controls
+from ddspvae.signals.units import DB_FLOOR, db_to_power
 from ddspvae.synth.constrain import constrain_distribution, harmonic_numbers
 from ddspvae.synth.reverb import BAND_EDGES_HZ, N_ROOM_BANDS, Room
-from ddspvae.units import DB_FLOOR, db_to_power
 
 QUIETEST_DRY = 1e-4  # of the asked power: where the tail alone is loud enough, the source fades to -40 dB, not to 0
 

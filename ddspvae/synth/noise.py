@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.fft import next_fast_len
 from torch import Tensor
 
-from ddspvae.checks import check_range
 from ddspvae.features.bands import band_shapes
+from ddspvae.signals.checks import check_range
 from ddspvae.synth.envelopes import crossfade, hold_last, sounding_segments
 
 CHUNK_SEGMENTS = 128  # for each thread: their spectra fit the cache of one core

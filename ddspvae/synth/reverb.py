@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ddspvae.signals.units import db_to_power
 from ddspvae.synth.noise import noise_key, white_noise
-from ddspvae.units import db_to_power
 
 BAND_EDGES_HZ = (0.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 1e9)
 N_ROOM_BANDS = len(BAND_EDGES_HZ) - 1

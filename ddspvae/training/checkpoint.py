@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ddspvae.checks import InputError
+from ddspvae.signals.checks import InputError
 
 
 class Checkpoint:

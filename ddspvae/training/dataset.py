@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from ddspvae.audio import Audio
-from ddspvae.checks import InputError
 from ddspvae.features.f0 import VOICED
-from ddspvae.model.heard import Heard
+from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.timbre import TimbreCode
 from ddspvae.signals import Features
-from ddspvae.units import DB_FLOOR, hz_to_pitch
+from ddspvae.signals.checks import InputError
+from ddspvae.signals.units import DB_FLOOR, hz_to_pitch
 
 MOST_TAKES = 2  # that make a code of a few seconds
 GAP_S = 2.0  # between the training part and the validation part of one long file
@@ -44,9 +44,9 @@ class Take:
         audio = self.audio[start_frame * hop_size : stop_frame * hop_size]
         return replace(self, audio=audio, features=self.features.slice(start_frame, stop_frame))
 
-    def heard(self, device: torch.device | str = "cpu") -> Heard:
+    def heard(self, device: torch.device | str = "cpu") -> EncoderInputs:
         """As tensors, a batch of one."""
-        return Heard.of(self.features, self.audio, device, self.code, self.room)
+        return EncoderInputs.of(self.features, self.audio, device, self.code, self.room)
 
     @property
     def n_frames(self) -> int:
@@ -91,7 +91,7 @@ def split(takes: Sequence[Take], hop_size: int) -> tuple[list[Take], list[Take]]
 class Batch:
     """Crops: what was heard, and the room index [B] of each."""
 
-    heard: Heard
+    heard: EncoderInputs
     room: Tensor
 
     def to(self, device: torch.device) -> Batch:
@@ -139,7 +139,7 @@ class Crops:
             codes.append(self._code(take, random))
         f0_hz, sure, loudness_db, timbre, partials, audio, spectrum, room = (torch.stack(column) for column in zip(*rows))
         code = None if self.ear is None else torch.stack([one for one in codes if one is not None])
-        return Batch(Heard(f0_hz, sure, loudness_db, timbre, partials, audio, spectrum, code), room)
+        return Batch(EncoderInputs(f0_hz, sure, loudness_db, timbre, partials, audio, spectrum, code), room)
 
     def _code(self, take: Take, random: np.random.Generator) -> Tensor | None:
         """Of the instrument, or of a few takes of it."""
@@ -151,7 +151,7 @@ class Crops:
         return self.ear.place(total, weight)[0]
 
     def crop(self, take: Take, start: int) -> tuple[Tensor, ...]:
-        """The fields of Heard, and the room; from frame start, which may be negative: silence before the take and after."""
+        """The fields of EncoderInputs, and the room; from frame start on. Before the take and after it is silence."""
         f, stop = take.features, start + self.n_frames
         inside = slice(max(0, start), min(stop, take.n_frames))
         around = (max(0, -start), max(0, stop - take.n_frames))

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from ddspvae.model.autoencoder import Autoencoder, Listened
+from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.envelope import N_NODES, read_nodes
 from ddspvae.model.excitation import N_AUDITORY, Excitation
-from ddspvae.model.heard import Heard
 from ddspvae.model.stack import row_middle, rows_around
 from ddspvae.model.target import Shape, frame_weights
 from ddspvae.training.dataset import Take
@@ -70,7 +70,7 @@ def _left_over(model: Autoencoder, takes: Sequence[Take], device: torch.device) 
     return torch.cat(rows), torch.cat(weights), metric / metric.diagonal().mean()
 
 
-def _ear_metric(model: Autoencoder, heard: Heard, listened: Listened, weight: Tensor) -> Tensor:
+def _ear_metric(model: Autoencoder, heard: EncoderInputs, listened: Listened, weight: Tensor) -> Tensor:
     """Sum over frames of J' J, with J the change of the excitation with the envelopes, by random probes."""
     measured, config = listened.measured, model.config
     assert measured is not None

@@ -11,19 +11,19 @@ from typing import Any
 
 import torch
 
-from ddspvae.checks import InputError
-from ddspvae.instrument import load
+from ddspvae.instrument.load import load
+from ddspvae.instrument.presets import FILE_FORMAT
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.config import ModelConfig, sizes_for
 from ddspvae.model.transplant import settle, transplant
-from ddspvae.presets import FILE_FORMAT
+from ddspvae.signals.checks import InputError
 from ddspvae.training.checkpoint import Checkpoint
 from ddspvae.training.dataset import Crops
-from ddspvae.training.finish import finish
+from ddspvae.training.export import finish
 from ddspvae.training.many import give_codes, prepare_folders
 from ddspvae.training.monitor import Monitor
 from ddspvae.training.prepare import Prepared, prepare
-from ddspvae.training.run import WARMUP_FRAMES, Run, TrainingConfig
+from ddspvae.training.trainer import WARMUP_FRAMES, Run, TrainingConfig
 from ddspvae.training.validation import TrainingStopped, Validation, check_health, excerpts, validate
 
 CROP_FRAMES = 320  # 1.6 s at 200 frames/s
@@ -45,7 +45,7 @@ def pick_device(name: str | None) -> torch.device:
 
 
 def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, minutes: float | None = None,
-          steps: int | None = None, bitrate: float = 2000.0, controller: str = "log-dual",
+          steps: int | None = None, bitrate: float = 2000.0, controller: str = "log-dual", loss: str = "ear",
           holdout: Sequence[str | Path] = (), tracker: str = "swift",
           start_from: str | Path | None = None, many: bool = False, device: str | None = None, seed: int = 0,
           model: ModelConfig | None = None, progress: Callable[[dict[str, float]], None] | None = None,
@@ -58,6 +58,7 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
         minutes, steps: the budget, one of them (default 10 minutes).
         bitrate: bit/s of timbre that z may carry.
         controller: what holds the bitrate, one of training.rate.CONTROLLERS.
+        loss: one of training.losses.LOSSES.
         holdout: recordings to leave out entirely.
         tracker: of f0: "swift", "crepe", "crepe-full".
         start_from: a preset or file to start from; of a model of many instruments, the one that sounds like these.
@@ -78,7 +79,7 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
     if out.suffix != ".safetensors":
         raise InputError(f"train: out must end in .safetensors, got {out}.")
     minutes = 10.0 if minutes is None and steps is None else minutes
-    config = TrainingConfig(minutes=minutes, steps=steps, bitrate=bitrate, seed=seed, controller=controller)
+    config = TrainingConfig(minutes=minutes, steps=steps, bitrate=bitrate, seed=seed, controller=controller, loss=loss)
     target = pick_device(device)
     given = None if start_from is None else load(start_from).model
     if prepared is None:

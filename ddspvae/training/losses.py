@@ -7,9 +7,10 @@ import math
 import torch
 from torch import Tensor, nn
 
+from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.excitation import Excitation
-from ddspvae.model.heard import Heard
 from ddspvae.model.target import AT_ONCE_DB, DB_PER_NEPER, Shape, shape_error
+from ddspvae.signals.registry import Registry
 
 LOG_FLOOR = 1e-4  # relative to the mean magnitude: below -80 dB differences count less and less
 PERIODS = 2
@@ -85,7 +86,7 @@ class HeardError:
         sample_rate: Hz.
     """
 
-    def __init__(self, heard: Heard, measured: Shape, weight: Tensor, sample_rate: int) -> None:
+    def __init__(self, heard: EncoderInputs, measured: Shape, weight: Tensor, sample_rate: int) -> None:
         n_harmonics, n_noise_bands = measured.harmonics.shape[-1], measured.noise.shape[-1]
         self._ear = Excitation(heard.f0_hz, measured.n_heard, n_harmonics, n_noise_bands, sample_rate)
         self._measured, self._weight = measured, weight
@@ -97,3 +98,6 @@ class HeardError:
         away = BEND * ((1 + (away / BEND).square()).sqrt() - 1)  # a few bands far off are not worth the rest
         ear = (away * self._looked_at).mean(-1).sum() / self._looked_at.sum().clamp(min=1e-6)
         return (1 - LINES_SHARE) * ear + LINES_SHARE * shape_error(shape, self._measured, self._weight)
+
+
+LOSSES: Registry[type[HeardError]] = Registry("loss", {"ear": HeardError})

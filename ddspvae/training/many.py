@@ -7,11 +7,11 @@ from dataclasses import replace
 from itertools import chain, zip_longest
 from pathlib import Path
 
-from ddspvae.checks import InputError
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.config import ModelConfig
+from ddspvae.signals.checks import InputError
 from ddspvae.training.dataset import Take
-from ddspvae.training.doctor import Report
+from ddspvae.training.doctor.examine import Report
 from ddspvae.training.prepare import Prepared, prepare
 from ddspvae.training.recordings import ENDINGS
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from ddspvae.audio import read_audio
-from ddspvae.checks import InputError
 from ddspvae.features.extract import extract
 from ddspvae.features.f0 import VOICED
 from ddspvae.features.ranges import find_range_hz
 from ddspvae.model.config import ModelConfig, harmonics_needed
+from ddspvae.signals.checks import InputError
 from ddspvae.training.dataset import Take, split
-from ddspvae.training.doctor import Report, examine
+from ddspvae.training.doctor.examine import Report, examine
 from ddspvae.training.recordings import Row, find_recordings, read_manifest
 
 

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from ddspvae.checks import check_choice, check_range
+from ddspvae.signals.checks import check_choice, check_range
+from ddspvae.signals.registry import Registry
 from ddspvae.training.schedules import (
     SEARCH_SHARE,
     Beta,
@@ -148,8 +149,8 @@ class PI(Controller):
         return _clip(self.gain * error + self.integral, 0.0, self.top_price)
 
 
-CONTROLLERS: dict[str, type[Controller]] = {
-    kind.name: kind for kind in (LogDual, Beta, Linear, LogLinear, Cyclical, FreeBits, Squared, PI)}
+CONTROLLERS: Registry[type[Controller]] = Registry("controller", {
+    kind.name: kind for kind in (LogDual, Beta, Linear, LogLinear, Cyclical, FreeBits, Squared, PI)})
 
 
 def make_controller(name: str, target_bits: float, **state: Any) -> Controller:
@@ -166,7 +167,7 @@ def make_controller(name: str, target_bits: float, **state: Any) -> Controller:
     >>> make_controller("log-dual", 500.0).cost(torch.full((8,), 100.0), progress=0.0)
     tensor(0.0008)
     """
-    check_choice("make_controller", "name", name, CONTROLLERS)
+    CONTROLLERS.check("make_controller", name)
     for setting in state:
         check_choice("make_controller", "setting", setting, [field.name for field in fields(CONTROLLERS[name])])
     return CONTROLLERS[name](target_bits, **state)

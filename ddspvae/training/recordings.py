@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ddspvae.checks import InputError
-from ddspvae.units import pitch_to_hz
+from ddspvae.signals.checks import InputError
+from ddspvae.signals.units import pitch_to_hz
 
 ENDINGS = (".aif", ".aiff", ".caf", ".flac", ".mp3", ".ogg", ".w64", ".wav")  # all read by libsndfile
 CREDIT = ("file", "source", "source_repo", "commit", "original_path", "licence", "attribution")

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ddspvae.checks import check_range, check_shape
+from ddspvae.signals.checks import check_range, check_shape
 
 SEARCH_SHARE = 0.1  # of the run, free of charge: let z find its use first
 RAMP_SHARE = 0.4  # of the run, after that: the target comes down from the free-running rate

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ddspvae.checks import InputError
 from ddspvae.features.extract import track_and_refine
 from ddspvae.features.f0 import VOICED
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.bottleneck import sounding_rows
 from ddspvae.model.target import frame_weights
+from ddspvae.signals.checks import InputError
+from ddspvae.signals.units import hz_to_cents
 from ddspvae.synth.render import render
 from ddspvae.synth.reverb import impulse_response
 from ddspvae.training.dataset import Take
 from ddspvae.training.losses import HeardError
-from ddspvae.units import hz_to_cents
 
 MAX_SECONDS = 24.0
 MAX_SECONDS_PER_TAKE = 8.0

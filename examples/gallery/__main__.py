@@ -19,13 +19,12 @@ from playing import SAMPLE_RATE, Played, best_score, cast, mix, play
 
 from ddspvae.audio import limit_peak, write_audio
 from ddspvae.evaluation.ensemble_plot import plot_ensemble
-from ddspvae.evaluation.metrics import note_scores
 from ddspvae.evaluation.page_parts import table
 from ddspvae.evaluation.plots import plot_performance
-from ddspvae.evaluation.transcription import audio_to_notes
+from ddspvae.evaluation.transcription import audio_to_notes, note_scores
 from ddspvae.features.loudness import a_weighted_loudness
+from ddspvae.instrument.presets import find_preset, read_cards
 from ddspvae.midi.notes import read_midi
-from ddspvae.presets import find_preset, read_cards
 
 SCORES = Path(__file__).parent / "scores"
 TOGETHER = "together"

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import mido
 
-from ddspvae.checks import InputError, fail
+from ddspvae.signals.checks import InputError, fail
 
 TICKS_PER_BEAT = 480
 DYNAMICS = {"pp": 40, "p": 54, "mp": 68, "mf": 82, "f": 98, "ff": 114}  # velocities

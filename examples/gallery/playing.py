@@ -10,12 +10,12 @@ import numpy as np
 from ddspvae import load
 from ddspvae.audio import Audio, resample
 from ddspvae.features.statistics import Statistics
-from ddspvae.instrument import Instrument
+from ddspvae.instrument.instrument import Instrument
+from ddspvae.instrument.mix import balance, is_panned, place
+from ddspvae.instrument.presets import find_preset, read_card, read_cards
 from ddspvae.midi.programs import choose_preset
-from ddspvae.midi.rules import fold_octaves
+from ddspvae.midi.trained_range import fold_octaves
 from ddspvae.midi.voices import to_one_voice
-from ddspvae.mix import balance, is_panned, place
-from ddspvae.presets import find_preset, read_card, read_cards
 from ddspvae.signals import Notes, Performance
 
 SAMPLE_RATE = 48_000

@@ -3,8 +3,7 @@
 import pytest
 
 from ddspvae import limit_peak, load, read_midi
-from ddspvae.evaluation.metrics import note_scores
-from ddspvae.evaluation.transcription import audio_to_notes
+from ddspvae.evaluation.transcription import audio_to_notes, note_scores
 
 from ..conftest import ROOT
 

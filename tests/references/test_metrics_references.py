@@ -6,13 +6,8 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from ddspvae.evaluation.metrics import (
-    PitchTrack,
-    compare_tracks,
-    loudness_error,
-    note_scores,
-    spectral_distance,
-)
+from ddspvae.evaluation.metrics import PitchTrack, compare_tracks, loudness_error, spectral_distance
+from ddspvae.evaluation.transcription import note_scores
 from ddspvae.signals import Note, Notes
 
 

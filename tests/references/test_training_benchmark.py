@@ -10,9 +10,9 @@ import pytest
 import soundfile
 import torch
 
-from ddspvae.checks import InputError
 from ddspvae.evaluation.metrics import spectral_distance
 from ddspvae.features.extract import extract
+from ddspvae.signals.checks import InputError
 from ddspvae.training.dataset import Take
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))  # as its scripts find each other

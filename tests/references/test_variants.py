@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 import torch
 
-from ddspvae.checks import InputError
 from ddspvae.evaluation.perceptual import Judgement
 from ddspvae.features.bands import band_centres
 from ddspvae.features.extract import extract
 from ddspvae.features.f0 import track_f0
+from ddspvae.instrument.presets import FILE_FORMAT
 from ddspvae.model.config import ModelConfig
-from ddspvae.model.heard import Heard
-from ddspvae.presets import FILE_FORMAT
+from ddspvae.model.encoder_inputs import EncoderInputs
+from ddspvae.signals.checks import InputError
+from ddspvae.signals.units import hz_to_cents
 from ddspvae.training.dataset import Batch, Crops, Take
-from ddspvae.training.run import Run, TrainingConfig, training_loss
-from ddspvae.units import hz_to_cents
+from ddspvae.training.trainer import Run, TrainingConfig, training_loss
 
 from ..conftest import melody_take, tone
 
@@ -150,7 +150,7 @@ def test_a_residual_is_small_causal_and_bounded(batch):
 
 def test_transients_sound_at_onsets_and_nowhere_else():
     audio = np.concatenate([np.zeros(RATE // 2, dtype=np.float32), tone(300.0, 1.5, RATE)])
-    heard = Heard.of(extract(audio, RATE, HOP), audio)
+    heard = EncoderInputs.of(extract(audio, RATE, HOP), audio)
     model = made(Transients)
     with torch.no_grad():
         added = model.before_room(torch.zeros(1, len(audio)), heard, model.to_z(model.encode(heard)))[0]

@@ -11,7 +11,7 @@ from ddspvae.features.extract import extract
 from ddspvae.features.loudness import a_weighting
 from ddspvae.features.partials import read_attributes, read_partials
 from ddspvae.features.statistics import measure
-from ddspvae.instrument import Instrument
+from ddspvae.instrument.instrument import Instrument
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.config import ModelConfig
 from ddspvae.signals import Performance

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ddspvae import load
-from ddspvae.model.heard import Heard
+from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.signals import Note, Notes
 
 SCALE = Notes(tuple(Note(60 + step, 90, 0.2 + 0.45 * at, 0.6 + 0.45 * at)
@@ -21,7 +21,7 @@ def ensemble():
 def place(ensemble, sound, first, last):
     """Where between two instruments a sound lies: 0 the first, 1 the last."""
     codes = [np.array(ensemble.card["timbres"][name]["code"]) for name in (first, last)]
-    heard = ensemble.model.timbre(Heard.of(ensemble.listen(sound, 48_000)))[0].numpy()
+    heard = ensemble.model.timbre(EncoderInputs.of(ensemble.listen(sound, 48_000)))[0].numpy()
     way = codes[1] - codes[0]
     return float((heard - codes[0]) @ way / (way @ way))
 

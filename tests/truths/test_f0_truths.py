@@ -9,7 +9,7 @@ import pytest
 
 from ddspvae.audio import read_audio
 from ddspvae.features.f0 import VOICED, track_f0
-from ddspvae.units import hz_to_cents, semitones_to_ratio
+from ddspvae.signals.units import hz_to_cents, semitones_to_ratio
 from tests.conftest import tone
 
 RATES = [(16_000, 80), (44_100, 256), (48_000, 240)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ddspvae.checks import InputError
+from ddspvae.signals.checks import InputError
 from ddspvae.synth.constrain import audible
 from ddspvae.synth.envelopes import start_phase
 from ddspvae.synth.harmonic import harmonic

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ddspvae import load
-from ddspvae.evaluation.swaps import ATTRIBUTES, measure_swaps, summarize_axis
-from ddspvae.presets import read_cards
+from ddspvae.evaluation.independence.swaps import ATTRIBUTES, measure_swaps, summarize_axis
+from ddspvae.instrument.presets import read_cards
 from ddspvae.signals import Note, Notes
 
 ALWAYS = ("flute", "tuba", "violin")  # a wind, the lowest, and a string

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from ddspvae.checks import InputError
 from ddspvae.features.bands import band_centres
 from ddspvae.features.loudness import a_weighted_loudness
+from ddspvae.signals.checks import InputError
 from ddspvae.synth.convolve import Convolver, fft_convolve
 from ddspvae.synth.level import solve_level
 from ddspvae.synth.noise import filtered_noise, noise_key, white_noise

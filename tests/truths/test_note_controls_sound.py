@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from ddspvae import load
-from ddspvae.performer.calibrate import calibrate
-from ddspvae.performer.controls import CONTROLS, NoteControls, ranges_of
+from ddspvae.editing.calibrate import calibrate
+from ddspvae.editing.realise import realise
+from ddspvae.performer.controls import CONTROLS, NoteControls
 from ddspvae.performer.measure import measure_controls
-from ddspvae.performer.realise import realise
 from ddspvae.performer.transcribe import transcribe
 from ddspvae.signals import Note, Notes
 
@@ -30,7 +30,7 @@ def hear(instrument, performance):
 
 @pytest.mark.parametrize("name", CONTROLS)
 def test_the_sound_follows_the_control(violin, name):
-    ranges = ranges_of(violin)
+    ranges = violin.control_ranges
     middle = NoteControls.from_scaled({control: np.full(3, 0.5) for control in CONTROLS}, np.full(3, 5.5), ranges)
     asked = ranges.unscale(name, np.array(VALUES))
     takes = [hear(violin, realise(violin, NOTES, middle.with_all(**{name: value}))) for value in asked]
@@ -44,7 +44,7 @@ def test_notes_with_strong_controls_are_still_the_notes_of_the_score(violin):
     """Wide vibrato, loudness that swings and energy at the end neither split a note nor move it."""
     scaled = {control: np.full(3, 1.0 if control in ("vibrato", "volume_fluctuation", "volume_peak_position") else 0.5)
               for control in CONTROLS}
-    controls = NoteControls.from_scaled(scaled, np.full(3, 5.5), ranges_of(violin))
+    controls = NoteControls.from_scaled(scaled, np.full(3, 5.5), violin.control_ranges)
     found = transcribe(hear(violin, realise(violin, NOTES, controls)), violin.statistics).notes
     assert [round(note.pitch) for note in found] == [67, 74, 79]
     np.testing.assert_allclose([note.onset_s for note in found], [note.onset_s for note in NOTES.notes], atol=0.05)
@@ -52,7 +52,8 @@ def test_notes_with_strong_controls_are_still_the_notes_of_the_score(violin):
 
 def test_what_is_heard_is_nearer_to_what_was_asked_after_listening_again(violin):
     scaled = {control: np.full(3, 0.5) for control in CONTROLS}
-    asked = NoteControls.from_scaled(scaled, np.full(3, 5.5), ranges_of(violin)).with_all(brightness=0.8, attack_noise=-0.5)
+    asked = NoteControls.from_scaled(scaled, np.full(3, 5.5), violin.control_ranges)
+    asked = asked.with_all(brightness=0.8, attack_noise=-0.5)
     played = realise(violin, NOTES, asked)
     again = calibrate(violin, played, NOTES, asked)
     miss = []

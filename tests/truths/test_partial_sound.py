@@ -12,15 +12,15 @@ import soundfile
 import torch
 
 import ddspvae
-from ddspvae.checks import InputError
 from ddspvae.commands.main import main
+from ddspvae.editing.inpainting import Given, apply_given, fill
+from ddspvae.editing.transfer import fit
 from ddspvae.features.f0 import track_f0
 from ddspvae.features.loudness import a_weighted_loudness
-from ddspvae.instrument import Instrument
-from ddspvae.performer.partial import Given, apply_given, fill
-from ddspvae.performer.transfer import fit
+from ddspvae.instrument.instrument import Instrument
 from ddspvae.signals import Note, Notes, Performance
-from ddspvae.units import pitch_to_hz
+from ddspvae.signals.checks import InputError
+from ddspvae.signals.units import pitch_to_hz
 
 from ..conftest import melody_take, tone
 

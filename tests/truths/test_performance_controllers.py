@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ddspvae.instrument import load
+from ddspvae.instrument.load import load
 from ddspvae.midi.expression import add_offsets
 from ddspvae.midi.notes import read_midi
 from ddspvae.midi.rules import perform
 from ddspvae.midi.voices import to_one_voice
 from ddspvae.signals import Note, Notes
-from ddspvae.units import hz_to_pitch
+from ddspvae.signals.units import hz_to_pitch
 from tests.truths.test_performance_rules import CHURCH, PLUCK, RATE_HZ, VIOLIN, as_heard, cents, frame, score
 
 

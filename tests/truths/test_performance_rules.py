@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ddspvae.checks import InputError
 from ddspvae.features.segments import segment_notes
 from ddspvae.features.statistics import Statistics
 from ddspvae.midi.notes import read_midi
-from ddspvae.midi.rules import check_range, fold_octaves, perform
+from ddspvae.midi.rules import perform
+from ddspvae.midi.trained_range import fold_octaves, outside_range
 from ddspvae.midi.voices import to_one_voice
 from ddspvae.signals import Note, Notes
-from ddspvae.units import db_to_power, hz_to_cents, hz_to_pitch, pitch_to_hz, power_to_db
+from ddspvae.signals.checks import InputError
+from ddspvae.signals.units import db_to_power, hz_to_cents, hz_to_pitch, pitch_to_hz, power_to_db
 
 RATE_HZ = 200.0
 VIOLIN = Statistics(
@@ -242,18 +243,18 @@ def test_errors(call, match):
         call()
 
 
-def test_check_range_names_the_trained_range():
-    assert check_range(score((55, 80, 0.0, 1.0), (90, 80, 1.0, 2.0)), VIOLIN) is None
-    sentence = check_range(score((40, 80, 0.0, 1.0), (60, 80, 1.0, 2.0), (91, 80, 2.0, 3.0)), VIOLIN)
+def test_outside_range_names_the_trained_range():
+    assert outside_range(score((55, 80, 0.0, 1.0), (90, 80, 1.0, 2.0)), VIOLIN) is None
+    sentence = outside_range(score((40, 80, 0.0, 1.0), (60, 80, 1.0, 2.0), (91, 80, 2.0, 3.0)), VIOLIN)
     assert sentence.startswith("2 of 3 notes lie outside the trained range G3–F#6 (at E2–G6)")
-    assert "1 note lies" in check_range(score((40, 80, 0.0, 1.0)), VIOLIN)
+    assert "1 note lies" in outside_range(score((40, 80, 0.0, 1.0)), VIOLIN)
 
 
 def test_fold_octaves_moves_only_what_is_outside():
     notes = score((40, 80, 0.0, 1.0), (60, 80, 1.0, 2.0), (91, 80, 2.0, 3.0), (115, 80, 3.0, 4.0))
     folded = fold_octaves(notes, VIOLIN)
     assert [note.pitch for note in folded.notes] == [64, 60, 79, 79]
-    assert check_range(folded, VIOLIN) is None
+    assert outside_range(folded, VIOLIN) is None
 
 
 def test_fold_octaves_goes_as_near_as_it_gets():

@@ -18,9 +18,9 @@ from ddspvae.features.autocorrelation import Track
 from ddspvae.features.f0 import VOICED, track_f0
 from ddspvae.features.trackers import TRACKERS
 from ddspvae.model.config import ModelConfig
+from ddspvae.signals.units import hz_to_cents
 from ddspvae.synth.harmonic import harmonic
 from ddspvae.training.prepare import prepare
-from ddspvae.units import hz_to_cents
 from tests.conftest import tone
 
 RATE, HOP = 48_000, 240
@@ -123,7 +123,7 @@ def test_edit_fit_hears_a_bass_where_it_is(tmp_path: Path, capsys: pytest.Captur
         asked.append(options.get("foreign"))
         return real(self, *args, **options)
 
-    monkeypatch.setattr("ddspvae.instrument.Instrument.listen", listen)
+    monkeypatch.setattr("ddspvae.instrument.instrument.Instrument.listen", listen)
     soundfile.write(tmp_path / "bass.wav", np.concatenate([tone(65.0, 0.5), tone(98.0, 0.5), tone(300.0, 1.5)]), RATE)
     for extra in (["--fit"], []):
         code = main(["edit", str(tmp_path / "bass.wav"), "--preset", "violin", "--out", str(tmp_path / "v.wav"),

@@ -9,7 +9,7 @@ from ddspvae.audio import read_audio
 from ddspvae.features.extract import extract
 from ddspvae.features.f0 import track_f0
 from ddspvae.features.refine import MOST_CENTS, refine_f0
-from ddspvae.units import hz_to_cents
+from ddspvae.signals.units import hz_to_cents
 
 SECONDS = 2.0
 

@@ -11,15 +11,15 @@ import pytest
 import torch
 
 from ddspvae import load
-from ddspvae.checks import InputError
 from ddspvae.evaluation.metrics import track_pitch
-from ddspvae.instrument import Instrument
+from ddspvae.instrument.instrument import Instrument
 from ddspvae.live.networks import FrameNetwork, LiveNetworks, StepNetwork
+from ddspvae.live.player import Frames
 from ddspvae.midi.causal import CausalPerformer
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.axes import ONSET_FRAMES
-from ddspvae.player import Frames
 from ddspvae.signals import Performance
+from ddspvae.signals.checks import InputError
 from ddspvae.synth.convolve import fft_convolve
 from ddspvae.synth.envelopes import start_phase
 from ddspvae.synth.harmonic import play_harmonics

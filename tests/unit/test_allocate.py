@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from ddspvae.checks import InputError
 from ddspvae.midi.allocate import Allocator, Assignment
+from ddspvae.signals.checks import InputError
 
 NOTHING = Assignment()
 

@@ -18,7 +18,7 @@ from ddspvae.audio import (
     write_audio,
     write_blocks,
 )
-from ddspvae.checks import InputError
+from ddspvae.signals.checks import InputError
 
 from ..conftest import tone
 

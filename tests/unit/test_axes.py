@@ -14,7 +14,7 @@ from ddspvae.features.partials import HIGHEST_HZ, N_PARTIALS, measure_partials, 
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.axes import NAMED_AXES, ONSET_FRAMES, axis_names, find_onsets, tilt_and_hollow
 from ddspvae.model.config import ModelConfig
-from ddspvae.model.heard import Heard
+from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.stack import scale_curves
 from ddspvae.model.typical import Typical
 from ddspvae.synth.render import render
@@ -72,7 +72,7 @@ def test_the_tilt_has_gradients():
 
 @pytest.fixture(scope="module")
 def takes():
-    return [Heard.of(extract(melody_take(4.0, RATE, seed, has_timbres=True), RATE, HOP)) for seed in range(4)]
+    return [EncoderInputs.of(extract(melody_take(4.0, RATE, seed, has_timbres=True), RATE, HOP)) for seed in range(4)]
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +102,8 @@ def test_what_is_typical_is_the_same_for_every_seed_and_leaves_unit_deviations(t
 
 def test_a_take_without_any_pitch_tells_nothing():
     n = 100
-    noise = Heard(torch.full((1, n, 1), 300.0), torch.zeros(1, n, 1), torch.full((1, n, 1), -30.0), torch.zeros(1, n, 64),
-                  torch.rand(1, n, N_PARTIALS + 1), torch.zeros(1, 0), torch.zeros(1, n, 0))
+    noise = EncoderInputs(torch.full((1, n, 1), 300.0), torch.zeros(1, n, 1), torch.full((1, n, 1), -30.0),
+                          torch.zeros(1, n, 64), torch.rand(1, n, N_PARTIALS + 1), torch.zeros(1, 0), torch.zeros(1, n, 0))
     typical = Typical()
     typical.fit([noise], 8)
     rows, seen = typical.read(noise, 8)

@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-from ddspvae.checks import InputError
 from ddspvae.model.bottleneck import (
     active_axes,
     bits_per_second,
@@ -16,6 +15,7 @@ from ddspvae.model.bottleneck import (
 )
 from ddspvae.model.bottlenecks import BOTTLENECKS, make_bottleneck
 from ddspvae.signals import Latents
+from ddspvae.signals.checks import InputError
 
 Z_RATE_HZ = 25.0
 

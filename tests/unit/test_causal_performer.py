@@ -3,12 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ddspvae.checks import InputError
 from ddspvae.features.statistics import Statistics
 from ddspvae.midi.causal import SILENT_DB, CausalPerformer
 from ddspvae.midi.rules import perform
 from ddspvae.signals import Note, Notes
-from ddspvae.units import amplitude_to_db, db_to_amplitude, hz_to_cents, hz_to_pitch, pitch_to_hz
+from ddspvae.signals.checks import InputError
+from ddspvae.signals.units import amplitude_to_db, db_to_amplitude, hz_to_cents, hz_to_pitch, pitch_to_hz
 
 SAMPLE_RATE = 48_000
 STATISTICS = Statistics(

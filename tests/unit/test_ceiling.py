@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ddspvae.checks import InputError
 from ddspvae.evaluation.ceiling import play_ceiling, play_spectrum
 from ddspvae.evaluation.perceptual import judge
 from ddspvae.features.bands import N_NOISE_BANDS
 from ddspvae.features.spectrum import measure_spectrum
+from ddspvae.signals.checks import InputError
 
 
 def sound(sample_rate, seconds=2.0, noise=0.005):

@@ -16,8 +16,8 @@ from ddspvae.model.bottleneck import kl_nats
 from ddspvae.model.config import ModelConfig, sizes_for
 from ddspvae.training.dataset import Crops, Take
 from ddspvae.training.details import start_details
-from ddspvae.training.finish import hold_bitrate, sort_axes, training_rate
-from ddspvae.training.run import DETAILS_FROM, Run, TrainingConfig
+from ddspvae.training.export import hold_bitrate, sort_axes, training_rate
+from ddspvae.training.trainer import DETAILS_FROM, Run, TrainingConfig
 from ddspvae.training.validation import explained_loss
 
 from ..conftest import melody_take

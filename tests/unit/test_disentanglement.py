@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from ddspvae.checks import InputError
-from ddspvae.evaluation.disentanglement import disentanglement_of, measure_disentanglement
+from ddspvae.evaluation.independence.disentanglement import disentanglement_of, measure_disentanglement
+from ddspvae.signals.checks import InputError
 
 N = 1500
 NAMES = ("f0", "loudness", "brightness", "breathiness")

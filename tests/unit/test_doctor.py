@@ -9,9 +9,9 @@ import soundfile
 from rich.console import Console
 
 from ddspvae.audio import read_audio
-from ddspvae.checks import InputError
-from ddspvae.training.doctor import Report, examine, find_recordings, read_manifest
-from ddspvae.training.symptoms import clipped_share, second_pitch_share
+from ddspvae.signals.checks import InputError
+from ddspvae.training.doctor.examine import Report, examine, find_recordings, read_manifest
+from ddspvae.training.doctor.symptoms import clipped_share, second_pitch_share
 from tests.conftest import tone
 
 RATE = 16_000
@@ -74,7 +74,7 @@ def test_an_unexpected_failure_ends_nothing(tmp_path: Path, monkeypatch: pytest.
             raise MemoryError("decoder")
         return read_audio(path, sample_rate)
 
-    monkeypatch.setattr("ddspvae.training.doctor.read_audio", crash)
+    monkeypatch.setattr("ddspvae.training.doctor.examine.read_audio", crash)
     report = examined(write(tmp_path / "a.wav", healthy()), write(tmp_path / "b.wav", healthy()))
     assert report.usable == (tmp_path / "b.wav",)
     assert "MemoryError: decoder" in report.left_out[0].reason

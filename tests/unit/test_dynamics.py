@@ -9,8 +9,8 @@ import torch
 from benchmarks.dynamics import is_right
 from ddspvae.evaluation.dynamics import Frames, centroid_octaves, meet_dynamics, play
 from ddspvae.features.partials import N_PARTIALS
-from ddspvae.instrument import load
-from ddspvae.model.heard import Heard
+from ddspvae.instrument.load import load
+from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.typical import LEAST_SLOPE, USUAL_SLOPE, Typical
 from ddspvae.performer.gestures import CONTEXT, learn_gestures
 from ddspvae.signals import Features
@@ -26,7 +26,7 @@ def note(pitch, loudness_db, brightness, room=""):
     partials = torch.zeros(1, N, N_PARTIALS + 1)
     partials[..., 0], partials[..., 1], partials[..., -1] = 1 - brightness, brightness, -10.0
     level = loudness_db + torch.linspace(-0.5, 0.5, N)
-    return Heard(torch.full((1, N, 1), 440 * 2 ** ((pitch - 69) / 12)), torch.ones(1, N, 1), level[None, :, None],
+    return EncoderInputs(torch.full((1, N, 1), 440 * 2 ** ((pitch - 69) / 12)), torch.ones(1, N, 1), level[None, :, None],
                  torch.zeros(1, N, 64), partials, torch.zeros(1, 0), torch.zeros(1, N, 0), room=room)
 
 

@@ -5,7 +5,6 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ddspvae.checks import InputError
 from ddspvae.features.partials import N_PARTIALS, read_partials
 from ddspvae.features.spectrum import measure_spectrum
 from ddspvae.features.timbre import timbre_frames
@@ -18,10 +17,11 @@ from ddspvae.model.encoder import (
     factor_hop,
     normalise_level,
 )
+from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.envelope import N_NODES
-from ddspvae.model.heard import Heard
 from ddspvae.model.stack import row_middle
 from ddspvae.model.target import Shape, measured_shape
+from ddspvae.signals.checks import InputError
 from tests.conftest import melody_take
 
 RATES = [(16_000, 80), (44_100, 220), (48_000, 240)]
@@ -43,33 +43,33 @@ def left_in(n_frames: int, batch: int = 1, seed: int = 0) -> torch.Tensor:
     return torch.randn(batch, n_frames, N_LEFT, generator=torch.Generator().manual_seed(100 + seed))
 
 
-def noise(n_frames: int, hop_size: int = 80, batch: int = 1, seed: int = 0) -> Heard:
+def noise(n_frames: int, hop_size: int = 80, batch: int = 1, seed: int = 0) -> EncoderInputs:
     """Random curves of the right shapes and ranges."""
     random = torch.Generator().manual_seed(seed)
     f0_hz, periodicity, loudness_db = torch.rand(3, batch, n_frames, 1, generator=random)
     shares = torch.softmax(2 * torch.randn(batch, n_frames, N_PARTIALS, generator=random), dim=-1)
     ratio = torch.randn(batch, n_frames, 1, generator=random) - 4
-    return Heard(f0_hz=100 + 600 * f0_hz, periodicity=periodicity, loudness_db=-60 + 40 * loudness_db,
-                 timbre=2 * torch.rand(batch, n_frames, 64, generator=random) - 1,
-                 partials=torch.cat([shares, ratio], dim=-1),
-                 audio=0.1 * torch.randn(batch, n_frames * hop_size, generator=random),
-                 spectrum=torch.zeros(batch, n_frames, 0))
+    return EncoderInputs(f0_hz=100 + 600 * f0_hz, periodicity=periodicity, loudness_db=-60 + 40 * loudness_db,
+                         timbre=2 * torch.rand(batch, n_frames, 64, generator=random) - 1,
+                         partials=torch.cat([shares, ratio], dim=-1),
+                         audio=0.1 * torch.randn(batch, n_frames * hop_size, generator=random),
+                         spectrum=torch.zeros(batch, n_frames, 0))
 
 
-def listen(audio: np.ndarray, f0_hz: np.ndarray, sample_rate: int, hop_size: int) -> Heard:
+def listen(audio: np.ndarray, f0_hz: np.ndarray, sample_rate: int, hop_size: int) -> EncoderInputs:
     """What a take of known f0 [F] sounds like."""
     curve = torch.from_numpy(f0_hz.astype(np.float32))[None, :, None]
     sound = torch.from_numpy(audio)[None]
     spectrum = measure_spectrum(audio, sample_rate, hop_size, f0_hz)
     partials = torch.from_numpy(read_partials(spectrum, f0_hz, sample_rate))[None]
-    return Heard(curve, torch.ones_like(curve), torch.full_like(curve, -20.0),
-                 timbre_frames(sound, sample_rate, hop_size), partials, sound, torch.from_numpy(spectrum)[None])
+    return EncoderInputs(curve, torch.ones_like(curve), torch.full_like(curve, -20.0),
+                         timbre_frames(sound, sample_rate, hop_size), partials, sound, torch.from_numpy(spectrum)[None])
 
 
-def part(heard: Heard, pick: slice, stop: int, hop_size: int = 80) -> Heard:
+def part(heard: EncoderInputs, pick: slice, stop: int, hop_size: int = 80) -> EncoderInputs:
     """Some takes of a batch, up to a frame."""
     frames = {name: getattr(heard, name)[pick, :stop] for name in FRAMES}
-    return Heard(audio=heard.audio[pick, : stop * hop_size], **frames)
+    return EncoderInputs(audio=heard.audio[pick, : stop * hop_size], **frames)
 
 
 @pytest.mark.parametrize("sample_rate, hop_size", RATES)
@@ -95,7 +95,7 @@ def test_no_row_hears_further_ahead_than_its_own_window(name, frames_per_z):
                  for key in FRAMES}
         later["audio"] = torch.cat([heard.audio[:, : n * 80], changed.audio[:, n * 80 :]], dim=1)
         before = encoder(heard, left).z_mean[0]
-        after = encoder(Heard(**later), torch.cat([left[:, :n], other[:, n:]], dim=1)).z_mean[0]
+        after = encoder(EncoderInputs(**later), torch.cat([left[:, :n], other[:, n:]], dim=1)).z_mean[0]
         moved = ((before - after).abs().amax(-1) > 1e-5).tolist()
         last_heard = [row * frames_per_z + row_middle(frames_per_z) + frames_per_z - 1 for row in range(len(moved))]
         assert moved == [last >= n for last in last_heard]
@@ -128,7 +128,7 @@ def test_a_gain_on_the_audio_changes_nothing(name):
     f0_hz = np.full(len(audio) // hop_size, 330.0)
     encoder = make(name, n_left=N_NODES + 33)
 
-    def hear(heard: Heard) -> torch.Tensor:
+    def hear(heard: EncoderInputs) -> torch.Tensor:
         shape = measured_shape(heard.spectrum, heard.f0_hz, 20, 33, sample_rate)
         nothing = Shape(torch.zeros_like(shape.harmonics), torch.zeros_like(shape.noise), shape.n_heard)
         return encoder(heard, shape.less(nothing, heard.f0_hz)).z_mean

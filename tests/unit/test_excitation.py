@@ -10,8 +10,8 @@ import torch
 
 from ddspvae.features.bands import N_NOISE_BANDS, band_centres, band_weights
 from ddspvae.features.loudness import a_weighting
+from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.excitation import N_AUDITORY, SOFTEST, Excitation, auditory_centres_hz
-from ddspvae.model.heard import Heard
 from ddspvae.model.target import FLOOR, Shape, decoded_shape, measured_shape, shape_error
 from ddspvae.training.losses import BEND, HeardError
 
@@ -106,7 +106,7 @@ def test_thinned_out_frames_are_those_of_all():
 
 def heard_of(n_frames):
     nothing = torch.zeros(1, n_frames, 1)
-    return Heard(pitch(300.0, n_frames), nothing + 1, nothing - 20, nothing, nothing, nothing[..., 0], nothing)
+    return EncoderInputs(pitch(300.0, n_frames), nothing + 1, nothing - 20, nothing, nothing, nothing[..., 0], nothing)
 
 
 def some_shape(n_frames, seed=0, n_heard=30):

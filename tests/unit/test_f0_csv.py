@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ddspvae.checks import InputError
 from ddspvae.features.f0 import track_f0, write_f0_csv
+from ddspvae.signals.checks import InputError
 
 AUDIO = np.zeros(4800, np.float32)  # what is written counts, not what is heard
 

@@ -2,8 +2,8 @@ import itertools
 
 import numpy as np
 
-from ddspvae.curves import read_pitch_at
 from ddspvae.features.paths import best_choice, best_track
+from ddspvae.signals.curves import read_pitch_at
 
 
 def test_best_choice_is_the_best_of_all_paths() -> None:

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from ddspvae.checks import InputError
 from ddspvae.features.f0 import track_f0
+from ddspvae.signals.checks import InputError
 from tests.conftest import tone
 
 TRACKERS = ["swift", "crepe", "autocorrelation"]

@@ -6,10 +6,10 @@ import sys
 import numpy as np
 import pytest
 
-from ddspvae.checks import InputError
 from ddspvae.features import trackers
 from ddspvae.features.f0 import track_f0
 from ddspvae.features.trackers import TRACKERS, load_torchcrepe
+from ddspvae.signals.checks import InputError
 from tests.conftest import tone
 
 

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from ddspvae.audio import resample
-from ddspvae.curves import read_pitch_at
 from ddspvae.features.autocorrelation import autocorrelation
 from ddspvae.features.comb import comb
 from ddspvae.features.f0 import track_f0
 from ddspvae.features.trackers import TRACKERS
 from ddspvae.features.vote import settle_octave
-from ddspvae.units import hz_to_cents
+from ddspvae.signals.curves import read_pitch_at
+from ddspvae.signals.units import hz_to_cents
 from tests.conftest import tone
 
 RATE = 16_000

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from ddspvae import load, read_midi
-from ddspvae.performer.dynamics import follow_take
+from ddspvae.editing.take_dynamics import follow_take
+from ddspvae.editing.write_notes import write_take_notes
 from ddspvae.performer.transcribe import hold_through
-from ddspvae.performer.write_notes import write_take_notes
 from ddspvae.signals import Note, Notes, Performance
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import linalg
 
-from ddspvae.checks import InputError
 from ddspvae.evaluation.frechet import EMBEDDINGS, embed, frechet_audio_distance, frechet_distance, texture
+from ddspvae.signals.checks import InputError
 
 from ..conftest import melody_take, tone
 

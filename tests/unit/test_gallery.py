@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from ddspvae.checks import InputError
 from ddspvae.evaluation.ensemble_plot import plot_ensemble
 from ddspvae.features.loudness import a_weighted_loudness
 from ddspvae.midi.notes import read_midi
 from ddspvae.midi.programs import INSTRUMENTS, PROGRAMS
 from ddspvae.signals import Performance
+from ddspvae.signals.checks import InputError
 from examples.gallery.notation import read_score, write_midi
 from examples.gallery.page import Piece, first_paragraph, write_page
 from examples.gallery.playing import best_score, mix, play

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from ddspvae.checks import InputError
 from ddspvae.features.statistics import measure
 from ddspvae.midi import rules
 from ddspvae.performer.gestures import RATE_HZ, Gestures, find_notes, learn_gestures, score_of
 from ddspvae.performer.learned import LIKENESS, choose, play, stretch
 from ddspvae.signals import Features, Note, Notes
+from ddspvae.signals.checks import InputError
 
 FRAME_RATE_HZ, FRAMES_PER_Z = 200.0, 8
 PITCHES = (60, 64, 62, 67, 65, 60)

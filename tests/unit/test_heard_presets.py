@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ddspvae.checks import InputError
+from ddspvae.signals.checks import InputError
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))  # as its scripts find each other
 from heard import held_out, missing, row, table

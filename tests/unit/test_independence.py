@@ -6,9 +6,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ddspvae.checks import InputError
-from ddspvae.evaluation.independence import Cell, gather_rows, independence_table, measure_independence, read_deviations
+from ddspvae.evaluation.independence.report import (
+    Cell,
+    gather_rows,
+    independence_table,
+    measure_independence,
+    read_deviations,
+)
 from ddspvae.evaluation.plots import describe_cell, plot_independence
+from ddspvae.signals.checks import InputError
 from tests.unit.test_swaps import AXES, DEVIATIONS, RATE, ROW, Organ, performance
 
 COLUMNS = ("cents", "db", "brightness", "breathiness", "hollowness", "bite")

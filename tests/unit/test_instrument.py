@@ -7,10 +7,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ddspvae.checks import InputError
-from ddspvae.instrument import load
-from ddspvae.presets import find_preset, read_card, read_weights
+from ddspvae.instrument.load import load
+from ddspvae.instrument.presets import find_preset, read_card, read_weights
 from ddspvae.signals import Note, Notes, Performance
+from ddspvae.signals.checks import InputError
 
 from ..conftest import tone
 

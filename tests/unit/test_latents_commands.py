@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from ddspvae.checks import InputError
 from ddspvae.commands.latents import OPERATIONS, add_options, run
-from ddspvae.instrument import load
-from ddspvae.presets import read_card
+from ddspvae.instrument.load import load
+from ddspvae.instrument.presets import read_card
 from ddspvae.signals import Note, Notes, Performance
+from ddspvae.signals.checks import InputError
 
 from ..conftest import melody_take, tone
 

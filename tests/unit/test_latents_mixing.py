@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ddspvae.checks import InputError
 from ddspvae.latents.arithmetic import add, difference, telling_rows
 from ddspvae.latents.mixing import interpolate, lerp, morph, slerp, stretch_to
 from ddspvae.signals import Performance
+from ddspvae.signals.checks import InputError
 
 AXES = ("first", "second", "third", "fourth")
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from ddspvae.checks import InputError
-from ddspvae.instrument import load
+from ddspvae.instrument.load import load
 from ddspvae.latents.sweep import plot_sweep, sweep
 from ddspvae.signals import Note, Notes, Performance
+from ddspvae.signals.checks import InputError
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from ddspvae.checks import InputError
-from ddspvae.instrument import load
+from ddspvae.instrument.load import load
+from ddspvae.instrument.presets import find_preset, read_card, read_weights
 from ddspvae.latents.trim import axes_needed, choose_axes, measure_trim, write_trimmed
-from ddspvae.presets import find_preset, read_card, read_weights
+from ddspvae.signals.checks import InputError
 
 from ..conftest import melody_take
 

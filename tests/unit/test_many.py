@@ -9,16 +9,16 @@ import pytest
 import soundfile
 import torch
 
-from ddspvae.checks import InputError
 from ddspvae.features.extract import extract
-from ddspvae.instrument import load
+from ddspvae.instrument.load import load
+from ddspvae.instrument.presets import find_preset, split_timbre
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.config import ModelConfig
-from ddspvae.model.heard import Heard
+from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.timbre import TimbreCode
 from ddspvae.model.transplant import settle, transplant
-from ddspvae.presets import find_preset, split_timbre
 from ddspvae.signals import Note, Notes
+from ddspvae.signals.checks import InputError
 from ddspvae.synth.render import render
 from ddspvae.training.loop import train
 from ddspvae.training.many import find_instruments
@@ -38,7 +38,7 @@ def dull(audio, strength):
 
 
 def heard_of(strength, seed, seconds=5.0):
-    return Heard.of(extract(dull(melody_take(seconds, RATE, seed), strength), RATE, HOP))
+    return EncoderInputs.of(extract(dull(melody_take(seconds, RATE, seed), strength), RATE, HOP))
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_takes_of_one_instrument_have_one_code_whatever_they_play():
     ear.fit(takes, ["one", "dull", "middling", "other", "dull", "middling"] * 2)  # no take tells one from the other
     codes = torch.cat([ear(take) for take in (takes[0], takes[3], takes[1])])
     assert (codes[0] - codes[1]).norm() < 0.5 * (codes[0] - codes[2]).norm()
-    silence = Heard.of(extract(np.full(RATE, 1e-6, dtype=np.float32), RATE, HOP))
+    silence = EncoderInputs.of(extract(np.full(RATE, 1e-6, dtype=np.float32), RATE, HOP))
     assert not ear(silence).any()
 
 
@@ -189,7 +189,7 @@ def test_instruments_of_one_take_each_can_be_told_apart_and_silence_cannot():
     ear.fit(takes, list(STRENGTHS))
     codes = torch.cat([ear(take) for take in takes])
     assert torch.isfinite(codes).all() and torch.pdist(codes).min() > 0.5
-    silence = Heard.of(extract(np.full(RATE, 1e-6, dtype=np.float32), RATE, HOP))
+    silence = EncoderInputs.of(extract(np.full(RATE, 1e-6, dtype=np.float32), RATE, HOP))
     with pytest.raises(InputError, match="no frame of nobody has a sure pitch"):
         ear.fit([*takes, silence], [*STRENGTHS, "nobody"])
 
@@ -199,7 +199,8 @@ def test_a_few_seconds_give_the_code_of_who_plays(ensemble, folder, tmp_path):
     model, card = load(ensemble).model, load(ensemble).card
     heard = load(f"{ensemble}:{tmp_path / 'new.wav'}")
     assert heard.config.n_timbre == 0 and heard.statistics.minutes == pytest.approx(5 / 60, abs=0.02)
-    code = model.timbre(Heard.of(load(ensemble).listen(soundfile.read(tmp_path / "new.wav")[0].astype(np.float32), RATE)))[0]
+    take = soundfile.read(tmp_path / "new.wav")[0].astype(np.float32)
+    code = model.timbre(EncoderInputs.of(load(ensemble).listen(take, RATE)))[0]
     away = {name: float(np.square(code.numpy() - timbre["code"]).sum()) for name, timbre in card["timbres"].items()}
     assert min(away, key=lambda name: away[name]) == "dull"
 

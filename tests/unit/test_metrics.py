@@ -4,7 +4,6 @@ import sys
 import numpy as np
 import pytest
 
-from ddspvae.checks import InputError
 from ddspvae.evaluation.metrics import (
     SURE,
     UNPITCHED,
@@ -12,15 +11,16 @@ from ddspvae.evaluation.metrics import (
     compare_tracks,
     harmonic_error,
     loudness_error,
-    note_scores,
     other_tracker,
     pitch_error,
     spectral_distance,
     track_pitch,
     tracker_floor,
 )
+from ddspvae.evaluation.transcription import note_scores
 from ddspvae.features.f0 import TRACKERS, VOICED
 from ddspvae.signals import Note, Notes
+from ddspvae.signals.checks import InputError
 
 
 def tone(f0_hz, sample_rate=48_000, duration_s=1.5, level=0.2):

@@ -1,9 +1,9 @@
 import pytest
 
-from ddspvae.checks import InputError
 from ddspvae.midi.channels import CURVES
 from ddspvae.midi.notes import read_midi
 from ddspvae.signals import CONTROLLERS, Note, Notes
+from ddspvae.signals.checks import InputError
 from tests.midi_bytes import END, part_of, spans, write
 
 

@@ -5,9 +5,9 @@ import warnings
 import mido
 import pytest
 
-from ddspvae.checks import InputError
 from ddspvae.midi.notes import pitch_to_name, read_midi
 from ddspvae.signals import Note
+from ddspvae.signals.checks import InputError
 from tests.midi_bytes import MS, spans, write
 
 

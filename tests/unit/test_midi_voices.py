@@ -2,9 +2,9 @@ import random
 
 import pytest
 
-from ddspvae.checks import InputError
 from ddspvae.midi.voices import to_one_voice, to_voices
 from ddspvae.signals import Note, Notes
+from ddspvae.signals.checks import InputError
 
 
 def notes(*rows) -> Notes:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ddspvae.features.statistics import Statistics
-from ddspvae.mix import balance, is_panned, place, typical_level_db
+from ddspvae.instrument.mix import balance, is_panned, place, typical_level_db
 
 RATE = 48_000
 

@@ -3,16 +3,16 @@ import math
 import pytest
 import torch
 
-from ddspvae.checks import InputError
 from ddspvae.features.bands import N_NOISE_BANDS
 from ddspvae.features.partials import N_PARTIALS
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.bottleneck import bits_per_second, kl_nats, sample
 from ddspvae.model.config import ModelConfig, harmonics_needed
 from ddspvae.model.decoder import harmonic_knots
-from ddspvae.model.heard import Heard
+from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.stack import GatedStack
 from ddspvae.signals import Latents
+from ddspvae.signals.checks import InputError
 from ddspvae.synth.render import render
 
 RATES = [(16_000, 80), (44_100, 220), (48_000, 240)]
@@ -29,11 +29,11 @@ def curves(n_frames: int, batch: int = 1):
     return f0_hz, torch.rand(batch, n_frames, 1, generator=random), -40 + 20 * torch.rand(batch, n_frames, 1)
 
 
-def hear(n_frames: int, batch: int = 1, hop_size: int = 80) -> Heard:
+def hear(n_frames: int, batch: int = 1, hop_size: int = 80) -> EncoderInputs:
     partials = torch.rand(batch, n_frames, N_PARTIALS + 1)
     partials[..., :-1] /= partials[..., :-1].sum(-1, keepdim=True)
-    return Heard(*curves(n_frames, batch), torch.rand(batch, n_frames, 64), partials,
-                 torch.rand(batch, n_frames * hop_size) - 0.5, torch.rand(batch, n_frames, N_NOISE_BANDS + 12) / 100)
+    return EncoderInputs(*curves(n_frames, batch), torch.rand(batch, n_frames, 64), partials,
+                         torch.rand(batch, n_frames * hop_size) - 0.5, torch.rand(batch, n_frames, N_NOISE_BANDS + 12) / 100)
 
 
 @pytest.mark.parametrize("sample_rate, hop", RATES)

@@ -4,22 +4,21 @@ import numpy as np
 import pytest
 
 from ddspvae import load
-from ddspvae.checks import InputError
+from ddspvae.editing.realise import realise
 from ddspvae.features.statistics import Statistics
 from ddspvae.performer.controls import (
     CONTROLS,
     ControlRanges,
     NoteControls,
     measure_ranges,
-    ranges_of,
     typical_ranges,
 )
+from ddspvae.performer.loudness_shape import inner_frames, measure_shape, shape_loudness
 from ddspvae.performer.measure import measure_controls, ranges_of_takes
-from ddspvae.performer.realise import realise
-from ddspvae.performer.shape import inner_frames, measure_shape, shape_loudness
 from ddspvae.performer.transcribe import level_to_velocity
 from ddspvae.performer.vibrato import measure_vibrato
 from ddspvae.signals import Note, Notes, Performance
+from ddspvae.signals.checks import InputError
 
 RATE_HZ = 200.0
 STATISTICS = Statistics(pitch_low=55, pitch_high=96, loudness_quantiles_db=tuple(np.linspace(-50, -10, 101)), silence_db=-70,
@@ -127,11 +126,11 @@ def test_an_instruments_ranges_are_those_of_the_notes_in_its_takes(violin):
 
 
 def test_the_instruments_card_says_what_0_and_1_are(violin):
-    ranges = ranges_of(violin)
+    ranges = violin.control_ranges
     other = replace(ranges, vibrato=(0.0, 123.0))
     violin.card["note_controls"] = other.to_dict()
     try:
-        assert ranges_of(violin) == other
+        assert violin.control_ranges == other
     finally:
         violin.card["note_controls"] = ranges.to_dict()
 

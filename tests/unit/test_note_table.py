@@ -5,17 +5,17 @@ import numpy as np
 import pytest
 
 from ddspvae import load
-from ddspvae.checks import InputError
 from ddspvae.commands import perform
+from ddspvae.editing.calibrate import heard_z
+from ddspvae.editing.note_table import NoteTable, read_table, write_table
+from ddspvae.editing.play_table import play_table
+from ddspvae.editing.write_notes import write_take_notes
 from ddspvae.midi.notes import read_midi
-from ddspvae.performer.calibrate import heard_z
-from ddspvae.performer.controls import CONTROLS, ranges_of
+from ddspvae.performer.controls import CONTROLS
 from ddspvae.performer.measure import measure_controls
-from ddspvae.performer.play_table import play_table
-from ddspvae.performer.table import NoteTable, read_table, write_table
 from ddspvae.performer.transcribe import write_midi
-from ddspvae.performer.write_notes import write_take_notes
 from ddspvae.signals import Note, Notes
+from ddspvae.signals.checks import InputError
 
 HEADER = ("onset_s,offset_s,pitch,velocity,volume,volume_fluctuation,volume_peak_position,vibrato,vibrato_hz,brightness,"
           "attack_noise")
@@ -123,7 +123,7 @@ def test_a_score_becomes_a_table_that_is_played_alike_and_then_as_edited(song, t
     assert np.abs(play_table(tmp_path / "notes.csv", violin).loudness_db - rules.loudness_db)[sounding].mean() < 0.5
     edited = {**table.scaled, "volume": np.full(6, 0.8), "brightness": np.linspace(0, 1, 6)}
     write_table(NoteTable(table.notes, edited, table.vibrato_hz), tmp_path / "notes.csv")
-    ranges = ranges_of(violin)
+    ranges = violin.control_ranges
     played = play_table(tmp_path / "notes.csv", violin)
     np.testing.assert_allclose(measure_controls(played, table.notes).scaled(ranges)["volume"], 0.8, atol=1e-3)
     heard = measure_controls(replace(played, z=heard_z(violin, played)), table.notes).scaled(ranges)

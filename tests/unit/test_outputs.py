@@ -14,9 +14,9 @@ import soundfile
 
 from ddspvae import audio as audio_module
 from ddspvae.audio import limit_peak, resample, true_peak, write_audio
-from ddspvae.checks import InputError
 from ddspvae.commands.sounds import Sound, Spool, read_ir, sound_of, write_sounds
 from ddspvae.signals import Performance
+from ddspvae.signals.checks import InputError
 
 RATE = 48_000
 

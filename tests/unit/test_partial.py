@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ddspvae.checks import InputError
+from ddspvae.editing.inpainting import Given, fill, read_given_csv
 from ddspvae.features.f0_csv import write_f0_csv
-from ddspvae.performer.partial import Given, fill, read_given_csv
 from ddspvae.signals import Performance
-from ddspvae.units import hz_to_pitch, pitch_to_hz
+from ddspvae.signals.checks import InputError
+from ddspvae.signals.units import hz_to_pitch, pitch_to_hz
 
 RATE = 200.0
 

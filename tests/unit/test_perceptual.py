@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from ddspvae.checks import InputError
 from ddspvae.evaluation.perceptual import SHORTEST_S, Judgement, judge, judge_stretches, judge_take, judges_left_out
+from ddspvae.signals.checks import InputError
 from ddspvae.synth.harmonic import harmonic
 
 RATE = 48_000

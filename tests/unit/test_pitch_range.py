@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ddspvae.checks import InputError
 from ddspvae.features import f0, vote
 from ddspvae.features.autocorrelation import Track, autocorrelation
 from ddspvae.features.comb import comb
@@ -18,7 +17,8 @@ from ddspvae.features.segments import segment_notes
 from ddspvae.features.trackers import TRACKERS
 from ddspvae.features.vote import settle_octave
 from ddspvae.signals import Features, Performance
-from ddspvae.units import hz_to_cents
+from ddspvae.signals.checks import InputError
+from ddspvae.signals.units import hz_to_cents
 from tests.conftest import tone
 
 TIMES_S = np.arange(200) / 200

@@ -3,8 +3,8 @@ import sys
 import numpy as np
 import pytest
 
-from ddspvae.checks import InputError
-from ddspvae.evaluation.probes import _exchanges, mlp_path, number_blocks, probe, ridge_path, score
+from ddspvae.evaluation.independence.probes import _exchanges, mlp_path, number_blocks, probe, ridge_path, score
+from ddspvae.signals.checks import InputError
 
 RATE_HZ = 25.0
 BLOCKS = number_blocks([75] * 10, RATE_HZ)  # ten clips of three seconds

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from ddspvae.checks import InputError
 from ddspvae.midi.programs import INSTRUMENTS, KIN, PROGRAMS, choose_preset, find_instrument, program_of
 from ddspvae.signals import Note, Notes
+from ddspvae.signals.checks import InputError
 
 PRESETS = ("violin", "cello", "double-bass", "flute", "clarinet", "bassoon", "trumpet", "trombone", "tuba",
            "saxophone-alto", "saxophone-tenor", "saxophone-baritone", "oboe", "guitar-electric", "voice")

@@ -4,10 +4,11 @@ import math
 import pytest
 import torch
 
-from ddspvae.checks import InputError
 from ddspvae.model.bottlenecks import make_bottleneck
-from ddspvae.model.quantize import choose_sizes, code_usage
+from ddspvae.model.code_usage import code_usage
+from ddspvae.model.quantize import choose_sizes
 from ddspvae.signals import Latents
+from ddspvae.signals.checks import InputError
 from tests.unit.test_bottleneck import Z_RATE_HZ, latents_of, short_training, started
 
 DISCRETE = ("vq", "rvq", "fsq")

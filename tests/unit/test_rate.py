@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from ddspvae.checks import InputError
+from ddspvae.signals.checks import InputError
 from ddspvae.training.rate import CONTROLLERS, make_controller, settling
 
 LATE = 0.93  # from here on a run counts as finished

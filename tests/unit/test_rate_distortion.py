@@ -15,21 +15,21 @@ import pytest
 import soundfile
 import torch
 
-from ddspvae.checks import InputError
 from ddspvae.commands.curve import add_curve, run_curve
-from ddspvae.evaluation.curve_chain import FREE_OF_CHARGE
-from ddspvae.evaluation.curve_measure import Yardstick, entropy_bits, log_mel_distance, rate_interval, side_information
-from ddspvae.evaluation.curve_plan import Plan
-from ddspvae.evaluation.curve_plot import plot_curve
-from ddspvae.evaluation.curve_points import Codec, Point, average, read_codecs, read_points, write_points
-from ddspvae.evaluation.rate_distortion import rate_distortion
 from ddspvae.features.extract import extract
-from ddspvae.instrument import load
+from ddspvae.instrument.load import load
+from ddspvae.instrument.presets import read_card
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.config import ModelConfig
 from ddspvae.model.transplant import transplant
-from ddspvae.presets import read_card
+from ddspvae.rate_distortion.chain import FREE_OF_CHARGE
+from ddspvae.rate_distortion.draw import rate_distortion
+from ddspvae.rate_distortion.measure import Yardstick, entropy_bits, log_mel_distance, rate_interval, side_information
+from ddspvae.rate_distortion.plan import Plan
+from ddspvae.rate_distortion.plot import plot_curve
+from ddspvae.rate_distortion.points import Codec, Point, average, read_codecs, read_points, write_points
 from ddspvae.signals import Features
+from ddspvae.signals.checks import InputError
 from ddspvae.training.dataset import Take
 from ddspvae.training.rate import make_controller
 
@@ -275,8 +275,8 @@ def test_another_plan_needs_another_folder(made, plan, tmp_path):
 
 
 def test_a_training_that_stops_leaves_a_note_and_the_others_go_on(made, plan, tmp_path, monkeypatch):
-    from ddspvae.evaluation import curve_chain
-    from ddspvae.evaluation.curve_measure import Yardstick
+    from ddspvae.rate_distortion import chain as curve_chain
+    from ddspvae.rate_distortion.measure import Yardstick
     from ddspvae.training.validation import TrainingStopped
 
     continued = {}

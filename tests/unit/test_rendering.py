@@ -10,15 +10,16 @@ import pytest
 import soundfile
 import torch
 
-from ddspvae.checks import InputError
 from ddspvae.commands.main import build_parser
 from ddspvae.commands.render import run as render
-from ddspvae.instrument import load, seed_of
-from ddspvae.midi.rules import fold_octaves
-from ddspvae.performer.given import read_given_csv
-from ddspvae.performer.table import read_table
+from ddspvae.editing.given_curves import read_given_csv
+from ddspvae.editing.note_table import read_table
+from ddspvae.instrument.load import load
+from ddspvae.midi.trained_range import fold_octaves
+from ddspvae.midi.voices import seed_of
 from ddspvae.performer.transcribe import write_midi
 from ddspvae.signals import Note, Notes
+from ddspvae.signals.checks import InputError
 from ddspvae.synth.reverb import Room, ringing_s
 
 TABLE = "onset_s,offset_s,pitch,velocity\n"
@@ -42,7 +43,7 @@ def test_a_table_says_already_how_it_is_played(tmp_path):
 
 
 def test_a_table_in_milliseconds_is_found_out_before_it_is_performed(tmp_path, monkeypatch):
-    monkeypatch.setattr("ddspvae.performer.play_table.play_table", lambda *_: pytest.fail("performed"))
+    monkeypatch.setattr("ddspvae.editing.play_table.play_table", lambda *_: pytest.fail("performed"))
     (tmp_path / "notes.csv").write_text(TABLE + "400000,401000,69,80\n")
     with pytest.raises(InputError, match="a WAV file ends at 4.3 GB"):
         run(tmp_path / "notes.csv", "--preset", "violin", "--out", tmp_path / "out.wav")
@@ -111,7 +112,7 @@ def test_parts_of_two_instruments_are_played_as_each_would_be_alone(tmp_path):
 def test_a_slow_release_in_a_wet_room_rings_out(tmp_path, monkeypatch, ending):
     slow = load("violin")
     slow.statistics = replace(slow.statistics, release_db_per_s=40.0)
-    monkeypatch.setattr("ddspvae.instrument.load", lambda *_: slow)
+    monkeypatch.setattr("ddspvae.instrument.load.load", lambda *_: slow)
     (tmp_path / "song.csv").write_text(TABLE + "0,1,69,100\n")
     write_midi(Notes((Note(69, 100, 0, 1),)), tmp_path / "song.mid")
     run(tmp_path / f"song.{ending}", "--preset", "violin", "--out", tmp_path / "out.wav", "--wet", 12, "--decay", 20,

@@ -13,8 +13,6 @@ import pytest
 import soundfile
 
 from ddspvae.audio import write_audio
-from ddspvae.checks import InputError
-from ddspvae.curves import resample_curve
 from ddspvae.evaluation.edits import Edit, summarize, try_recording
 from ddspvae.evaluation.judges_page import judge_table
 from ddspvae.evaluation.page import describe
@@ -23,7 +21,9 @@ from ddspvae.evaluation.plots import plot_comparison, plot_performance, plot_tra
 from ddspvae.evaluation.report import evaluate
 from ddspvae.features.extract import extract
 from ddspvae.signals import Performance
-from ddspvae.units import db_to_amplitude, pitch_to_hz
+from ddspvae.signals.checks import InputError
+from ddspvae.signals.curves import resample_curve
+from ddspvae.signals.units import db_to_amplitude, pitch_to_hz
 
 RATE, HOP = 16_000, 80
 N_PLAYERS = 2 + 3 + 2 + 2 * 2  # recording and resynthesis, transpositions, loudness, two axes each way
@@ -203,7 +203,7 @@ def test_without_the_judges_the_rest_is_there(report, tmp_path, monkeypatch):
 def test_the_command_says_in_a_line_what_is_left_out(report, tmp_path, monkeypatch, capsys):
     from ddspvae.commands.main import main
 
-    monkeypatch.setattr("ddspvae.instrument.load", lambda preset, room: Organ())
+    monkeypatch.setattr("ddspvae.instrument.load.load", lambda preset, room: Organ())
     monkeypatch.setitem(sys.modules, "visqol", None)
     main(["evaluate", "organ", str(report.folder / "two.wav"), "--out", str(tmp_path / "out"), "--max-seconds", "1",
           "--tracker", "autocorrelation"])

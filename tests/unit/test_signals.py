@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from ddspvae.checks import InputError
 from ddspvae.signals import Controls, Features, Latents, Note, Notes, Performance
+from ddspvae.signals.checks import InputError
 
 RATE = 200.0
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from ddspvae.checks import InputError
+from ddspvae.signals.checks import InputError
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))  # as its scripts find each other
 from curve import read_point, table

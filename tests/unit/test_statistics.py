@@ -4,11 +4,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ddspvae.checks import InputError
 from ddspvae.features.segments import segment_notes
 from ddspvae.features.statistics import Statistics, measure
 from ddspvae.signals import Features
-from ddspvae.units import amplitude_to_db, pitch_to_hz
+from ddspvae.signals.checks import InputError
+from ddspvae.signals.units import amplitude_to_db, pitch_to_hz
 
 RATE_HZ = 200.0
 

@@ -6,10 +6,8 @@ import pytest
 import torch
 from scipy.optimize import fsolve
 
-from ddspvae.checks import InputError
-from ddspvae.curves import resample_curve
 from ddspvae.evaluation.edits import Edit
-from ddspvae.evaluation.swaps import (
+from ddspvae.evaluation.independence.swaps import (
     ATTRIBUTES,
     AXIS_STEPS,
     Effect,
@@ -20,7 +18,9 @@ from ddspvae.evaluation.swaps import (
 )
 from ddspvae.features.loudness import a_weighted_loudness
 from ddspvae.signals import Performance
-from ddspvae.units import db_to_amplitude
+from ddspvae.signals.checks import InputError
+from ddspvae.signals.curves import resample_curve
+from ddspvae.signals.units import db_to_amplitude
 
 RATE, HOP, ROW = 24_000, 120, 8
 N_HARMONICS = 20

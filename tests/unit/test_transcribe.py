@@ -2,14 +2,14 @@ import mido
 import numpy as np
 import pytest
 
-from ddspvae.checks import InputError
 from ddspvae.features.segments import segment_notes
 from ddspvae.features.statistics import Statistics
+from ddspvae.midi.closed_forms import velocity_to_level_db
 from ddspvae.midi.notes import read_midi
-from ddspvae.midi.shapes import velocity_to_level_db
 from ddspvae.performer.transcribe import join_attacks, level_to_velocity, round_pitches, transcribe, write_midi
 from ddspvae.signals import Note, Notes, Performance
-from ddspvae.units import amplitude_to_db, pitch_to_hz
+from ddspvae.signals.checks import InputError
+from ddspvae.signals.units import amplitude_to_db, pitch_to_hz
 
 RATE_HZ = 200.0
 STATISTICS = Statistics(pitch_low=55, pitch_high=96, loudness_quantiles_db=tuple(np.linspace(-50, -10, 101)), silence_db=-70,

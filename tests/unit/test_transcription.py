@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
 
-from ddspvae.checks import InputError
-from ddspvae.evaluation.metrics import note_scores
-from ddspvae.evaluation.transcription import audio_to_notes
+from ddspvae.evaluation.transcription import audio_to_notes, note_scores
 from ddspvae.signals import Note, Notes
-from ddspvae.units import db_to_amplitude, pitch_to_hz
+from ddspvae.signals.checks import InputError
+from ddspvae.signals.units import db_to_amplitude, pitch_to_hz
 
 # pitch, seconds to the next, velocity: steps, leaps, a repeated note, a rest (0), quick notes
 TUNE = [(67, 0.4, 100), (69, 0.4, 90), (71, 0.3, 80), (71, 0.5, 110), (60, 0.4, 100), (0, 0.3, 0), (72, 0.15, 100),

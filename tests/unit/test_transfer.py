@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ddspvae.checks import InputError
+from ddspvae.editing.scales import SEMITONES, Scale, read_scale
+from ddspvae.editing.transfer import autotune, find_outside, fit, gate
 from ddspvae.features.statistics import Statistics
-from ddspvae.performer.scales import SEMITONES, Scale, read_scale
-from ddspvae.performer.transfer import autotune, find_outside, fit, gate
 from ddspvae.signals import Performance
-from ddspvae.units import hz_to_pitch, pitch_to_hz
+from ddspvae.signals.checks import InputError
+from ddspvae.signals.units import hz_to_pitch, pitch_to_hz
 
 RATE = 200.0
 
@@ -172,7 +172,7 @@ def test_tonics_are_read_with_sharps_and_flats():
 def test_a_scale_without_autotune_is_refused():
     from argparse import Namespace
 
-    from ddspvae.performer.transfer import check_transfer_options
+    from ddspvae.editing.transfer import check_transfer_options
 
     with pytest.raises(InputError, match=r"edit: --scale major:D is what --autotune moves notes to; add --autotune 1\."):
         check_transfer_options(Namespace(autotune=0.0, threshold=None, scale="major:D", fit=False))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ddspvae import units
+from ddspvae.signals import units
 
 
 @pytest.mark.parametrize("convert", [np.float64, lambda x: torch.tensor(x, dtype=torch.float64)])

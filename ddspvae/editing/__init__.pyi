@@ -1,0 +1,16 @@
+from .calibrate import calibrate as calibrate
+from .given_curves import Given as Given
+from .given_curves import read_given_csv as read_given_csv
+from .inpainting import fill as fill
+from .note_table import NoteTable as NoteTable
+from .note_table import read_table as read_table
+from .note_table import write_table as write_table
+from .realise import realise as realise
+from .scales import Scale as Scale
+from .scales import read_scale as read_scale
+from .take_dynamics import follow_take as follow_take
+from .transfer import autotune as autotune
+from .transfer import fit as fit
+from .transfer import gate as gate
+from .transfer import transfer as transfer
+from .write_notes import write_take_notes as write_take_notes

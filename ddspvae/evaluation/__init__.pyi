@@ -1,0 +1,16 @@
+from .ceiling import play_ceiling as play_ceiling
+from .ceiling import play_spectrum as play_spectrum
+from .frechet import frechet_audio_distance as frechet_audio_distance
+from .frechet import frechet_distance as frechet_distance
+from .metrics import harmonic_error as harmonic_error
+from .metrics import loudness_error as loudness_error
+from .metrics import pitch_error as pitch_error
+from .metrics import spectral_distance as spectral_distance
+from .metrics import track_pitch as track_pitch
+from .perceptual import Judgement as Judgement
+from .perceptual import judge as judge
+from .plots import plot_comparison as plot_comparison
+from .plots import plot_performance as plot_performance
+from .report import evaluate as evaluate
+from .transcription import audio_to_notes as audio_to_notes
+from .transcription import note_scores as note_scores

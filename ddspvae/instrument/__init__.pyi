@@ -1,0 +1,9 @@
+from .instrument import Instrument as Instrument
+from .load import load as load
+from .mix import balance as balance
+from .mix import place as place
+from .presets import find_preset as find_preset
+from .presets import list_presets as list_presets
+from .presets import read_card as read_card
+from .presets import read_weights as read_weights
+from .presets import save_instrument as save_instrument

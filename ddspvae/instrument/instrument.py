@@ -1,0 +1,300 @@
+"""What a user holds: an instrument that listens, plays a score, and plays back what it heard."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ddspvae.audio import Audio, resample
+from ddspvae.features.extract import extract
+from ddspvae.features.statistics import Statistics
+from ddspvae.instrument.blocks import play_blocks
+from ddspvae.instrument.presets import fingerprint
+from ddspvae.instrument.rates import to_rates
+from ddspvae.instrument.rooms import Rooms
+from ddspvae.instrument.timbres import on_the_way
+from ddspvae.live.networks import LiveNetworks
+from ddspvae.live.stream import Stream
+from ddspvae.midi.expression import add_offsets
+from ddspvae.midi.rules import Curves
+from ddspvae.midi.rules import perform as perform_by_rules
+from ddspvae.midi.voices import MOST_VOICES, seed_of, to_one_voice, to_voices
+from ddspvae.model.autoencoder import Autoencoder
+from ddspvae.model.axes import axis_names
+from ddspvae.model.bottleneck import sounding_rows
+from ddspvae.model.encoder_inputs import EncoderInputs
+from ddspvae.performer.controls import CARD_KEY, ControlRanges, typical_ranges
+from ddspvae.performer.gestures import Gestures
+from ddspvae.performer.learned import play as play_as_learned
+from ddspvae.signals import Features, Latents, Notes, Performance
+from ddspvae.signals.checks import InputError, check_choice, check_range
+from ddspvae.synth.reverb import Room, ringing_s
+
+LEAST_TAIL_S = 1.0  # after the last note of a score
+RELEASED_DB = 60.0
+AXIS_IN_USE_BITS = 1.0  # bit/s above which an axis of z counts as used
+
+
+class Instrument:
+    """A learned instrument.
+
+    Args:
+        model: the network.
+        card: what the file says: config, statistics, tracker, metrics, credits, licence, training.
+        name: for messages and reports.
+        room: the learned room to play in, one of config.rooms; None takes the first.
+        gestures: what the learned performer remembers; None where the file holds none.
+        codes: [2, G], for a model of many instruments: the timbre codes that scores and takes begin and end with; with None
+            a score is played by the mean of all instruments, and a take keeps the code that is heard in it.
+    """
+
+    def __init__(self, model: Autoencoder, card: Mapping[str, Any], name: str, room: str | None = None,
+                 gestures: Gestures | None = None, codes: np.ndarray | None = None) -> None:
+        self.model = model.eval()
+        self.room = model.config.rooms[0] if room is None else room
+        check_choice("load", "room", self.room, model.config.rooms)
+        self.card = dict(card)
+        self.name = name
+        self.config = model.config
+        self.statistics = Statistics.from_dict(card["statistics"])
+        self.tracker = str(card["tracker"])
+        self.axis_names = axis_names(model.config.n_z, model.config.n_timbre)
+        self.codes = codes
+        self.trimmed_axes: tuple[str, ...] = tuple(card.get("trimmed_axes", ()))
+        self._kept = np.array([name not in self.trimmed_axes for name in self.axis_names], dtype=np.float32)
+        self.gestures = Gestures.nothing(model.config.n_z) if gestures is None else gestures
+        if self.gestures.z.shape[1] != model.config.n_z:
+            raise InputError(f"load: the gestures of {name} have {self.gestures.z.shape[1]} axes and its network "
+                             f"{model.config.n_z}; the file is damaged.")
+        self.performers = ("learned", "rules") if len(self.gestures) else ("rules",)
+        self._rooms = Rooms(self.model, self.room)
+        self.identity = fingerprint(model.state_dict()) if model.config.n_z else ""
+
+    @property
+    def control_ranges(self) -> ControlRanges:
+        """What 0 and 1 of each note control stand for: from the card, or the usual where it has none."""
+        saved = self.card.get(CARD_KEY)
+        return typical_ranges(self.statistics) if saved is None else ControlRanges.from_dict(saved)
+
+    @torch.inference_mode()
+    def encode(self, features: Features, audio: Audio | None = None) -> Latents:
+        """The posterior of z for a take, [1, M, Z]; `model.to_z` gives what a Performance holds.
+
+        Args:
+            audio: [F * hop_size], which an encoder of waveforms wants.
+        """
+        latents = self.model.encode(EncoderInputs.of(features, audio))
+        return latents.keep(torch.from_numpy(self._kept[: self.config.n_running])) if self.trimmed_axes else latents
+
+    def analyze(self, audio: Audio, sample_rate: int, tracker: str | Path | None = None, *, foreign: bool = False
+                ) -> Performance:
+        """Write down how a take was played.
+
+        Args:
+            audio: [T], full scale +-1.
+            sample_rate: Hz, of the audio; resampled to the instrument's.
+            tracker: of f0; None takes the one the instrument was trained with.
+            foreign: another instrument plays; its pitch is looked for wherever the tracker hears one. Else it is looked for
+                where this instrument plays, unless more than a quarter of the take lies elsewhere.
+        Raises:
+            InputError: silence.
+        """
+        features, latents = self._hear(audio, sample_rate, tracker, foreign)
+        return self._written(features, self._turn(self.model.to_z(latents)[0].numpy()))
+
+    def _written(self, curves: Features | Curves, z: np.ndarray) -> Performance:
+        return Performance(curves.f0_hz, curves.periodicity, curves.loudness_db, z, self.axis_names,
+                           self.config.frame_rate_hz, self.config.frames_per_z, self.identity)
+
+    def _turn(self, z: np.ndarray, duration_s: float | None = None) -> np.ndarray:
+        """z [M, Z] of the instrument that this one is to become on the way, over its own length or duration_s."""
+        if self.codes is None:
+            return z
+        n_rows = len(z) if duration_s is None else duration_s * self.config.z_rate_hz
+        return np.concatenate([z[:, : self.config.n_running], on_the_way(self.codes, len(z), n_rows)], axis=1)
+
+    def _hear(self, audio: Audio, sample_rate: int, tracker: str | Path | None = None, foreign: bool = False
+              ) -> tuple[Features, Latents]:
+        audio = resample(audio, sample_rate, self.config.sample_rate)
+        features = self.listen(audio, self.config.sample_rate, tracker, foreign=foreign)
+        missing = len(features.f0_hz) * self.config.hop_size - len(audio)
+        return features, self.encode(features, np.pad(audio, (0, missing)))
+
+    def listen(self, audio: Audio, sample_rate: int, tracker: str | Path | None = None, *, foreign: bool = False
+               ) -> Features:
+        """The features of a take at the instrument's own rates; arguments as in `analyze`."""
+        audio = resample(audio, sample_rate, self.config.sample_rate)
+        if not len(audio) or np.abs(audio).max() < 1e-5:
+            raise InputError("analyze: the take is silent (its peak is below -100 dBFS); is it the right channel?")
+        return extract(audio, self.config.sample_rate, self.config.hop_size, tracker or self.tracker,
+                       range_hz=None if foreign else self.statistics.range_hz)
+
+    def perform(self, notes: Notes, *, expression: float = 1.0, performer: str | None = None, seed: int | None = None,
+                score_s: float | None = None, tail_s: float = LEAST_TAIL_S) -> Performance:
+        """Play one part of a score, one note at a time; the newest note wins.
+
+        Args:
+            notes: a part.
+            expression: 0 deadpan, 1 as the recordings, 2 exaggerated.
+            performer: "learned" plays every note as the most fitting one of the recordings was, "rules" by the
+                instrument's habits; None takes the learned one where the file holds one.
+            seed: None takes what is likeliest; a number another performance of the same notes, the same each time.
+            score_s: how long the whole score is, for an instrument that turns into another one on the way; None is as long
+                as the part.
+            tail_s: seconds after the last note, for its release; `tail_s()` says how long a room rings.
+        """
+        check_range("perform", "expression", expression, 0, 2)
+        performer = performer or self.performers[0]
+        check_choice("perform", f"performer of {self.name}", performer, self.performers)
+        line, rate_hz, step = to_one_voice(notes).notes, self.config.frame_rate_hz, self.config.frames_per_z
+        if performer == "learned":
+            curves, z = play_as_learned(line, self.statistics, self.gestures, rate_hz, step, expression=expression,
+                                        seed=seed, tail_s=tail_s)
+        else:
+            curves = perform_by_rules(line, self.statistics, rate_hz, expression=expression, tail_s=tail_s)
+            z = self.likely_z(curves.f0_hz, curves.periodicity, curves.loudness_db, seed)
+        return self._written(curves, self._turn(self._kept * add_offsets(z, curves.offsets, self.axis_names, step), score_s))
+
+    @torch.inference_mode()
+    def likely_z(self, f0_hz: np.ndarray, periodicity: np.ndarray, loudness_db: np.ndarray, seed: int | None = None,
+                 temperature: float = 1.0) -> np.ndarray:
+        """The z that goes with these curves, [M, Z]: 0, what is typical; or a sample around it where a seed is given.
+
+        Args:
+            f0_hz, periodicity, loudness_db: [F].
+            seed: the same gives the same z.
+            temperature: of the sample; 1 wanders as far as the recordings do, 0 not at all.
+        """
+        check_range("likely_z", "temperature", temperature, 0, 10)
+        step, n_running = self.config.frames_per_z, self.config.n_running
+        z = np.zeros((-(-len(f0_hz) // step), self.config.n_z), dtype=np.float32)
+        if seed is not None:
+            f0, sure, loudness = (torch.from_numpy(np.array(curve[::step], dtype=np.float32))[:, None]
+                                  for curve in (f0_hz, periodicity, loudness_db))
+            z[:, :n_running] = self.model.prior.sample(f0, sure, loudness, seed, temperature)[:, :n_running].numpy()
+        return self._turn(z * self._kept)
+
+    def resynthesize(self, performance: Performance | Sequence[Performance], *, dry: bool = False, seed: int = 0,
+                     voice: int = 0, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0) -> Audio:
+        """Play a performance, or several as the voices of one instrument in one room.
+
+        Args:
+            performance: from `analyze`, `perform` or a file; one made with another preset keeps its pitch,
+                loudness and timing and takes this instrument's likeliest z.
+            dry: without the room.
+            seed, voice: of the noise; several voices are numbered from `voice` on.
+            ir: a room of one's own instead of the learned one: an impulse response [L], or [2, L] for stereo, at the
+                instrument's sample rate.
+            wet_db, decay: the learned room's tail so many dB louder, and ringing so many times as long; the loudness of
+                the whole stays.
+        Returns:
+            audio [F * hop_size] at config.sample_rate, where an ir is given L - 1 longer; [2, T] in
+            a stereo room.
+        """
+        return np.concatenate(list(self.resynthesize_blocks(
+            performance, dry=dry, seed=seed, voice=voice, ir=ir, wet_db=wet_db, decay=decay)), axis=-1)
+
+    def resynthesize_blocks(self, performance: Performance | Sequence[Performance], *, dry: bool = False, seed: int = 0,
+                            voice: int = 0, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0
+                            ) -> Iterator[Audio]:
+        """`resynthesize` piece by piece, so that length costs no memory."""
+        takes = [performance] if isinstance(performance, Performance) else list(performance)
+        if not takes:
+            raise InputError("resynthesize: there is no performance to play.")
+        takes = [self.adapt(take) for take in takes]
+        after_samples = 0 if ir is None else np.shape(ir)[-1] - 1  # a learned room's tail is within the performance
+        return play_blocks(self.model, takes, *self.room_and_response(dry, ir, wet_db, decay), after_samples, seed=seed,
+                           first_voice=voice)
+
+    @cached_property
+    def live_networks(self) -> LiveNetworks:
+        """What streams run once a frame, exported once for all of them."""
+        return LiveNetworks.of(self.model)
+
+    def room_and_response(self, dry: bool = False, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0
+                          ) -> tuple[Room | None, torch.Tensor | None]:
+        """The room that the level accounts for, and what to play in; see `Rooms.response`."""
+        return self._rooms.response(dry, ir, wet_db, decay)
+
+    def tail_s(self, dry: bool = False, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0) -> float:
+        """Seconds after the end of a last note until it has fallen by 60 dB and the room has, too.
+
+        Args: as in `resynthesize`; what an impulse response of one's own adds, `resynthesize` adds itself.
+        """
+        room, _ = self.room_and_response(dry, ir, wet_db, decay)
+        rings_s = 0.0 if room is None else ringing_s(room, self.config.sample_rate)
+        return max(LEAST_TAIL_S, RELEASED_DB / self.statistics.release_db_per_s + rings_s)
+
+    def stream(self, voices: int = 8, *, mono: bool = False, seed: int = 0, dry: bool = False, ir: Audio | None = None,
+               wet_db: float = 0.0, decay: float = 1.0, expression: float = 1.0, start_s: float = 0.0) -> Stream:
+        """Play live: MIDI or frames in, audio in blocks of any size out.
+
+        Args:
+            voices: how many notes can sound at once.
+            mono: one line with legato instead of chords; voices above the first then serve `feed` alone.
+            seed, dry, ir, wet_db, decay: as in `resynthesize`.
+            expression: 0 deadpan, 1 as the recordings, 2 exaggerated.
+            start_s: where on the clock to begin; performances that are fed begin at 0.
+        """
+        if self.codes is not None:
+            raise InputError(f"stream: {self.name} turns from one instrument into another over a score, whose end a stream "
+                             "does not know; open the whole model, and turn its timbre axes by hand.")
+        return Stream(self, voices, mono=mono, seed=seed, dry=dry, ir=ir, wet_db=wet_db, decay=decay,
+                      expression=expression, start_s=start_s)
+
+    def adapt(self, performance: Performance) -> Performance:
+        """Bring a performance to this instrument's rates and axes."""
+        if self._knows_z_of(performance):
+            z = performance.z * self._kept if self.trimmed_axes else performance.z
+            is_same = self.codes is None and not self.trimmed_axes
+            return to_rates(performance if is_same else replace(performance, z=self._turn(z)), self.config)
+        if performance.axis_names:
+            warnings.warn(f"{self.name} cannot read the z of another instrument and plays its own likeliest.", stacklevel=2)
+        curves = to_rates(performance, self.config)
+        z = self.likely_z(curves.f0_hz, curves.periodicity, curves.loudness_db)
+        return replace(curves, z=z, axis_names=self.axis_names, instrument=self.identity)
+
+    def _knows_z_of(self, performance: Performance) -> bool:
+        return performance.axis_names == self.axis_names and performance.instrument in ("", self.identity)
+
+    def render(self, notes: Notes | Sequence[Notes], *, voices: int = MOST_VOICES, expression: float = 1.0,
+               performer: str | None = None, seed: int | None = None, dry: bool = False, ir: Audio | None = None,
+               wet_db: float = 0.0, decay: float = 1.0) -> Audio:
+        """Play a score, all parts with this instrument in one room; volume and pan are left to a mix.
+
+        Args:
+            notes: a part or several; two with the same notes are two players, who do not play them alike.
+            voices: notes at once in a part; 1 plays one line with legato.
+            expression, performer, seed: as in `perform`.
+            dry, ir, wet_db, decay: as in `resynthesize`.
+        Returns:
+            audio [T] at config.sample_rate; may exceed full scale, see ddspvae.audio.limit_peak.
+        """
+        parts = [notes] if isinstance(notes, Notes) else list(notes)
+        if not parts:
+            raise InputError("render: the score has no parts.")
+        lines = [line for part in parts for line in to_voices(part, voices=voices).lines]
+        score_s = max(line.duration_s for line in lines)
+        tail_s = self.tail_s(dry, ir, wet_db, decay)
+        performances = [self.perform(line, expression=expression, performer=performer, seed=seed_of(seed, at),
+                                     score_s=score_s, tail_s=tail_s) for at, line in enumerate(lines)]
+        return self.resynthesize(performances, seed=seed or 0, dry=dry, ir=ir, wet_db=wet_db, decay=decay)
+
+    def rate(self, audio: Audio, sample_rate: int) -> dict[str, Any]:
+        """What z costs on a take: KL to N(0, 1) over its sounding seconds.
+
+        Returns:
+            bits_per_second, per_axis (bit/s each), axes_in_use.
+        """
+        features, latents = self._hear(audio, sample_rate)
+        rows = sounding_rows(torch.from_numpy(np.array(features.loudness_db))[None], self.config.frames_per_z)
+        per_axis = self.model.bits_per_axis(latents, rows).tolist()
+        return {"bits_per_second": sum(per_axis), "per_axis": per_axis,
+                "axes_in_use": sum(bits > AXIS_IN_USE_BITS for bits in per_axis)}

@@ -1,0 +1,66 @@
+"""Open an instrument: a shipped one by name, a file of one's own, or one of many inside of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ddspvae.features.statistics import Statistics
+from ddspvae.instrument.instrument import Instrument
+from ddspvae.instrument.presets import find_preset, read_card, read_weights, split_timbre
+from ddspvae.instrument.timbres import find_timbre
+from ddspvae.model.autoencoder import Autoencoder
+from ddspvae.model.config import ModelConfig
+from ddspvae.model.transplant import settle
+from ddspvae.performer.gestures import Gestures
+from ddspvae.signals.checks import InputError
+from ddspvae.signals.registry import check_plugins
+
+
+def load(name: str | Path, room: str | None = None) -> Instrument:
+    """Load a shipped instrument by name, or a file of one's own.
+
+    Args:
+        name: "violin", or the path of a .safetensors file. A model of many instruments holds them after a colon:
+            "ensemble:violin", "ensemble:violin+flute" for one between the two, "ensemble:violin..flute" for one that
+            turns from the first into the second while a score or a take is played, "ensemble:take.wav" for the one that
+            plays in a recording.
+        room: which of its learned rooms to play in; None takes the first; inside a model of many that of the instrument,
+            of the first of two, or of the one that sounds most like the recording.
+    Raises:
+        InputError: unknown name or room, or a file that is corrupt, no instrument, or from a newer version.
+    """
+    name, timbre = split_timbre(name)
+    path = find_preset(name)
+    card = read_card(path)
+    check_plugins(f"load: {path}", card.get("plugins", {}))
+    try:
+        model = Autoencoder(ModelConfig.from_dict(card["config"]))
+        Statistics.from_dict(card["statistics"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"load: {path} is not a ddspvae instrument (its card has no readable {error}).") from error
+    weights, gestures = Gestures.split(read_weights(path))
+    own = model.state_dict()
+    if weights.keys() != own.keys() or any(weights[key].shape != own[key].shape for key in own):
+        raise InputError(f"load: the weights in {path} do not fit their own config; the file is damaged.")
+    model.load_state_dict(weights)
+    if timbre:
+        return choose(model, card, path.stem, timbre, room)
+    return Instrument(model, card, path.stem, room, gestures)
+
+
+def choose(model: Autoencoder, card: Mapping[str, Any], name: str, timbre: str, room: str | None) -> Instrument:
+    """One of many instruments, as `load` describes them."""
+    if not model.config.n_timbre:
+        raise InputError(f"load: {name} is one instrument, so there is no {timbre} in it; leave out ':{timbre}'.")
+    found = find_timbre(timbre, card["timbres"], model, str(card["tracker"]))
+    axes = {name: axis for name, axis in card["axes"].items() if not found.is_steady or not name.startswith("timbre")}
+    card = {**card, **found.card, "axes": axes, "timbres": {}}
+    room = room or found.room
+    if found.is_steady:
+        model = settle(model, torch.from_numpy(found.codes[0]))
+        return Instrument(model, {**card, "config": model.config.to_dict()}, f"{name}:{timbre}", room)
+    return Instrument(model, card, f"{name}:{timbre}", room, codes=found.codes)

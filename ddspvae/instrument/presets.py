@@ -1,0 +1,136 @@
+"""Instruments as single files: find, load, save."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ddspvae.signals.checks import InputError, check_choice
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FILE_FORMAT = 5
+SUFFIX = ".safetensors"
+
+
+def presets_folder() -> Path:
+    """Where the shipped instruments are: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent.parent
+    installed = package / "shipped"
+    return installed if installed.is_dir() else package.parent / "presets"
+
+
+def list_presets() -> list[str]:
+    """Names of the shipped presets, sorted."""
+    return sorted(path.stem for path in presets_folder().glob(f"*{SUFFIX}"))
+
+
+def read_cards() -> dict[str, dict[str, Any]]:
+    """What the shipped presets of one instrument say of themselves, by name."""
+    cards = {name: read_card(find_preset(name)) for name in list_presets()}
+    return {name: card for name, card in cards.items() if not card.get("timbres")}
+
+
+def split_timbre(name: str | Path) -> tuple[str | Path, str]:
+    """A model of many instruments and which of them: what is behind the colon, if anything.
+
+    >>> split_timbre("ensemble:violin+flute"), split_timbre("violin")
+    (('ensemble', 'violin+flute'), ('violin', ''))
+    """
+    drive = re.match(r"[A-Za-z]:[\\/]", str(name))
+    at = str(name).find(":", drive.end() if drive else 0)
+    before, timbre = str(name)[:at], str(name)[at + 1 :]
+    if at < 0 or str(name).endswith(SUFFIX):
+        return name, ""
+    if not timbre:
+        raise InputError(f"load: {name} ends with a colon; name the instrument behind it, or leave the colon out.")
+    return before, timbre
+
+
+def find_preset(name: str | Path) -> Path:
+    """The file of a shipped instrument, or of one's own.
+
+    Args:
+        name: "violin", or the path of a .safetensors file.
+    Raises:
+        InputError: neither; suggests the nearest name.
+    """
+    whole, timbre = split_timbre(name)
+    if timbre and not Path(name).is_file():
+        raise InputError(f"load: {name} is an instrument inside of {whole}; here only a whole preset or file will do.")
+    if str(name).endswith(SUFFIX) or len(Path(name).parts) > 1:
+        path = Path(name)
+        if not path.is_file():
+            raise InputError(f"load: no instrument file {path}.")
+        return path
+    check_choice("load", "preset", str(name), list_presets())
+    return presets_folder() / f"{name}{SUFFIX}"
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """What the file says of itself, without reading the weights (or importing torch).
+
+    Raises:
+        InputError: corrupt, not an instrument, or from a newer version.
+    """
+    try:
+        with path.open("rb") as file:
+            # safetensors: 8 bytes of little-endian length, then a JSON header
+            size = int.from_bytes(file.read(8), "little")
+            if not 2 <= size <= 10_000_000:
+                raise ValueError("no safetensors header; a renamed pickle?")
+            header = json.loads(file.read(size))
+        card = json.loads(header["__metadata__"]["ddspvae"])
+    except OSError as error:
+        raise InputError(f"load: cannot read {path} ({error.strerror}).") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"load: {path} is not a ddspvae instrument ({error}).") from error
+    if not isinstance(card, dict) or not isinstance(card.get("format"), int):
+        raise InputError(f"load: {path} is not a ddspvae instrument (its card has no format).")
+    if card["format"] > FILE_FORMAT:
+        raise InputError(f"load: {path} is from a newer ddspvae (format {card['format']}); "
+                         "upgrade with pip install -U ddspvae.")
+    if card["format"] < FILE_FORMAT:
+        raise InputError(f"load: {path} is from an older ddspvae (format {card['format']}), whose instruments sound another "
+                         "way here; train it again from its recordings.")
+    return card
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The weights, as float32."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return {name: tensor.float() for name, tensor in load_file(path).items()}
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"load: {path} is corrupt ({error}); get it again.") from error
+
+
+def save_instrument(path: Path, weights: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
+    """Write one file, under a temporary name until it is whole; weights in half precision."""
+    from safetensors.torch import save_file
+
+    half = {name: tensor.detach().cpu().half().contiguous() for name, tensor in weights.items()}
+    part = path.with_name(path.name + ".part")
+    try:
+        save_file(half, part, metadata={"ddspvae": json.dumps({"format": FILE_FORMAT, **card})})
+        part.chmod(0o644)  # safetensors keeps its files to their owner
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise InputError(f"save: cannot write {path} ({error}).") from error
+
+
+def fingerprint(weights: Mapping[str, Tensor]) -> str:
+    """A name for these weights: z means the same only to the network that wrote it."""
+    digest = hashlib.sha256()
+    for key, tensor in sorted(weights.items()):
+        digest.update(key.encode())
+        digest.update(tensor.detach().cpu().half().numpy().tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,10 @@
+from .arithmetic import add as add
+from .arithmetic import difference as difference
+from .mixing import interpolate as interpolate
+from .mixing import lerp as lerp
+from .mixing import morph as morph
+from .mixing import slerp as slerp
+from .sweep import plot_sweep as plot_sweep
+from .sweep import sweep as sweep
+from .trim import measure_trim as measure_trim
+from .trim import write_trimmed as write_trimmed

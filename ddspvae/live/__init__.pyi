@@ -1,0 +1,2 @@
+from .player import Player as Player
+from .stream import Stream as Stream

@@ -1,0 +1,12 @@
+from .causal import CausalPerformer as CausalPerformer
+from .expression import read_expression as read_expression
+from .notes import pitch_to_name as pitch_to_name
+from .notes import read_midi as read_midi
+from .programs import choose_preset as choose_preset
+from .programs import find_instrument as find_instrument
+from .rules import Curves as Curves
+from .rules import Habits as Habits
+from .rules import perform as perform
+from .trained_range import fold_octaves as fold_octaves
+from .voices import to_one_voice as to_one_voice
+from .voices import to_voices as to_voices

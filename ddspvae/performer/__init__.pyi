@@ -1,0 +1,9 @@
+from .controls import ControlRanges as ControlRanges
+from .controls import NoteControls as NoteControls
+from .gestures import Gestures as Gestures
+from .gestures import learn_gestures as learn_gestures
+from .learned import play as play
+from .measure import measure_controls as measure_controls
+from .transcribe import transcribe as transcribe
+from .transcribe import write_midi as write_midi
+from .vibrato import measure_vibrato as measure_vibrato

@@ -1,0 +1,10 @@
+from .checks import InputError as InputError
+from .controls import Controls as Controls
+from .features import Features as Features
+from .latents import Latents as Latents
+from .notes import CONTROLLERS as CONTROLLERS
+from .notes import LONGEST_S as LONGEST_S
+from .notes import Note as Note
+from .notes import Notes as Notes
+from .notes import Steps as Steps
+from .performance import Performance as Performance

@@ -1,0 +1,12 @@
+from .constrain import constrain_distribution as constrain_distribution
+from .convolve import Convolver as Convolver
+from .convolve import fft_convolve as fft_convolve
+from .harmonic import harmonic as harmonic
+from .level import scale as scale
+from .level import solve_level as solve_level
+from .noise import filtered_noise as filtered_noise
+from .noise import white_noise as white_noise
+from .render import render as render
+from .reverb import Room as Room
+from .reverb import impulse_response as impulse_response
+from .reverb import ringing_s as ringing_s

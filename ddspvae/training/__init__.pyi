@@ -1,0 +1,9 @@
+from .dataset import Take as Take
+from .loop import train as train
+from .losses import spectral_loss as spectral_loss
+from .prepare import Prepared as Prepared
+from .prepare import prepare as prepare
+from .recordings import find_recordings as find_recordings
+from .recordings import read_manifest as read_manifest
+from .schedules import Controller as Controller
+from .trainer import TrainingConfig as TrainingConfig

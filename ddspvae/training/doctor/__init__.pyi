@@ -1,0 +1,2 @@
+from .examine import Report as Report
+from .examine import examine as examine
