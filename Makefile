@@ -1,7 +1,8 @@
 # make demo     a melody from a MIDI file, played by the learned violin: out/demo.wav
 # make gallery  a piece for every preset and one for all together, with pictures: gallery/index.html
 # make test     the tests
-# make check    lint, types, doctests, README blocks, examples, the axes of all presets, an hour of streaming
+# make check    lint, types, doctests, README blocks, tutorials, examples, the docs, the axes of all presets, an hour of streaming
+# make docs     the documentation as a site: site/index.html
 # Each does its own set-up in .venv, pinned by constraints.txt (Python 3.11 or newer).
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # two threads that spin beside one busy core are many times slower than threads that sleep
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo gallery test check clean
+.PHONY: demo gallery test check docs clean
 
 .venv/.player: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -36,10 +37,15 @@ test: .venv/.developer
 check: .venv/.developer
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(MAKE) docs
 	$(BIN)/python -m pytest --doctest-modules ddspvae
 	$(BIN)/python -m pytest --run-examples tests/contracts/test_readme.py tests/contracts/test_examples.py
 	$(BIN)/python -m pytest --run-presets --numprocesses auto --maxprocesses 4 tests/truths/test_named_axes.py
 	$(BIN)/python -m pytest --run-hour tests/truths/test_stream.py -k hour
 
+docs: .venv/.developer
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Open site/index.html"
+
 clean:
-	rm -rf .venv out gallery build *.egg-info
+	rm -rf .venv out gallery site build *.egg-info

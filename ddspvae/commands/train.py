@@ -6,7 +6,9 @@ import argparse
 import json
 import sys
 from argparse import Namespace
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ddspvae.commands.sounds import check_output, say
 from ddspvae.signals.checks import InputError
@@ -109,8 +111,14 @@ def run(args: Namespace) -> None:
     again = "finished before; " if finished and _finished_run(args) == finished else ""
     say(args, {"out": str(path), "finished_before": bool(again), **measured},
          f"{path}: {again}{card['training']['steps_done']} steps in {card['training']['minutes_done']:.1f} min; on takes "
-         f"left out of the training: loss {measured['loss']:.3f}, pitch off by {measured['pitch_median_cents']:.1f} cents "
-         f"(median), heard in {measured['pitch_heard']:.1%}, z {measured['bits_per_second']:.0f} bit/s.")
+         f"left out of the training: loss {measured['loss']:.3f}, {_pitch(measured)}, "
+         f"z {measured['bits_per_second']:.0f} bit/s.")
+
+
+def _pitch(measured: Mapping[str, Any]) -> str:
+    if measured["pitch_median_cents"] is None:
+        return "no pitch heard in what it plays"
+    return f"pitch off by {measured['pitch_median_cents']:.1f} cents (median), heard in {measured['pitch_heard']:.1%}"
 
 
 def _finished_run(args: Namespace) -> float | None:

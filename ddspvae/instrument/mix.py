@@ -29,7 +29,7 @@ def balance(players: Mapping[str, Statistics], level_db: float | None = None) ->
     """The gain that makes instruments equally loud, so that volume and velocity mean the same to all of them.
 
     Each is as loud as its recordings were, which lie 20 dB and more apart. What a velocity sounds like is known from
-    the statistics in closed form (midi.shapes), so nothing need be rendered to be measured.
+    the statistics in closed form (midi.closed_forms), so nothing need be rendered to be measured.
 
     Args:
         players: statistics of the instruments that play together, by name.

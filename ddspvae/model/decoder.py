@@ -157,6 +157,7 @@ class Decoder(nn.Module):
         With a memory, frames may come in pieces, for voices of one age; every piece but the last is as long as a multiple
         of both frames_per_z and frames_per_step.
         """
+        is_new = memory is None or not memory.n_frames.any()
         memory = self.memory(len(f0_hz)) if memory is None else memory
         curves = scale_curves(f0_hz, periodicity, loudness_db)
         # a row of z is held over its frames: reading ahead would cost latency, and the fade smooths the step
@@ -165,7 +166,7 @@ class Decoder(nn.Module):
         held = z.repeat_interleave(self.frames_per_z // every, dim=1)[:, :: pace // every]
         stepped = curves[:, ::pace]
         steps, memory.pasts = self._listen(stepped, held[:, : stepped.shape[1]], memory.pasts)
-        if not memory.n_frames.any():
+        if is_new:
             memory.now, memory.curves = steps[:, :1], curves[:, :1].expand(-1, ONSET_FRAMES, -1)
         ends = torch.cat([memory.now, steps], dim=1)
         fade = torch.arange(1, pace + 1, device=curves.device, dtype=curves.dtype) / pace

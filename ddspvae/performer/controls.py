@@ -80,7 +80,7 @@ CONTROLS = tuple(field.name for field in fields(ControlRanges))
 class NoteControls:
     """Six numbers a note, and the rate of its vibrato; NaN is open: it is played as the rules have it.
 
-    All of loudness is read in the note's inner frames, without its attack and release (`shape.inner_frames`).
+    All of loudness is read in the note's inner frames, without its attack and release (`loudness_shape.inner_frames`).
 
     Args:
         volume: [N], mean loudness, A-weighted dB.

@@ -19,11 +19,11 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from ddspvae.signals.checks import InputError, check_choice
+from ddspvae.signals.checks import InputError, check_choice, fail
 
 GROUP = "ddspvae"
 VARIABLE = "DDSPVAE_PLUGINS"
-# kind: what its things are, and where the package's own are looked up
+# kind: what its things are
 KINDS: Mapping[str, str] = {
     "encoder": "a subclass of model.encoder.Encoder",
     "decoder": "a subclass of model.decoder.Decoder",
@@ -34,6 +34,7 @@ KINDS: Mapping[str, str] = {
 }
 T = TypeVar("T")
 _outside: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
+_own: dict[str, set[str]] = {kind: set() for kind in KINDS}
 _loaded: set[str] = set()
 
 
@@ -50,6 +51,9 @@ def register(kind: str, name: str, thing: Any = None) -> Any:
         InputError: no such kind, or a name that something else has.
     """
     check_choice("register", "kind", kind, KINDS)
+
+    if name in _own[kind]:  # as far as the folder that has them was imported; else it comes first all the same
+        raise fail("register", f"the name of the {kind}", "be a new one", f"'{name}'", "it is the package's own")
 
     def add(own: Any) -> Any:
         known = _outside[kind].get(name)
@@ -72,6 +76,7 @@ class Registry(Mapping[str, T], Generic[T]):
     def __init__(self, kind: str, own: Mapping[str, T]) -> None:
         self.kind = kind
         self.own = dict(own)
+        _own[kind] |= set(own)
 
     def __getitem__(self, name: str) -> T:
         if name in self.own:

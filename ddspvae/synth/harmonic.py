@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from ddspvae.signals.checks import check_range, check_shape
 from ddspvae.synth.constrain import constrain_distribution
 from ddspvae.synth.envelopes import crossfade, hold_last, segment_phase, sounding_segments, start_phase
+from ddspvae.synth.precision import in_single_precision
 
 POINTS_PER_HARMONIC = 18  # the images of the top harmonic are then (1 / 17)^4 and (1 / 19)^4, of the others less
 CHUNK_SEGMENTS = 128  # for each thread: their samples and tables fit the cache of one core
@@ -75,6 +75,20 @@ def _read(tables: Tensor, cycles: Tensor, first: Tensor, size: int) -> Tensor:
     return torch.lerp(now, after, crossfade(cycles.shape[-1], flat)).mul_(sign)
 
 
+def _read_plainly(tables: Tensor, cycles: Tensor, first: Tensor, size: int) -> Tensor:
+    """`_read` without anything in place, slower: differentiable as often as one likes."""
+    flat, width = tables.flatten(), tables.shape[-1]
+    with torch.no_grad():
+        index, _, sign = _places(cycles, first, size, width, tables.dtype)
+        within = (index.view_as(cycles) - first * width).to(cycles)
+    x = (((cycles - cycles.detach().round()).abs() * size) - within).to(tables.dtype)
+    rest = 1 - x
+    weights = (rest**3 / 6, x**3 / 2 - x**2 + 2 / 3, rest**3 / 2 - rest**2 + 2 / 3, x**3 / 6)
+    now, after = (sum(flat[side + tap :][index.long()].view(x.shape) * weight for tap, weight in enumerate(weights))
+                  for side in (0, width))
+    return torch.lerp(now, after, crossfade(cycles.shape[-1], flat)) * sign
+
+
 class _Read(torch.autograd.Function):
     """`_read` as one node with its own derivative."""
 
@@ -85,9 +99,13 @@ class _Read(torch.autograd.Function):
         return _read(tables, cycles, first, size)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         tables, cycles, first = ctx.saved_tensors
+        if torch.is_grad_enabled():  # somebody asked for the graph of this derivative: for a second one
+            wanted = [tensor for tensor, needed in zip((tables, cycles), ctx.needs_input_grad) if needed]
+            found = iter(torch.autograd.grad(_read_plainly(tables, cycles, first, ctx.size), wanted, grad,
+                                             create_graph=True))
+            return *(next(found) if needed else None for needed in ctx.needs_input_grad[:2]), None, None
         flat, width = tables.flatten(), tables.shape[-1]
         index, x, sign = _places(cycles, first, ctx.size, width, tables.dtype)
         fade = crossfade(cycles.shape[-1], flat)
@@ -193,6 +211,7 @@ def _first_frames(batch: int, n_segments: int, device: torch.device) -> Tensor:
     return segment + torch.div(segment, n_segments, rounding_mode="floor")
 
 
+@in_single_precision
 def harmonic(f0_hz: Tensor, amplitude: Tensor, harmonic_distribution: Tensor, sample_rate: int, hop_size: int,
              *, points_per_harmonic: int = POINTS_PER_HARMONIC) -> Tensor:
     """Sum sinusoids at whole multiples of f0, silent at and above Nyquist.
@@ -208,7 +227,7 @@ def harmonic(f0_hz: Tensor, amplitude: Tensor, harmonic_distribution: Tensor, sa
         hop_size: samples per frame.
         points_per_harmonic: table points for the top harmonic; fewer are faster and less exact.
     Returns:
-        audio [B, T], T = F * hop_size; differentiable in every tensor.
+        audio [B, T], T = F * hop_size, in single precision or better; differentiable in every tensor, as often as wanted.
     Raises:
         InputError: shapes disagree, or sample_rate or hop_size is not positive.
     Source: Engel et al., "DDSP", ICLR 2020, additive synthesizer.

@@ -14,6 +14,7 @@ from torch import Tensor
 from ddspvae.features.bands import band_shapes
 from ddspvae.signals.checks import check_range
 from ddspvae.synth.envelopes import crossfade, hold_last, sounding_segments
+from ddspvae.synth.precision import in_single_precision
 
 CHUNK_SEGMENTS = 128  # for each thread: their spectra fit the cache of one core
 _HALF, _BYTE, _MULTIPLIER = np.uint32(16), np.int32(8), np.uint32(0x45D9F3B)
@@ -140,6 +141,7 @@ def _play_chunk(noise_magnitudes: Tensor, shapes: Tensor, hop_size: int, n_fft: 
     return audio.index_copy(0, rows, faded).view(batch, -1)
 
 
+@in_single_precision
 def filtered_noise(noise_magnitudes: Tensor, hop_size: int, *, seed: Tensor | int = 0, voice: Tensor | int = 0,
                    start_sample: int = 0) -> Tensor:
     """White noise through a filter that changes from frame to frame.

@@ -1,8 +1,9 @@
-"""README is true: its Python blocks run, its commands parse and run, its files are there."""
+"""README and the tutorials are true: their Python blocks run, their commands parse and run, README's files are there."""
 
 from __future__ import annotations
 
 import os
+import pkgutil
 import re
 import shlex
 import subprocess
@@ -16,15 +17,16 @@ from ddspvae.commands.main import build_parser
 
 from ..conftest import ROOT, melody_take
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "tutorials").glob("*.md"))]
+README = PAGES[0].read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
-def commands() -> list[str]:
-    lines = "\n".join(blocks("sh")).replace("\\\n", " ").splitlines()
+def commands(text: str = README) -> list[str]:
+    lines = "\n".join(blocks("sh", text)).replace("\\\n", " ").splitlines()
     return [line.split("#")[0].strip() for line in lines if line.startswith("ddspvae ")]
 
 
@@ -35,13 +37,15 @@ def test_readme_has_the_two_commands_and_working_links():
     assert commands() and blocks("python")
 
 
-@pytest.mark.parametrize("command", commands())
+@pytest.mark.parametrize("command", [command for page in PAGES for command in commands(page.read_text(encoding="utf-8"))])
 def test_every_command_parses(command):
     build_parser().parse_args(shlex.split(command)[1:])
 
 
-def test_commands_and_blocks_run_in_order(tmp_path, run_examples):
-    """In a folder with a song, a take and some recordings, as the README's reader has them."""
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_commands_and_blocks_run_in_order(page, tmp_path, run_examples):
+    """In a folder with a song, a take and some recordings, as the page's reader has them."""
+    text = page.read_text(encoding="utf-8")
     (tmp_path / "song.mid").write_bytes((ROOT / "examples" / "melody.mid").read_bytes())
     soundfile.write(tmp_path / "take.wav", melody_take(4.0, 48_000), 48_000)
     (tmp_path / "recordings").mkdir()
@@ -52,13 +56,23 @@ def test_commands_and_blocks_run_in_order(tmp_path, run_examples):
     ringing[0] = 1
     soundfile.write(tmp_path / "hall_ir.wav", ringing, 48_000)
     env = {**os.environ, "DDSPVAE_CACHE": str(tmp_path / "cache")}
-    for command in commands():
+    for command in commands(text):
         words = shlex.split(command)
         if "--minutes" in words:  # the reader's ten minutes are four steps here
             at = words.index("--minutes")
             words[at : at + 2] = ["--steps", "4"]
         subprocess.run([sys.executable, "-m", "ddspvae", *words[1:]], cwd=tmp_path, env=env, check=True, timeout=900)
-    for block in blocks("python"):
+    for block in blocks("python", text):
         subprocess.run([sys.executable, "-c", block], cwd=tmp_path, env=env, check=True, timeout=600)
     sounds = list(tmp_path.glob("*.wav"))
     assert all(np.isfinite(soundfile.read(path)[0]).all() for path in sounds)
+
+
+def test_every_name_in_a_table_of_the_readme_is_there():
+    """`synth.harmonic.harmonic` and the like, below ddspvae."""
+    folders = {path.parent.name for path in (ROOT / "ddspvae").glob("*/__init__.py")}
+    rows = [line for line in README.splitlines() if line.startswith("|")]
+    names = {name for line in rows for name in re.findall(r"`((?:[a-z_]+\.)+\w+)`", line) if name.split(".")[0] in folders}
+    assert len(names) > 20
+    for name in names:
+        assert pkgutil.resolve_name(f"ddspvae.{name}"), name
