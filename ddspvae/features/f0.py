@@ -71,11 +71,11 @@ def track_f0(
     TRACKERS.check("track_f0", tracker)
     key = ["f0", VERSION, tracker, TRACKERS[tracker].version(), sample_rate, hop_size, prior_hz, range_hz, audio]
 
-    def track() -> dict[str, NDArray]:
+    def heard() -> dict[str, NDArray]:
         return _track(audio, sample_rate, times_s, TRACKERS[tracker], prior_hz, range_hz)
 
     # one from outside may be another tomorrow under the same name
-    kept = track() if TRACKERS.plugin_of(tracker) else cached(key, track)
+    kept = heard() if TRACKERS.plugin_of(tracker) else cached(key, heard)
     return kept["f0_hz"], kept["periodicity"]
 
 

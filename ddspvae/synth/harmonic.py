@@ -84,8 +84,8 @@ def _read_plainly(tables: Tensor, cycles: Tensor, first: Tensor, size: int) -> T
     x = (((cycles - cycles.detach().round()).abs() * size) - within).to(tables.dtype)
     rest = 1 - x
     weights = (rest**3 / 6, x**3 / 2 - x**2 + 2 / 3, rest**3 / 2 - rest**2 + 2 / 3, x**3 / 6)
-    now, after = (sum(flat[side + tap :][index.long()].view(x.shape) * weight for tap, weight in enumerate(weights))
-                  for side in (0, width))
+    now, after = (torch.stack([flat[side + tap :][index.long()].view(x.shape) * weight
+                               for tap, weight in enumerate(weights)]).sum(0) for side in (0, width))
     return torch.lerp(now, after, crossfade(cycles.shape[-1], flat)) * sign
 
 
