@@ -20,7 +20,7 @@ from ddspvae.evaluation.judges_page import judge_table
 from ddspvae.evaluation.perceptual import STRETCH_S
 from ddspvae.evaluation.plots import plot_comparison, plot_training_curve
 from ddspvae.evaluation.report import evaluate
-from ddspvae.instrument.load import load
+from ddspvae.instrument.loading import load
 from ddspvae.midi.notes import pitch_to_name
 
 FEWEST_STRETCHES = 8

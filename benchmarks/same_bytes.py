@@ -18,6 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import torch
 from safetensors.numpy import load_file
 
 MELODY = "{checkout}/examples/melody.mid"
@@ -61,6 +62,9 @@ def same(before: Path, after: Path) -> bool:
     if before.suffix == ".safetensors":
         one, other = load_file(before), load_file(after)
         return one.keys() == other.keys() and all(one[key].tobytes() == other[key].tobytes() for key in one)
+    if before.suffix == ".pt":  # a checkpoint: its settings may have grown, its network may not
+        one, other = (torch.load(path, weights_only=True)["model"] for path in (before, after))
+        return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
     if before.suffix == ".json":
         return json.loads(TIMES.sub('"": 0', before.read_text())) == json.loads(TIMES.sub('"": 0', after.read_text()))
     return before.read_bytes() == after.read_bytes()
@@ -78,7 +82,8 @@ def main() -> None:
             folder.mkdir(parents=True)
             run_all(checkout.resolve(), folder)
         wanted = [path.relative_to(folders[0]) for path in sorted(folders[0].rglob("*"))
-                  if path.is_file() and not {"cache", "recordings", "tensorboard"} & set(path.relative_to(folders[0]).parts)]
+                  if path.is_file() and path.name != "log.jsonl"
+                  and not {"cache", "recordings", "tensorboard"} & set(path.relative_to(folders[0]).parts)]
         rows = [(path, same(folders[0] / path, folders[1] / path)) for path in wanted]
         for path, is_same in rows:
             print(f"| {path} | {'same' if is_same else 'DIFFERENT'} |")

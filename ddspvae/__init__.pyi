@@ -3,7 +3,7 @@ from .audio import read_audio as read_audio
 from .audio import write_audio as write_audio
 from .evaluation.report import evaluate as evaluate
 from .instrument.instrument import Instrument as Instrument
-from .instrument.load import load as load
+from .instrument.loading import load as load
 from .instrument.presets import list_presets as list_presets
 from .live.stream import Stream as Stream
 from .midi.notes import read_midi as read_midi

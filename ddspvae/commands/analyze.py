@@ -34,7 +34,7 @@ def run(args: Namespace) -> None:
     from ddspvae.editing.write_notes import write_take_notes
     from ddspvae.features.f0 import write_f0_csv
     from ddspvae.features.lost import find_lost
-    from ddspvae.instrument.load import load
+    from ddspvae.instrument.loading import load
     from ddspvae.midi.notes import pitch_to_name
     from ddspvae.signals.units import hz_to_pitch
 

@@ -43,7 +43,7 @@ def run(args: Namespace) -> None:
     """A recording or a performance to a changed sound."""
     from ddspvae.audio import read_audio
     from ddspvae.editing.transfer import check_transfer_options, report_outside, transfer
-    from ddspvae.instrument.load import load
+    from ddspvae.instrument.loading import load
     from ddspvae.signals import Performance
 
     began = time.perf_counter()

@@ -26,7 +26,7 @@ def add_options(sub: argparse.ArgumentParser) -> None:
 def run(args: Namespace) -> None:
     """An instrument and recordings to a report."""
     from ddspvae.evaluation import report
-    from ddspvae.instrument.load import load
+    from ddspvae.instrument.loading import load
     from ddspvae.training.recordings import find_recordings
 
     paths = find_recordings([Path(path) for path in args.recordings])

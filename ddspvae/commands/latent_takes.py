@@ -29,7 +29,7 @@ def load_with_axes(args: Namespace) -> Instrument:
     Raises:
         InputError: it has no z.
     """
-    from ddspvae.instrument.load import load
+    from ddspvae.instrument.loading import load
 
     instrument = load(args.preset, getattr(args, "room", None))
     if not instrument.axis_names:

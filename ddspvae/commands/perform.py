@@ -41,7 +41,7 @@ def run(args: Namespace) -> None:
     """The notes of a score or of a recording, with the controls they are played with, to a table."""
     from ddspvae.audio import read_audio
     from ddspvae.editing.note_table import NoteTable, write_table
-    from ddspvae.instrument.load import load
+    from ddspvae.instrument.loading import load
     from ddspvae.performer.measure import measure_controls
     from ddspvae.performer.transcribe import transcribe
     from ddspvae.signals import Performance

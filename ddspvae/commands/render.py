@@ -107,7 +107,7 @@ def _render_line(source: Path, args: Namespace, began: float) -> None:
     from ddspvae.editing.note_table import read_table
     from ddspvae.editing.play_table import play_table
     from ddspvae.instrument.instrument import LEAST_TAIL_S
-    from ddspvae.instrument.load import load
+    from ddspvae.instrument.loading import load
     from ddspvae.instrument.mix import place
     from ddspvae.signals import Performance
 
@@ -208,7 +208,7 @@ def _play(part: Part, args: Namespace, ir: Audio | None, first: tuple[int, int],
 
 def cast_parts(source: Path, args: Namespace) -> list[Part]:
     """The parts of a MIDI file and who plays each, with warnings for what cannot be played as written."""
-    from ddspvae.instrument.load import load
+    from ddspvae.instrument.loading import load
     from ddspvae.midi.notes import read_midi
     from ddspvae.midi.trained_range import fold_octaves, outside_range
     from ddspvae.midi.voices import MOST_VOICES, to_voices

@@ -1,5 +1,5 @@
 from .instrument import Instrument as Instrument
-from .load import load as load
+from .loading import load as load
 from .mix import balance as balance
 from .mix import place as place
 from .presets import find_preset as find_preset

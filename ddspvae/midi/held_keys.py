@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import math
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ddspvae.signals import Note, Steps
 
 SHORTEST_NOTE_S = 0.010
+MOST_KEYS = 128  # that can begin together
 CHORD_S = 0.020  # keys that go down within this time are one chord, which no mono mode takes apart
 BOUND_GAP_S = 0.35  # after a longer rest a note attacks, whatever the legato switch says
 
@@ -56,11 +60,32 @@ class Sounding:
                     own(self.bend_semitones), own(self.pressure), own(self.brightness))
 
 
+class _Neighbours:
+    """Where a note whose end was lost is likely to have ended: with those that began together with it, or at the next."""
+
+    def __init__(self, ended: Sequence[tuple[Hashable, Note]], lost: Iterable[Sounding]) -> None:
+        self._spans: defaultdict[Hashable, list[tuple[float, float]]] = defaultdict(list)
+        for part, note in ended:
+            self._spans[part].append((note.onset_s, note.offset_s))
+        for one in lost:
+            self._spans[one.part].append((one.onset_s, math.inf))
+        for spans in self._spans.values():
+            spans.sort()
+
+    def end_s(self, lost: Sounding) -> float:
+        """Infinity where nothing tells."""
+        spans = self._spans[lost.part]
+        first, after = (bisect_left(spans, (lost.onset_s + side, 0.0)) for side in (-CHORD_S, CHORD_S))
+        together = min((offset_s for _, offset_s in spans[first : min(after, first + MOST_KEYS)]), default=math.inf)
+        return min(together, spans[after][0]) if after < len(spans) else together
+
+
 @dataclass
 class Keys:
     """Which notes of a channel sound, by its keys and pedals; `finished` collects (part, note).
 
-    Notes of the same pitch that overlap end first in, first out. One that only a pedal holds ends when it is struck again.
+    A note ends where its pitch is struck again. `strays` collects (part, pitch, time_s) of note offs that found nothing to
+    end.
 
     Args:
         mono: the channel plays one note at a time; one that overlaps the note before ends it and is bound to it.
@@ -73,8 +98,12 @@ class Keys:
     glide_s: float = 0.0
     portamento: bool = False
     glide_source: int | None = None
-    sounding: list[Sounding] = field(default_factory=list)
+    sounding: dict[Sounding, None] = field(default_factory=dict)  # in order of onset
     finished: list[tuple[Hashable, Note]] = field(default_factory=list)
+    strays: list[tuple[Hashable, int, float]] = field(default_factory=list)
+    n_lost: int = 0  # notes without a note off
+    _by_key: dict[tuple[int, int], list[Sounding]] = field(default_factory=dict)  # channel, pitch; those that sound
+    _struck_again: list[tuple[Sounding, float]] = field(default_factory=list)  # while their keys were down, and when
     _sustain: bool = False
     _sostenuto: bool = False
     _legato_since_s: float | None = None
@@ -83,26 +112,27 @@ class Keys:
 
     def press(self, note: Sounding) -> None:
         """A key goes down."""
-        same = (note.part, note.channel, note.pitch)
-        again = [other for other in self.sounding
-                 if not other.key_down and (other.part, other.channel, other.pitch) == same]
-        self._end(again, note.onset_s)
+        again = [other for other in self._by_key.get((note.channel, note.pitch), ()) if other.part == note.part]
+        self._end(again, note.onset_s, again)
         self._end(self._articulate(note), note.onset_s)
-        self.sounding.append(note)
+        self.sounding[note] = None
+        self._by_key.setdefault((note.channel, note.pitch), []).append(note)
         self._before, self._before_end_s = note, float("inf")
 
     def release(self, part: Hashable, channel: int, pitch: int, time_s: float) -> None:
         """A key goes up; a pedal may hold the note."""
-        for note in self.sounding:
-            if note.key_down and (note.part, note.channel, note.pitch) == (part, channel, pitch):
-                note.key_down = False
-                self._end_unheld(time_s)
-                return
+        down = [note for note in self._by_key.get((channel, pitch), ()) if note.key_down]
+        own = [note for note in down if note.part == part] or down
+        if own:
+            own[0].key_down = False
+            self._end_unheld(time_s, own[:1])
+        else:
+            self.strays.append((part, pitch, time_s))
 
     def sustain(self, down: bool, time_s: float) -> None:
         """The pedal that holds every note."""
         self._sustain = down
-        self._end_unheld(time_s)
+        self._end_unheld(time_s, list(self.sounding))
 
     def sostenuto(self, down: bool, time_s: float) -> None:
         """The pedal that holds the notes whose keys are down when it goes down."""
@@ -110,7 +140,7 @@ class Keys:
             for note in self.sounding:
                 note.kept = down and note.key_down
         self._sostenuto = down
-        self._end_unheld(time_s)
+        self._end_unheld(time_s, list(self.sounding))
 
     def legato(self, down: bool, time_s: float) -> None:
         """The switch that binds notes to one another, across rests of up to 0.35 s."""
@@ -123,17 +153,37 @@ class Keys:
         """All keys go up, those of one channel or of all; pedals still hold."""
         for note in self.on(channel):
             note.key_down = False
-        self._end_unheld(time_s)
+        self._end_unheld(time_s, list(self.sounding))
 
     def silence(self, time_s: float, channel: int | None = None) -> None:
         """Every note ends, of one channel or of all, whatever holds it."""
         self._end(self.on(channel), time_s)
 
-    def finish(self) -> None:
-        """The piece is over: what still sounds lasts as long as it may."""
-        for note in self.sounding:
-            self.finished.append((note.part, note.ended(note.last_s)))
+    def finish(self, strays: Callable[[Sounding], Sequence[float]] = lambda note: ()) -> None:
+        """The piece is over: notes that a pedal holds last as long as they may, and those whose end was lost are ended.
+
+        Args:
+            strays: when note offs of a note's pitch came that found nothing to end, in order.
+        """
+        # of a key struck again before it went up: two note offs came, one of them astray; or one was lost, or never meant
+        spare = Counter((part, pitch) for part, pitch, _ in self.strays)
+        lost = {note: note.last_s for note in self.sounding if note.key_down}
+        held = [(note, note.last_s) for note in self.sounding if not note.key_down]
+        for note, end_s in self._struck_again:
+            spare[note.part, note.pitch] -= 1
+            if spare[note.part, note.pitch] < 0:
+                lost[note] = end_s
+            else:
+                held.append((note, end_s))
+        self.finished += [(note.part, note.ended(end_s)) for note, end_s in held]
+        self.n_lost = len(lost)
+        neighbours = _Neighbours(self.finished, lost)
+        for note, latest_s in lost.items():
+            later = next((time_s for time_s in strays(note) if time_s > note.onset_s), None)
+            end_s = neighbours.end_s(note) if later is None else later
+            self.finished.append((note.part, note.ended(min(end_s, latest_s))))
         self.sounding.clear()
+        self._by_key.clear()
 
     def on(self, channel: int | None, pitch: int | None = None) -> list[Sounding]:
         """The sounding notes of a channel, of a pitch; None is any."""
@@ -160,12 +210,16 @@ class Keys:
             note.glide_from, note.glide_s = float(source), self.glide_s
         return ended
 
-    def _end_unheld(self, time_s: float) -> None:
-        self._end([note for note in self.sounding if not (note.key_down or note.kept or self._sustain)], time_s)
+    def _end_unheld(self, time_s: float, notes: Sequence[Sounding]) -> None:
+        self._end([note for note in notes if not (note.key_down or note.kept or self._sustain)], time_s)
 
-    def _end(self, notes: list[Sounding], time_s: float) -> None:
+    def _end(self, notes: Sequence[Sounding], time_s: float, struck_again: Sequence[Sounding] = ()) -> None:
         for note in notes:
-            self.sounding.remove(note)
-            self.finished.append((note.part, note.ended(time_s)))
+            del self.sounding[note]
+            self._by_key[note.channel, note.pitch].remove(note)
+            if note in struck_again and note.key_down:
+                self._struck_again.append((note, time_s))
+            else:
+                self.finished.append((note.part, note.ended(time_s)))
             if note is self._before:
                 self._before_end_s = time_s

@@ -8,16 +8,32 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any
-
-import mido
 
 from ddspvae.midi.clock import Clock
+from ddspvae.midi.held_keys import Keys
 from ddspvae.midi.mpe import Port
+from ddspvae.midi.smf import (
+    CONTROL,
+    META,
+    NOTE_OFF,
+    NOTE_ON,
+    POLY_PRESSURE,
+    PORT,
+    PRESSURE,
+    PROGRAM,
+    SYSEX,
+    TEMPO,
+    TRACK_NAME,
+    WHEEL,
+    Event,
+    MidiFile,
+    read_file,
+)
 from ddspvae.signals import Note, Notes
 from ddspvae.signals.checks import InputError
 
 SOSTENUTO, PORTAMENTO_SOURCE = 66, 84
+LONGEST_PIECE_S = 6 * 3600.0
 DRUM_CHANNEL = 9  # counted from 0; "channel 10" on the front of a keyboard
 PITCH_NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
@@ -39,30 +55,41 @@ def read_midi(path: str | Path) -> list[Notes]:
       starts at 0.
     - Program, controllers, pedals, pitch wheel, its range and the tuning belong to the channel, whichever track sends them.
       `midi.channels` lists them; the pedals and the modes that end notes are resolved into offsets.
-    - Notes of the same pitch that overlap end first in, first out; a note that never ends lasts until its track does; one of
-      no length lasts 10 ms.
+    - A note ends where its pitch is struck again, as players have it. A note off ends the note of its own track, else that
+      of another track of the channel. A note whose end was lost ends with a note off of its pitch on a wrong channel of its
+      track, with a note that began together with it, or where the next one of its part begins; the last with its track.
+      One of no length lasts 10 ms.
+    - Tracks that share a channel and send programs of their own are parts of their own.
     - The channels of an MPE zone are one part, with bends, pressure and brightness of each note.
 
     Args:
         path: a type 0, 1 or 2 file, in ticks per quarter note or SMPTE frames.
     Returns:
         the parts. One warning counts what is left out: drums (channel 10), system exclusive messages, controllers
-        without a meaning here.
+        without a meaning here; another tells what is wrong with the file itself.
     Raises:
-        InputError: the file is missing, empty, not MIDI, damaged, or holds no notes to play.
+        InputError: the file is missing, empty, not MIDI, damaged beyond what players read, lasts longer than 6 hours, or
+            holds no notes to play.
     Source: Standard MIDI Files 1.0 (RP-001); MIDI 1.0; RP-015; MIDI Polyphonic Expression (RP-053).
     """
     path = Path(path)
-    file = _open(path)
-    tracks = list(enumerate(file.tracks))
+    file = read_file(path)
+    tracks = list(range(len(file.tracks)))
     pieces = [[track] for track in tracks] if file.type == 2 else [tracks]
     ignored = _Ignored()
-    parts = [part for piece in pieces for part in _read_piece(piece, file.ticks_per_beat, ignored)]
+    parts = [part for piece in pieces for part in _read_piece(file, piece, ignored)]
     playable = [part for part in parts if part.channel != DRUM_CHANNEL]
     ignored.n_drums = sum(len(part.notes) for part in parts if part.channel == DRUM_CHANNEL)
     if not playable:
         what = "only drums" if ignored.n_drums else "no notes"
         raise InputError(f"read_midi: {path} holds {what}; choose a file with a melody.")
+    last_s = max(part.duration_s for part in playable)
+    if last_s > LONGEST_PIECE_S:
+        raise InputError(f"read_midi: {path} lasts {last_s / 3600:.1f} hours, and {LONGEST_PIECE_S / 3600:.0f} can be "
+                         "played; is there a stray note at its end, or a wrong tempo?")
+    if file.faults:
+        told = "; ".join(what if count == 1 else f"{count} times {what}" for what, count in file.faults.items())
+        warnings.warn(f"read_midi: {path} is not as it should be and was read as players read it: {told}.", stacklevel=2)
     if ignored.sentence:
         warnings.warn(f"read_midi: {path} has {ignored.sentence}, which are left out.", stacklevel=2)
     return playable
@@ -75,12 +102,14 @@ class _Ignored:
     n_drums: int = 0
     n_sysex: int = 0
     controllers: Counter[int] = field(default_factory=Counter)
+    programs: set[tuple[Hashable, int]] = field(default_factory=set)  # part, program that it turns to
 
     @property
     def sentence(self) -> str | None:
         """What is left out and how much of it; None if nothing is."""
         listed = ", ".join(str(number) for number in sorted(self.controllers))
         counts = [(self.n_drums, "drum note{} (channel 10)"), (self.n_sysex, "system exclusive message{}"),
+                  (len(self.programs), "change{} of program inside a part, which its first plays"),
                   (self.controllers.total(), f"message{{}} of other controllers ({listed})")]
         said = [f"{n} {what.format('s' * (n != 1))}" for n, what in counts if n]
         if not said:
@@ -97,89 +126,97 @@ class _Part:
     program: int
 
 
-def _open(path: Path) -> mido.MidiFile:
-    if not path.exists():
-        raise InputError(f"read_midi: no file {path}.")
-    if not path.is_file():
-        raise InputError(f"read_midi: {path} is a folder, not a MIDI file.")
-    try:
-        with path.open("rb") as opened:
-            head = opened.read(4)
-        if not head:
-            raise InputError(f"read_midi: {path} is empty (0 bytes); copy or export it again.")
-        if head != b"MThd":
-            raise InputError(f"read_midi: {path} is not a MIDI file (it does not begin with MThd).")
-        file = mido.MidiFile(path)
-    except EOFError as error:
-        raise InputError(f"read_midi: {path} ends too early, it is truncated; copy or export it again.") from error
-    except InputError:
-        raise
-    except Exception as error:  # mido, struct and the system each have their own words for a broken file
-        raise InputError(f"read_midi: {path} is not a readable MIDI file ({error}).") from error
-    if file.ticks_per_beat == 0 or (file.ticks_per_beat < 0 and file.ticks_per_beat & 0xFF == 0):
-        raise InputError(f"read_midi: {path} is damaged, its header says 0 ticks per beat.")
-    return file
-
-
-def _is_of_keys(message: Any) -> bool:
+def _is_of_keys(event: Event) -> bool:
     """Whether a message is about single keys, so that its place among the notes of its tick counts."""
-    return message.type in ("note_on", "note_off", "polytouch") or (
-        message.type == "control_change" and message.control in (SOSTENUTO, PORTAMENTO_SOURCE))
+    return event.kind in (NOTE_ON, NOTE_OFF, POLY_PRESSURE) or (
+        event.kind == CONTROL and event.first in (SOSTENUTO, PORTAMENTO_SOURCE))
 
 
-def _read_piece(tracks: list[tuple[int, mido.MidiTrack]], division: int, ignored: _Ignored) -> list[Notes]:
+def _tempos(file: MidiFile, events: list[tuple[int, Event]]) -> list[tuple[int, int]]:
+    """(tick, microseconds per quarter note) of all that mean something."""
+    tempos = []
+    for _, event in events:
+        if event.kind == META and event.channel == TEMPO:
+            tempo = int.from_bytes(event.data[:3], "big")
+            if len(event.data) < 3 or not tempo:
+                file.faults["tempos of 0 or without a value, left out"] += 1
+            else:
+                tempos.append((event.tick, tempo))
+    return tempos
+
+
+def _read_piece(file: MidiFile, tracks: list[int], ignored: _Ignored) -> list[Notes]:
     """Play tracks that share one time line, event by event."""
-    events, ends, names, port_of = [], {}, {}, {}
-    for index, track in tracks:
-        tick = 0
-        for message in track:
-            tick += message.time
-            events.append((tick, index, message))
-            if message.type == "midi_port":
-                port_of[index] = message.port
-        ends[index], names[index] = tick, track.name.strip("\0 ")
-    events.sort(key=lambda event: event[0])  # stable: within a tick, track by track, as written
-    clock = Clock([(tick, message.tempo) for tick, _, message in events if message.type == "set_tempo"], division)
+    events = [(index, event) for index in tracks for event in file.tracks[index]]
+    names: dict[int, str] = {}
+    port_of: dict[int, int] = {}
+    for index, event in events:
+        if event.kind == META and event.channel == TRACK_NAME:
+            names.setdefault(index, event.data.decode("latin-1").strip("\0 "))
+        elif event.kind == META and event.channel == PORT and event.data:
+            port_of[index] = event.data[0]
+    events.sort(key=lambda pair: pair[1].tick)  # stable: within a tick, track by track, as written
+    clock = Clock(_tempos(file, events), file.division)
     ports: defaultdict[int, Port] = defaultdict(Port)
     parts: dict[tuple[int, int, int | None], _Part] = {}
-    for tick, simultaneous in groupby(events, key=lambda event: event[0]):
+    programs: dict[tuple[int, int, int], int] = {}  # that a track has sent itself
+    for tick, simultaneous in groupby(events, key=lambda pair: pair[1].tick):
         now = clock(tick)
         # a program or bend written beside a note, in whichever track, is meant for that note
-        for _, index, message in sorted(simultaneous, key=lambda event: _is_of_keys(event[2])):
+        for index, event in sorted(simultaneous, key=lambda pair: _is_of_keys(pair[1])):
+            kind, number = event.kind, event.channel
+            if kind in (META, SYSEX):
+                ignored.n_sysex += kind == SYSEX
+                continue
             wire = port_of.get(index, 0)
             port = ports[wire]
-            if message.type == "sysex":
-                ignored.n_sysex += 1
-            if not hasattr(message, "channel"):
-                continue
-            number = message.channel
             manager = port.manager(number)
             # the channels of a zone are one part, whichever tracks they are written in
             key = (wire, manager, None if port.is_zone(number) else index)
-            if message.type == "note_on" and message.velocity > 0:
-                parts.setdefault(key, _Part(index, manager, port.channels[manager].program))
-                port.press(key, number, message.note, message.velocity, now, clock(ends[index]))
-            elif message.type in ("note_on", "note_off"):
-                port.home(number).keys.release(key, number, message.note, now)
-            elif message.type == "pitchwheel":
-                port.turn_wheel(number, message.pitch, now)
-            elif message.type == "aftertouch":
-                port.press_all(number, message.value, now)
-            elif message.type == "polytouch":
-                port.press_key(number, message.note, message.value, now)
-            elif message.type == "program_change":
-                port.home(number).program = message.program
-            elif not port.control(number, message.control, message.value, now) and manager != DRUM_CHANNEL:
-                ignored.controllers[message.control] += 1
-    notes: defaultdict[Hashable, list[Note]] = defaultdict(list)
-    for channel in (channel for port in ports.values() for channel in port.channels):
-        channel.keys.finish()
-        for whose, note in channel.keys.finished:
-            notes[whose].append(note)
+            if kind == NOTE_ON and event.second:
+                program = programs.get((wire, manager, index), port.channels[manager].program)
+                part = parts.setdefault(key, _Part(index, manager, program))
+                if program != part.program and manager != DRUM_CHANNEL:
+                    ignored.programs.add((key, program))
+                port.press(key, number, event.first, event.second, now, clock(file.lengths[index]))
+            elif kind in (NOTE_ON, NOTE_OFF):
+                port.home(number).keys.release(key, number, event.first, now)
+            elif kind == WHEEL:
+                port.turn_wheel(number, event.first + 128 * event.second - 8192, now)
+            elif kind == PRESSURE:
+                port.press_all(number, event.first, now)
+            elif kind == POLY_PRESSURE:
+                port.press_key(number, event.first, event.second, now)
+            elif kind == PROGRAM:
+                port.home(number).program = programs[wire, manager, index] = event.first
+            elif not port.control(number, event.first, event.second, now) and manager != DRUM_CHANNEL:
+                ignored.controllers[event.first] += 1
+    notes = _finish([channel.keys for port in ports.values() for channel in port.channels], file)
     found = []
     for (wire, number, track), part in sorted(parts.items(), key=lambda item: item[1].track):
         channel = ports[wire].channels[number]
         in_order = tuple(sorted(notes[wire, number, track], key=lambda note: (note.onset_s, note.pitch)))
-        found.append(Notes(in_order, names[part.track], number, part.program, tuple(channel.bend_semitones),
+        found.append(Notes(in_order, names.get(part.track, ""), number, part.program, tuple(channel.bend_semitones),
                            channel.controllers))
     return found
+
+
+def _finish(channels: list[Keys], file: MidiFile) -> defaultdict[Hashable, list[Note]]:
+    """The notes of each part, also of those whose end was lost."""
+    strays: defaultdict[tuple[Hashable, int], list[float]] = defaultdict(list)
+    for keys in channels:
+        for part, pitch, time_s in keys.strays:
+            strays[_track_of(part), pitch].append(time_s)
+    notes: defaultdict[Hashable, list[Note]] = defaultdict(list)
+    for keys in channels:
+        keys.finish(lambda note: strays[_track_of(note.part), note.pitch])
+        for whose, note in keys.finished:
+            notes[whose].append(note)
+        if keys.n_lost:
+            file.faults["notes that are never ended"] += keys.n_lost
+    return notes
+
+
+def _track_of(part: Hashable) -> Hashable:
+    assert isinstance(part, tuple)
+    return part[0], part[2]

@@ -23,7 +23,7 @@ from ddspvae.evaluation.perceptual import can_judge, judge_stretches
 from ddspvae.features.extract import extract
 from ddspvae.features.timbre import mel_power
 from ddspvae.instrument.instrument import Instrument
-from ddspvae.instrument.load import load
+from ddspvae.instrument.loading import load
 from ddspvae.model.bottleneck import SOUNDING_DB, kl_nats, sample, sounding_rows
 from ddspvae.model.config import ModelConfig
 from ddspvae.rate_distortion.points import Point

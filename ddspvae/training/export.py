@@ -14,7 +14,7 @@ import torch
 from ddspvae.features.statistics import Statistics, measure
 from ddspvae.features.timbre import mel_centres_hz
 from ddspvae.instrument.instrument import Instrument
-from ddspvae.instrument.load import load
+from ddspvae.instrument.loading import load
 from ddspvae.instrument.presets import save_instrument
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.axes import axis_names

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ddspvae.instrument.load import load
+from ddspvae.instrument.loading import load
 from ddspvae.instrument.presets import FILE_FORMAT
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.config import ModelConfig, sizes_for

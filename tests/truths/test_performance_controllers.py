@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ddspvae.instrument.load import load
+from ddspvae.instrument.loading import load
 from ddspvae.midi.expression import add_offsets
 from ddspvae.midi.notes import read_midi
 from ddspvae.midi.rules import perform

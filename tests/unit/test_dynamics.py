@@ -9,7 +9,7 @@ import torch
 from benchmarks.dynamics import is_right
 from ddspvae.evaluation.dynamics import Frames, centroid_octaves, meet_dynamics, play
 from ddspvae.features.partials import N_PARTIALS
-from ddspvae.instrument.load import load
+from ddspvae.instrument.loading import load
 from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.typical import LEAST_SLOPE, USUAL_SLOPE, Typical
 from ddspvae.performer.gestures import CONTEXT, learn_gestures

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ddspvae.instrument.load import load
+from ddspvae.instrument.loading import load
 from ddspvae.instrument.presets import find_preset, read_card, read_weights
 from ddspvae.signals import Note, Notes, Performance
 from ddspvae.signals.checks import InputError

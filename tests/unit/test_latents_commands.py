@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from ddspvae.commands.latents import OPERATIONS, add_options, run
-from ddspvae.instrument.load import load
+from ddspvae.instrument.loading import load
 from ddspvae.instrument.presets import read_card
 from ddspvae.signals import Note, Notes, Performance
 from ddspvae.signals.checks import InputError

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ddspvae.instrument.load import load
+from ddspvae.instrument.loading import load
 from ddspvae.latents.sweep import plot_sweep, sweep
 from ddspvae.signals import Note, Notes, Performance
 from ddspvae.signals.checks import InputError

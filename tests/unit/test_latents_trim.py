@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ddspvae.instrument.load import load
+from ddspvae.instrument.loading import load
 from ddspvae.instrument.presets import find_preset, read_card, read_weights
 from ddspvae.latents.trim import axes_needed, choose_axes, measure_trim, write_trimmed
 from ddspvae.signals.checks import InputError

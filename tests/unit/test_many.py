@@ -10,7 +10,7 @@ import soundfile
 import torch
 
 from ddspvae.features.extract import extract
-from ddspvae.instrument.load import load
+from ddspvae.instrument.loading import load
 from ddspvae.instrument.presets import find_preset, split_timbre
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.config import ModelConfig

@@ -8,7 +8,7 @@ import pytest
 from ddspvae.midi.notes import pitch_to_name, read_midi
 from ddspvae.signals import Note
 from ddspvae.signals.checks import InputError
-from tests.midi_bytes import MS, spans, write
+from tests.midi_bytes import MS, chunk, spans, write
 
 
 def test_running_status_and_velocity_0(tmp_path):
@@ -82,16 +82,163 @@ def test_type_2_tracks_have_their_own_time(tmp_path):
     assert [spans(part) for part in read_midi(path)] == [[(60, 0.0, 1.0)], [(62, 0.0, 0.5)]]
 
 
-def test_overlaps_pair_first_in_first_out_and_unclosed_notes_end_with_their_track(tmp_path):
+def warned(path):
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        parts = read_midi(path)
+    return parts, [str(warning.message) for warning in seen]
+
+
+def test_a_pitch_that_is_struck_again_ends_and_begins(tmp_path):
     path = write(tmp_path / "a.mid", "00 00  00 01  00 60", """
         00  90 3C 40
         60  90 3C 50     # 0.5 s, the same pitch again
-        60  80 3C 00     # 1.0 s ends the first
+        60  80 3C 00     # 1.0 s
         00  90 40 40
         00  80 40 00     # no length
-        60  FF 2F 00     # 1.5 s, the end of the track
+        60  80 3C 00     # 1.5 s: the other note off, of a note that has ended
+        00  FF 2F 00
     """)
-    assert spans(read_midi(path)[0]) == [(60, 0.0, 1.0), (60, 0.5, 1.5), (64, 1.0, 1.01)]
+    parts, told = warned(path)
+    assert spans(parts[0]) == [(60, 0.0, 0.5), (60, 0.5, 1.0), (64, 1.0, 1.01)] and not told
+
+
+def test_a_lost_note_off_costs_one_note_its_length_and_no_rest(tmp_path):
+    path = write(tmp_path / "a.mid", MS, """
+        00     90 45 5A
+        87 68  90 45 5A   # 1000 ms: again, and nothing has ended the first
+        83 60  80 45 00   # 1480 ms
+        83 60  90 45 5A   # 1960 ms
+        83 60  80 45 00   # 2440 ms
+        00     FF 2F 00
+    """)
+    parts, told = warned(path)
+    assert spans(parts[0]) == [(69, 0.0, 1.0), (69, 1.0, 1.48), (69, 1.96, 2.44)]
+    assert len(told) == 1 and told[0].endswith("read as players read it: notes that are never ended.")
+
+
+@pytest.mark.parametrize(("events", "expected"), [
+    # the next note of a line ends one whose note off is lost, of any pitch
+    ("00 90 45 5A  64 90 48 5A  64 80 48 00  64 90 45 5A  64 80 45 00",
+     [(69, 0.0, 0.1), (72, 0.1, 0.2), (69, 0.3, 0.4)]),
+    # a note of a chord ends with the others
+    ("00 90 45 5A  00 90 48 5A  64 80 48 00  64 90 4A 5A  64 80 4A 00", [(69, 0.0, 0.1), (72, 0.0, 0.1), (74, 0.2, 0.3)]),
+    # the last with its track
+    ("00 90 45 5A  64 80 45 00  64 90 48 5A  64 B0 07 40", [(69, 0.0, 0.1), (72, 0.2, 0.3)]),
+    # note offs on another channel
+    ("00 93 45 5A  64 80 45 00  64 93 45 5A  64 80 45 00", [(69, 0.0, 0.1), (69, 0.2, 0.3)]),
+])
+def test_what_hangs_is_ended_and_told(tmp_path, events, expected):
+    parts, told = warned(write(tmp_path / "a.mid", MS, events + " 00 FF 2F 00"))
+    assert spans(parts[0]) == expected
+    assert len(told) == 1 and "notes that are never ended" in told[0]
+
+
+def test_a_note_off_in_another_track_of_the_channel_counts(tmp_path):
+    path = write(tmp_path / "a.mid", "00 01  00 02  01 F4", "00 90 45 5A  83 60 90 48 5A  64 80 48 00  00 FF 2F 00",
+                 "64 80 45 00  00 FF 2F 00")
+    parts, told = warned(path)
+    assert spans(parts[0]) == [(69, 0.0, 0.1), (72, 0.48, 0.58)] and not told
+
+
+def test_unisons_of_two_tracks_end_with_their_own(tmp_path):
+    path = write(tmp_path / "a.mid", "00 01  00 02  01 F4", "00 90 45 5A  64 80 45 00  00 FF 2F 00",
+                 "32 90 45 5A  64 80 45 00  00 FF 2F 00")
+    parts, told = warned(path)
+    assert [spans(part) for part in parts] == [[(69, 0.0, 0.1)], [(69, 0.05, 0.15)]] and not told
+
+
+SCALE = "00 90 45 5A 83 60 80 45 00 14 90 47 5A 83 60 80 47 00 00 FF 2F 00"
+NOTES = [(69, 0.0, 0.48), (71, 0.5, 0.98)]
+
+
+def chunked(*chunks, header="00 00  00 01  01 F4"):
+    return chunk("MThd", bytes.fromhex(header)) + b"".join(chunks)
+
+
+def track(text=SCALE, length=None):
+    body = bytes.fromhex(text)
+    return chunk("MTrk", body) if length is None else b"MTrk" + length.to_bytes(4, "big") + body
+
+
+@pytest.mark.parametrize(("content", "said"), [
+    (chunked(chunk("XFIH", b"vendor data"), track()), "chunks that are no tracks"),
+    (chunked(track(), chunk("XFKM", b"karaoke")), "chunks that are no tracks"),
+    (chunked(track(), header="00 00  00 03  01 F4"), "its header says 3 tracks, and 1 are there"),
+    (chunked(track(), b"junk"), "bytes after its last track"),
+    (chunked(track(length=9000)), "tracks whose length is said wrong"),
+    (chunked(track(length=9)), "tracks whose length is said wrong"),
+    (chunked(track(SCALE[:-12])), "tracks without an end of track"),
+    (chunked(track("00 F1 00 00 F8 " + SCALE)), "2 times messages that do not belong in a file"),
+    (chunked(track("00 FF 51 03 00 00 00 " + SCALE)), "tempos of 0 or without a value, left out"),
+    (chunked(track("00 FF 51 02 07 A1 " + SCALE)), "tempos of 0 or without a value, left out"),
+    (chunked(track("00 B0 07 FF " + SCALE)), "data bytes above 127, taken for 127"),
+    (chunked(track(), header="00 07  00 01  01 F4"), "its header says type 7, read as type 1"),
+    (chunked(track("00 FF 20 01 00  00 FF 59 02 12 00 " + SCALE)), None),  # a channel prefix, a key of 18 flats
+    (b"RIFF\x4a\0\0\0RMIDdata\x3e\0\0\0" + chunked(track()), None),
+])
+def test_what_every_player_reads_is_read(tmp_path, content, said):
+    path = tmp_path / "a.mid"
+    path.write_bytes(content)
+    parts, told = warned(path)
+    assert spans(parts[0]) == NOTES
+    assert (not told) if said is None else len(told) == 1 and f"read it: {said}." in told[0]
+
+
+def test_running_status_goes_on_after_other_messages(tmp_path):
+    path = write(tmp_path / "a.mid", MS,
+                 "00 90 45 5A  83 60 F0 01 F7  00 45 00  14 FF 01 00  00 47 5A  83 60 47 00  00 FF 2F 00")
+    with pytest.warns(UserWarning, match="1 system exclusive message, which"):
+        assert spans(read_midi(path)[0]) == NOTES
+
+
+def test_frames_per_second_that_nobody_has_are_ticks_of_a_quarter(tmp_path):
+    path = tmp_path / "a.mid"  # 0xD890: 40 frames/s of 144 ticks, or 55440 ticks a quarter
+    path.write_bytes(chunked(track("00 90 45 5A  83 B0 90 80 45 00  00 FF 2F 00".replace("83 B0 90", "83 B1 10")),
+                             header="00 00  00 01  D8 90"))
+    parts, told = warned(path)
+    assert spans(parts[0]) == [(69, 0.0, pytest.approx(55440 / 55440 * 0.5, abs=1e-3))]
+    assert "40 frames per second, which nobody has" in told[0]
+
+
+@pytest.mark.parametrize(("content", "match"), [
+    (b"SMF2CLIP" + bytes(40), "is a MIDI 2.0 clip"),
+    (b"RIFF\x10\0\0\0RMIDdata\0\0\0\0", "is a RIFF file without MIDI"),
+    (chunked(track("00 45 5A 00 FF 2F 00")), r"damaged in track 1, byte 23: data without a message"),
+    (chunked(track("00 90 45 5A  BC FC 58 80 45 00  00 FF 2F 00"), header="00 00 00 01 00 01"),
+     "lasts .* hours, and 6 can be played"),
+])
+def test_what_means_nothing_is_refused_with_its_reason(tmp_path, content, match):
+    path = tmp_path / "a.mid"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=match):
+        read_midi(path)
+
+
+def test_tracks_that_share_a_channel_have_their_own_programs(tmp_path):
+    path = write(tmp_path / "a.mid", "00 01  00 03  01 F4", "00 C0 28  00 90 45 5A  64 80 45 00  00 FF 2F 00",
+                 "00 C0 49  00 90 48 5A  64 80 48 00  00 FF 2F 00", "00 90 4C 5A  64 80 4C 00  00 FF 2F 00")
+    assert [part.program for part in read_midi(path)] == [40, 73, 73]  # the third has none of its own
+
+
+def test_a_change_of_program_inside_a_part_is_told(tmp_path):
+    path = write(tmp_path / "a.mid", MS, """
+        00 C0 28  00 90 45 5A  64 80 45 00  00 C0 2D  00 90 45 5A  64 80 45 00  00 90 45 5A  64 80 45 00
+        00 C0 28  00 90 45 5A  64 80 45 00  00 FF 2F 00
+    """)
+    with pytest.warns(UserWarning, match="has 1 change of program inside a part, which its first plays, which are left out"):
+        assert read_midi(path)[0].program == 40
+
+
+@pytest.mark.parametrize("name", [
+    "lost_note_off", "note_off_wrong_channel", "alien_chunk", "few_tracks_half", "data_byte_255", "prefix", "rmi",
+    "running_status_after_sysex", "division_negative_odd", "key_18_flats", "tempo_short"])
+def test_small_inputs_that_went_wrong(shared_dir, name):
+    path = next(shared_dir.glob(f"cases/midi/{name}.*"))
+    parts, told = warned(path)
+    assert len(told) <= 1
+    notes = [note for part in parts for note in part.notes]
+    assert all(0.1 < note.offset_s - note.onset_s < 1.1 for note in notes) and max(note.offset_s for note in notes) < 6
 
 
 def save(path, *messages, ticks_per_beat=100):

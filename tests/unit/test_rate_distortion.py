@@ -17,7 +17,7 @@ import torch
 
 from ddspvae.commands.curve import add_curve, run_curve
 from ddspvae.features.extract import extract
-from ddspvae.instrument.load import load
+from ddspvae.instrument.loading import load
 from ddspvae.instrument.presets import read_card
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.config import ModelConfig

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.replayed import RATE, best_lag, from_midi, with_curve
-from ddspvae.instrument.load import load
+from ddspvae.instrument.loading import load
 from ddspvae.signals import Note, Notes
 
 from ..conftest import melody_take

@@ -203,7 +203,7 @@ def test_without_the_judges_the_rest_is_there(report, tmp_path, monkeypatch):
 def test_the_command_says_in_a_line_what_is_left_out(report, tmp_path, monkeypatch, capsys):
     from ddspvae.commands.main import main
 
-    monkeypatch.setattr("ddspvae.instrument.load.load", lambda preset, room: Organ())
+    monkeypatch.setattr("ddspvae.instrument.loading.load", lambda preset, room: Organ())
     monkeypatch.setitem(sys.modules, "visqol", None)
     main(["evaluate", "organ", str(report.folder / "two.wav"), "--out", str(tmp_path / "out"), "--max-seconds", "1",
           "--tracker", "autocorrelation"])

@@ -13,7 +13,7 @@ import soundfile
 import torch
 
 from ddspvae.features.extract import extract
-from ddspvae.instrument.load import load
+from ddspvae.instrument.loading import load
 from ddspvae.instrument.presets import read_card
 from ddspvae.model.config import ModelConfig
 from ddspvae.signals.checks import InputError
