@@ -1,7 +1,7 @@
 # make demo     a melody from a MIDI file, played by the learned violin: out/demo.wav
 # make gallery  a piece for every preset and one for all together, with pictures: gallery/index.html
 # make test     the tests
-# make check    lint, types, doctests, README blocks, tutorials, examples, the docs, the axes of all presets, an hour of streaming
+# make check    lint, types, doctests, README blocks, tutorials, examples, the docs, slow tests, the axes of all presets, an hour of streaming
 # make docs     the documentation as a site: site/index.html
 # Each does its own set-up in .venv, pinned by constraints.txt (Python 3.11 or newer).
 
@@ -41,6 +41,7 @@ check: .venv/.developer
 	$(BIN)/python -m pytest --doctest-modules ddspvae
 	$(BIN)/python -m pytest --run-examples tests/contracts/test_readme.py tests/contracts/test_examples.py
 	$(BIN)/python -m pytest --run-presets --numprocesses auto --maxprocesses 4 tests/truths/test_named_axes.py
+	$(BIN)/python -m pytest --run-slow -m slow --numprocesses auto --maxprocesses 4 --dist worksteal
 	$(BIN)/python -m pytest --run-hour tests/truths/test_stream.py -k hour
 
 docs: .venv/.developer

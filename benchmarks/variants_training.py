@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,7 +16,6 @@ from variants_networks import Plain
 
 from ddspvae.audio import Audio, resample
 from ddspvae.features import bands
-from ddspvae.features import extract as listening
 from ddspvae.features.loudness import a_weighted_loudness, by_blocks
 from ddspvae.features.partials import read_partials
 from ddspvae.features.spectrum import measure_spectrum
@@ -29,6 +29,9 @@ from ddspvae.training import losses
 from ddspvae.training import trainer as running
 from ddspvae.training.dataset import Batch, Take
 from ddspvae.training.trainer import Run, TrainingConfig
+
+listening = importlib.import_module("ddspvae.features.extract")  # the folder has a function of that name
+
 
 WARMUP_S = 0.32
 SECOND_STAGE = 2 / 3  # of the budget

@@ -70,7 +70,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """`make check` runs examples, README, all presets and the hour; `make test` leaves them out to stay short."""
     parser.addoption("--run-examples", action="store_true", help="run examples/ and the README's blocks")
     parser.addoption("--run-presets", action="store_true", help="measure every preset's axes, not those of three")
+    parser.addoption("--run-slow", action="store_true", help="run what takes long: whole trainings, many sizes of a model")
     parser.addoption("--run-hour", action="store_true", help="stream an hour and compare it with the offline render")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The marker of what `make check` runs and `make test` leaves out."""
+    config.addinivalue_line("markers", "slow: takes long; make check runs it (--run-slow)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is slow unless asked."""
+    if not config.getoption("--run-slow"):
+        for item in items:
+            if "slow" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="make check runs this (--run-slow)"))
 
 
 @pytest.fixture

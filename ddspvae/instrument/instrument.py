@@ -14,6 +14,7 @@ import torch
 
 from ddspvae.audio import Audio, resample
 from ddspvae.features.extract import extract
+from ddspvae.features.reach import within_reach
 from ddspvae.features.statistics import Statistics
 from ddspvae.instrument.blocks import play_blocks
 from ddspvae.instrument.presets import fingerprint
@@ -25,6 +26,7 @@ from ddspvae.live.stream import Stream
 from ddspvae.midi.expression import add_offsets
 from ddspvae.midi.rules import Curves
 from ddspvae.midi.rules import perform as perform_by_rules
+from ddspvae.midi.trained_range import tongue_far
 from ddspvae.midi.voices import MOST_VOICES, seed_of, to_one_voice, to_voices
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.axes import axis_names
@@ -35,7 +37,7 @@ from ddspvae.performer.gestures import Gestures
 from ddspvae.performer.learned import play as play_as_learned
 from ddspvae.signals import Features, Latents, Notes, Performance
 from ddspvae.signals.checks import InputError, check_choice, check_range
-from ddspvae.synth.reverb import Room, ringing_s
+from ddspvae.synth.reverb import Room
 
 LEAST_TAIL_S = 1.0  # after the last note of a score
 RELEASED_DB = 60.0
@@ -70,9 +72,8 @@ class Instrument:
         self.trimmed_axes: tuple[str, ...] = tuple(card.get("trimmed_axes", ()))
         self._kept = np.array([name not in self.trimmed_axes for name in self.axis_names], dtype=np.float32)
         self.gestures = Gestures.nothing(model.config.n_z) if gestures is None else gestures
-        if self.gestures.z.shape[1] != model.config.n_z:
-            raise InputError(f"load: the gestures of {name} have {self.gestures.z.shape[1]} axes and its network "
-                             f"{model.config.n_z}; the file is damaged.")
+        if (n_known := self.gestures.z.shape[1]) != (n_z := model.config.n_z):
+            raise InputError(f"load: the gestures of {name} have {n_known} axes and its network {n_z}; the file is damaged.")
         self.performers = ("learned", "rules") if len(self.gestures) else ("rules",)
         self._rooms = Rooms(self.model, self.room)
         self.identity = fingerprint(model.state_dict()) if model.config.n_z else ""
@@ -85,11 +86,7 @@ class Instrument:
 
     @torch.inference_mode()
     def encode(self, features: Features, audio: Audio | None = None) -> Latents:
-        """The posterior of z for a take, [1, M, Z]; `model.to_z` gives what a Performance holds.
-
-        Args:
-            audio: [F * hop_size], which an encoder of waveforms wants.
-        """
+        """The posterior of z for a take, [1, M, Z]; `audio` [F * hop_size] is for encoders of waveforms."""
         latents = self.model.encode(EncoderInputs.of(features, audio))
         return latents.keep(torch.from_numpy(self._kept[: self.config.n_running])) if self.trimmed_axes else latents
 
@@ -98,8 +95,7 @@ class Instrument:
         """Write down how a take was played.
 
         Args:
-            audio: [T], full scale +-1.
-            sample_rate: Hz, of the audio; resampled to the instrument's.
+            audio, sample_rate: [T], full scale +-1, and its Hz; resampled to the instrument's.
             tracker: of f0; None takes the one the instrument was trained with.
             foreign: another instrument plays; its pitch is looked for wherever the tracker hears one. Else it is looked for
                 where this instrument plays, unless more than a quarter of the take lies elsewhere.
@@ -153,7 +149,8 @@ class Instrument:
         check_range("perform", "expression", expression, 0, 2)
         performer = performer or self.performers[0]
         check_choice("perform", f"performer of {self.name}", performer, self.performers)
-        line, rate_hz, step = to_one_voice(notes).notes, self.config.frame_rate_hz, self.config.frames_per_z
+        line = tongue_far(to_one_voice(notes).notes, self.statistics)
+        rate_hz, step = self.config.frame_rate_hz, self.config.frames_per_z
         if performer == "learned":
             curves, z = play_as_learned(line, self.statistics, self.gestures, rate_hz, step, expression=expression,
                                         seed=seed, tail_s=tail_s)
@@ -215,7 +212,7 @@ class Instrument:
 
     @cached_property
     def live_networks(self) -> LiveNetworks:
-        """What streams run once a frame, exported once for all of them."""
+        """What streams run once a frame, exported once for all of them, whichever thread opens the first."""
         return LiveNetworks.of(self.model)
 
     def room_and_response(self, dry: bool = False, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0
@@ -228,12 +225,12 @@ class Instrument:
 
         Args: as in `resynthesize`; what an impulse response of one's own adds, `resynthesize` adds itself.
         """
-        room, _ = self.room_and_response(dry, ir, wet_db, decay)
-        rings_s = 0.0 if room is None else ringing_s(room, self.config.sample_rate)
+        rings_s = self._rooms.ringing_s(dry, ir, wet_db, decay)
         return max(LEAST_TAIL_S, RELEASED_DB / self.statistics.release_db_per_s + rings_s)
 
     def stream(self, voices: int = 8, *, mono: bool = False, seed: int = 0, dry: bool = False, ir: Audio | None = None,
-               wet_db: float = 0.0, decay: float = 1.0, expression: float = 1.0, start_s: float = 0.0) -> Stream:
+               wet_db: float = 0.0, decay: float = 1.0, expression: float = 1.0, start_s: float = 0.0,
+               limit: bool = True) -> Stream:
         """Play live: MIDI or frames in, audio in blocks of any size out.
 
         Args:
@@ -242,16 +239,22 @@ class Instrument:
             seed, dry, ir, wet_db, decay: as in `resynthesize`.
             expression: 0 deadpan, 1 as the recordings, 2 exaggerated.
             start_s: where on the clock to begin; performances that are fed begin at 0.
+            limit: bend samples above 0.9 so that none reaches 1, and leave all others alone.
         """
         if self.codes is not None:
             raise InputError(f"stream: {self.name} turns from one instrument into another over a score, whose end a stream "
                              "does not know; open the whole model, and turn its timbre axes by hand.")
         return Stream(self, voices, mono=mono, seed=seed, dry=dry, ir=ir, wet_db=wet_db, decay=decay,
-                      expression=expression, start_s=start_s)
+                      expression=expression, start_s=start_s, limit=limit)
 
     def adapt(self, performance: Performance) -> Performance:
-        """Bring a performance to this instrument's rates and axes."""
-        if self._knows_z_of(performance):
+        """Bring a performance to this instrument's rates and axes, and far below its range to what it can do there."""
+        performance = self._to_axes(performance)
+        loudness_db = within_reach(performance.f0_hz, performance.loudness_db, self.statistics)
+        return performance if loudness_db is performance.loudness_db else replace(performance, loudness_db=loudness_db)
+
+    def _to_axes(self, performance: Performance) -> Performance:
+        if performance.axis_names == self.axis_names and performance.instrument in ("", self.identity):
             z = performance.z * self._kept if self.trimmed_axes else performance.z
             is_same = self.codes is None and not self.trimmed_axes
             return to_rates(performance if is_same else replace(performance, z=self._turn(z)), self.config)
@@ -260,9 +263,6 @@ class Instrument:
         curves = to_rates(performance, self.config)
         z = self.likely_z(curves.f0_hz, curves.periodicity, curves.loudness_db)
         return replace(curves, z=z, axis_names=self.axis_names, instrument=self.identity)
-
-    def _knows_z_of(self, performance: Performance) -> bool:
-        return performance.axis_names == self.axis_names and performance.instrument in ("", self.identity)
 
     def render(self, notes: Notes | Sequence[Notes], *, voices: int = MOST_VOICES, expression: float = 1.0,
                performer: str | None = None, seed: int | None = None, dry: bool = False, ir: Audio | None = None,

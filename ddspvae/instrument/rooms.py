@@ -8,7 +8,7 @@ import torch
 from ddspvae.audio import Audio
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.signals.checks import InputError, check_range, fail
-from ddspvae.synth.reverb import Room, impulse_response
+from ddspvae.synth.reverb import Room, impulse_response, ringing_s
 
 
 class Rooms:
@@ -55,3 +55,8 @@ class Rooms:
                 changed = room.changed(wet_db, decay)
                 self._last = {wanted: (changed, impulse_response(changed, config.sample_rate))}
         return self._last[wanted]
+
+    def ringing_s(self, dry: bool = False, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0) -> float:
+        """How long the learned room rings, as it is asked for; 0 where another is played in, or none."""
+        room, _ = self.response(dry, ir, wet_db, decay)
+        return 0.0 if room is None else ringing_s(room, self.model.config.sample_rate)

@@ -10,18 +10,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ddspvae.features.reach import within_reach
 from ddspvae.live.networks import LiveNetworks
 from ddspvae.live.player import Ahead, Frames
 from ddspvae.live.voices import Voices
 from ddspvae.midi.allocate import Allocator, Assignment
 from ddspvae.midi.causal import CausalPerformer
+from ddspvae.midi.channels import PARAMETER_NUMBERS, Channel
 from ddspvae.model.decoder import rows_of
 
 if TYPE_CHECKING:
     from ddspvae.live.playable import Playable
 
-BEND_RANGE_SEMITONES = 2.0
-SUSTAIN, ALL_SOUND_OFF, ALL_NOTES_OFF = 64, 120, 123
+ALL_SOUND_OFF, RESET_CONTROLLERS = 120, 121
 HOPS_TO_FREE = 16  # between looks for voices that have faded out
 
 
@@ -32,13 +33,15 @@ class LiveNotes:
     """
 
     def __init__(self, instrument: Playable, networks: LiveNetworks, voices: int, mono: bool, expression: float) -> None:
-        config = instrument.config
+        config, self._statistics = instrument.config, instrument.statistics
         self._hop_size, self._frames_per_z = config.hop_size, config.frames_per_z
         self._networks = networks
         self._allocator = Allocator(voices, mono=mono)
         self._performer = CausalPerformer(instrument.statistics, config.sample_rate, voices, expression=expression)
         self._z = torch.zeros(voices, 1, config.n_z)
         self.knobs = torch.zeros(1, config.n_z)  # 0 is what is typical
+        self._channels: dict[int, Channel] = {}
+        self._bent_semitones = 0.0
         self._waiting: list[tuple[int, int, Any]] = []
         self.n_received = 0
 
@@ -68,12 +71,14 @@ class LiveNotes:
         elif message.type in ("note_on", "note_off"):
             answer = self._allocator.note_off(message.note)
         elif message.type == "pitchwheel":
-            self._performer.bend(BEND_RANGE_SEMITONES * message.pitch / 8192)
-            voices.expect_jumps()
-        elif message.type == "control_change" and message.control == SUSTAIN:
-            answer = self._allocator.sustain(message.value >= 64)
-        elif message.type == "control_change" and message.control in (ALL_SOUND_OFF, ALL_NOTES_OFF):
-            answer = Assignment(released=tuple(self._allocator.all_notes_off()))
+            self._channel(message).turn_wheel(message.pitch, 0.0)
+            self._bend(self._channel(message), voices)
+        elif message.type == "control_change":
+            answer = self._control(message, voices)
+        elif message.type == "reset":
+            answer = Assignment(released=(*self._allocator.sustain(False).released, *self._allocator.all_notes_off()))
+            self._channels.clear()
+            self._bend(Channel(), voices)
         for voice in answer.released:
             self._performer.release(voice, sample)
         if answer.voice is not None:
@@ -86,7 +91,7 @@ class LiveNotes:
                 fresh.add(voice)
                 bound.discard(voice)
             self._performer.start(voice, answer.pitch, answer.velocity, sample, legato=voice in bound)
-        if message.type == "control_change" and message.control == ALL_SOUND_OFF:
+        if message.type == "reset" or (message.type == "control_change" and message.control == ALL_SOUND_OFF):
             for voice in np.flatnonzero(voices.sounding).tolist():
                 if voice not in fresh:  # which has taken over a voice that fades already
                     voices.fade(voice, sample)
@@ -95,6 +100,31 @@ class LiveNotes:
                 self._allocator.free(voice)
             fresh.clear()
             bound.clear()
+
+    def _control(self, message: Any, voices: Voices) -> Assignment:
+        channel = self._channel(message)
+        match message.control:
+            case control if control in (*PARAMETER_NUMBERS, RESET_CONTROLLERS):
+                channel.control(control, message.value, 0.0)  # the range of the wheel, the tuning; or all of it back
+                self._bend(channel, voices)
+                return self._allocator.sustain(False) if control == RESET_CONTROLLERS else Assignment()
+            case 64:
+                return self._allocator.sustain(message.value >= 64)
+            case 120:
+                return Assignment(released=tuple(self._allocator.all_notes_off()))
+            case 123:
+                return self._allocator.all_keys_up()
+        return Assignment()
+
+    def _channel(self, message: Any) -> Channel:
+        return self._channels.setdefault(message.channel, Channel())
+
+    def _bend(self, channel: Channel, voices: Voices) -> None:
+        """The wheel that was moved last bends all voices."""
+        if channel.bend_now_semitones != self._bent_semitones:
+            self._bent_semitones = channel.bend_now_semitones
+            self._performer.bend(self._bent_semitones)
+            voices.expect_jumps()
 
     def _attack(self, voices: Voices, fresh: NDArray[np.int64], sample: int) -> Frames:
         """Begin notes; their frames at the end of the hop."""
@@ -123,5 +153,7 @@ class LiveNotes:
 
     def _curves(self, voices: NDArray[np.int64], instants: tuple[int, ...]) -> tuple[Tensor, ...]:
         """f0_hz, periodicity, loudness_db [V, N, 1] at N instants: in one call, which costs little more than one instant."""
-        curves = self._performer.curves(np.repeat(voices, len(instants)), np.tile(instants, len(voices)))
+        f0_hz, periodicity, loudness_db = self._performer.curves(np.repeat(voices, len(instants)),
+                                                                 np.tile(instants, len(voices)))
+        curves = f0_hz, periodicity, within_reach(f0_hz, loudness_db, self._statistics)
         return tuple(torch.from_numpy(curve).view(len(voices), -1, 1) for curve in curves)

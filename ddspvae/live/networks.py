@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from ddspvae.synth.level import asked_power, controls_of, solve_frame, weigh
 from ddspvae.synth.reverb import N_ROOM_BANDS
 
 Network = Callable[..., tuple[Tensor, ...]]
+EXPORTING = threading.Lock()  # torch exports one network at a time, and two threads may open their first streams
 
 
 class StepNetwork(nn.Module):
@@ -76,8 +78,9 @@ class LiveNetworks:
         ringing = torch.zeros(1, N_ROOM_BANDS, dtype=torch.float64)
         step_inputs = (one, one, one, torch.zeros(1, 1, model.config.n_z), *stack.silence(1))
         frame_inputs = (one, one, one, steps, steps, one, torch.zeros(1, ONSET_FRAMES, 3), one, one, *[ringing] * 4)
-        return cls(_fastest(StepNetwork(model), step_inputs),
-                   _fastest(FrameNetwork(model), frame_inputs, alike=range(10, 13)))
+        with EXPORTING:
+            return cls(_fastest(StepNetwork(model), step_inputs),
+                       _fastest(FrameNetwork(model), frame_inputs, alike=range(10, 13)))
 
 
 def _fastest(network: nn.Module, inputs: tuple[Tensor, ...], alike: Sequence[int] = ()) -> Network:

@@ -21,6 +21,18 @@ if TYPE_CHECKING:
     from ddspvae.live.playable import Playable
 
 
+KNEE = 0.9  # of full scale; below it nothing is changed
+
+
+def within_full_scale(audio: torch.Tensor) -> torch.Tensor:
+    """Sample by sample: what is below the knee as it is, what is above bent so that it stays below 1."""
+    over = audio.abs() - KNEE
+    if not bool((over > 0).any()):
+        return audio
+    bent = audio.sign() * (KNEE + (1 - KNEE) * torch.tanh(over / (1 - KNEE)))
+    return torch.where(over > 0, bent, audio)
+
+
 class Stream:
     """One instrument that plays now.
 
@@ -36,7 +48,8 @@ class Stream:
 
     def __init__(self, instrument: Playable, voices: int = 8, *, mono: bool = False, seed: int = 0, dry: bool = False,
                  ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0, expression: float = 1.0,
-                 start_s: float = 0.0) -> None:
+                 start_s: float = 0.0, limit: bool = True) -> None:
+        self.limits = limit
         check_range("stream", "voices", voices, 1, 1024)
         check_range("stream", "expression", expression, 0, 2)
         check_range("stream", "start_s", start_s, 0, 1e6)
@@ -57,8 +70,9 @@ class Stream:
     def send(self, message: Any, offset: int = 0) -> None:
         """Play a MIDI message `offset` samples after the start of the next block.
 
-        Understood, whatever the channel: note_on, note_off, pitchwheel (two semitones), sustain pedal (64), all sound off
-        (120), all notes off (123). Other messages change nothing; a room rings on after all of them. A note starts at
+        Understood: note_on, note_off, whatever the channel; pitchwheel, its range and tuning (registered parameters 0 to 2);
+        sustain pedal (64), all sound off (120), reset all controllers (121), all notes off (123, the pedal still holds), and
+        system reset. Other messages change nothing; a room rings on after all of them. A note starts at
         its own sample; what bends or ends one is heard within two hops.
 
         Args:
@@ -130,8 +144,11 @@ class Stream:
     @torch.inference_mode()
     @one_thread()
     def read(self, n_samples: int) -> Audio:
-        """The next samples, [n_samples], or [2, n_samples] in a stereo room."""
+        """The next samples, [n_samples], or [2, n_samples] in a stereo room; within full scale if this stream limits."""
         check_range("stream.read", "n_samples", n_samples, 0, 10**9)
+        if n_samples != int(n_samples):
+            raise fail("stream.read", "n_samples", "be a whole number", n_samples)
+        n_samples = int(n_samples)
         parts, end = [], self.sample + n_samples
         while self.sample < end:
             if self.sample == self._voices.end:
@@ -148,6 +165,8 @@ class Stream:
             n = min(n_samples, self._ringing.shape[-1])
             audio[:, :n] += self._ringing[:, :n]
             self._ringing = self._ringing[:, n:]
+        if self.limits:
+            audio = within_full_scale(audio)
         sound: Audio = audio.numpy()
         return sound[0] if len(sound) == 1 else sound
 

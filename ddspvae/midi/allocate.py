@@ -91,6 +91,12 @@ class Allocator:
         self._pedal = down
         return Assignment() if down else self._end([pitch for pitch, held in self._held.items() if not held.key_down])
 
+    def all_keys_up(self) -> Assignment:
+        """All notes off: every key goes up; what the pedal holds stays until it lifts."""
+        for held in self._held.values():
+            held.key_down = False
+        return Assignment() if self._pedal else self._end(list(self._held))
+
     def all_notes_off(self) -> list[int]:
         """End every note, held by a key or by the pedal; the pedal stays where it is.
 

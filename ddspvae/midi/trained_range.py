@@ -10,6 +10,8 @@ from ddspvae.features.statistics import Statistics
 from ddspvae.midi.notes import pitch_to_name
 from ddspvae.signals import Note, Notes
 
+FAR = 12.0  # semitones
+
 
 def _is_outside(note: Note, statistics: Statistics) -> bool:
     return not statistics.pitch_low - 0.5 <= note.pitch <= statistics.pitch_high + 0.5
@@ -44,3 +46,13 @@ def fold_octaves(notes: Notes, statistics: Statistics) -> Notes:
         return replace(note, pitch=pitch, glide_from=source)
 
     return replace(notes, notes=tuple(fold(note) if _is_outside(note, statistics) else note for note in notes.notes))
+
+
+def tongue_far(notes: Notes, statistics: Statistics) -> Notes:
+    """Nothing is bound to a note more than an octave outside the trained range: it is a keyswitch, or a mistake."""
+    far = [not statistics.pitch_low - FAR <= note.pitch <= statistics.pitch_high + FAR for note in notes.notes]
+    if not any(far):
+        return notes
+    return replace(notes, notes=tuple(
+        replace(note, legato=False, glide_from=None) if is_far or before_is_far else note
+        for note, is_far, before_is_far in zip(notes.notes, far, [False, *far])))

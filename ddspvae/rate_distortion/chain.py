@@ -52,7 +52,7 @@ class Chain:
         self.tracker = plan.tracker or ("swift" if card is None else str(card["tracker"]))
         self.measured_with = plan.measured_with or other_tracker(self.tracker)
         TRACKERS.check("curve", self.tracker)
-        TRACKERS.check("curve", self.measured_with)
+        TRACKERS.check("curve", self.measured_with, "tracker to measure with")
         paths = find_recordings([Path(path) for path in plan.recordings])
         sizes = {key: value for key, value in self.model.to_dict().items() if key not in ("rooms", "n_harmonics")}
         self.settings: dict[str, Any] = {

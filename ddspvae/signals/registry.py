@@ -92,15 +92,21 @@ class Registry(Mapping[str, T], Generic[T]):
     def __len__(self) -> int:
         return len(list(iter(self)))
 
-    def check(self, where: str, name: str) -> None:
-        """Raise InputError unless there is such a part; says how one from outside is found."""
+    def check(self, where: str, name: str, called: str = "") -> None:
+        """Raise InputError unless there is such a part; where no name is near, says how one from outside is found.
+
+        Args:
+            where, called: of the sentence; the kind where it is called nothing else.
+        """
         if name in self.own or name in self:
             return
         try:
-            check_choice(where, self.kind, name, self)
+            check_choice(where, called or self.kind, name, self)
         except InputError as error:
-            raise InputError(f"{error} One from outside must be registered first: import its module, or name it in "
-                             f"{VARIABLE}.") from None
+            if "did you mean" in str(error):
+                raise
+            raise fail(where, called or self.kind, f"be one of {', '.join(sorted(self))}", f"'{name}'",
+                       f"one of a plugin is found where {VARIABLE} names it") from None
 
     def plugin_of(self, name: str) -> str:
         """The module that registered a part, for the file that needs it; empty for the package's own."""

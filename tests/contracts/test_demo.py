@@ -8,7 +8,7 @@ from ddspvae.evaluation.transcription import audio_to_notes, note_scores
 from ..conftest import ROOT
 
 
-@pytest.mark.parametrize("tracker", ["crepe", "swift"])
+@pytest.mark.parametrize("tracker", [pytest.param("crepe", marks=pytest.mark.slow), "swift"])
 def test_every_note_is_found_at_its_pitch_and_time(tracker):
     violin = load("violin")
     part, = read_midi(ROOT / "examples" / "melody.mid")

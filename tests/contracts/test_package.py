@@ -34,6 +34,7 @@ def test_promised_names_exist_and_are_documented(name):
         _ = folder.nonsense
 
 
+@pytest.mark.slow
 def test_what_a_user_holds_has_a_type(tmp_path):
     (tmp_path / "use.py").write_text(
         "import ddspvae\n"

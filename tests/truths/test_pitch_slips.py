@@ -41,7 +41,7 @@ def played() -> tuple[Audio, np.ndarray]:
 
 def says(monkeypatch: pytest.MonkeyPatch, f0_hz: np.ndarray, sure: np.ndarray) -> None:
     track = Track(np.arange(len(f0_hz)) * HOP / RATE, f0_hz, sure)
-    monkeypatch.setitem(TRACKERS, "swift", replace(TRACKERS["swift"], track=lambda audio: track))
+    monkeypatch.setitem(TRACKERS.own, "swift", replace(TRACKERS["swift"], track=lambda audio: track))
     monkeypatch.setattr(f0, "cached", lambda key, compute: compute())
 
 

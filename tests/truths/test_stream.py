@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import mido
@@ -12,9 +14,11 @@ import torch
 
 from ddspvae import load
 from ddspvae.evaluation.metrics import track_pitch
+from ddspvae.features.f0 import track_f0
 from ddspvae.instrument.instrument import Instrument
 from ddspvae.live.networks import FrameNetwork, LiveNetworks, StepNetwork
 from ddspvae.live.player import Frames
+from ddspvae.live.stream import within_full_scale
 from ddspvae.midi.causal import CausalPerformer
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.axes import ONSET_FRAMES
@@ -124,7 +128,7 @@ def test_a_start_in_a_long_room_and_after_the_end(violin):
     performance = take(violin, 9)
     whole = violin.resynthesize(performance, ir=ir)
     for start_s in (7.0, 9.0, 11.0, 13.9):
-        stream = violin.stream(1, ir=ir, start_s=start_s)
+        stream = violin.stream(1, ir=ir, start_s=start_s, limit=False)
         stream.feed(performance)
         rest = whole[round(start_s * RATE) :]
         np.testing.assert_allclose(stream.read(len(rest)), rest, atol=1e-5, rtol=0)
@@ -219,7 +223,7 @@ def test_frames_fed_in_pieces_equal_the_whole(violin):
 
 def test_eight_voices_equal_eight_alone(violin):
     performances = [take(violin, 4, seed, 200 + 60 * seed) for seed in range(8)]
-    stream = violin.stream(8)
+    stream = violin.stream(8, limit=False)
     for voice, performance in enumerate(performances):
         stream.feed(performance, voice)
     together = read_in_blocks(stream, 4 * RATE, sizes(4, 64, 2000))
@@ -227,6 +231,7 @@ def test_eight_voices_equal_eight_alone(violin):
     np.testing.assert_allclose(together, alone, atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mono", [False, True])
 def test_midi_in_any_blocks_equals_midi_in_one(violin, mono):
     events = busy_minute(5, 6, 60)
@@ -363,7 +368,7 @@ def test_a_stereo_room_streams_in_stereo(violin):
     performance = take(violin, 3)
     whole = violin.resynthesize(performance, ir=ir)
     assert whole.shape == (2, 3 * RATE + 8999)
-    stream = violin.stream(1, ir=ir)
+    stream = violin.stream(1, ir=ir, limit=False)
     stream.feed(performance)
     np.testing.assert_allclose(read_in_blocks(stream, whole.shape[1], sizes(9, 64, 3000)), whole, atol=1e-5, rtol=0)
 
@@ -467,10 +472,14 @@ def test_several_voices_in_one_room_equal_each_alone(violin):
     np.testing.assert_allclose(together[:head], sum(sound[:head] for sound in alone), atol=1e-5)
 
 
+def slow(**changes):
+    return pytest.param(changes, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize("changes", [
-    {"sample_rate": 16_000, "hop_size": 80}, {"sample_rate": 44_100, "hop_size": 220}, {"hop_size": 101}, {"n_z": 0},
-    {"n_z": 6}, {"with_noise": False}, {"with_reverb": False}, {"n_harmonics": 300}, {"frames_per_z": 6},
-    {"frames_per_z": 2},
+    {"sample_rate": 16_000, "hop_size": 80}, {"n_z": 6}, {"with_reverb": False}, slow(sample_rate=44_100, hop_size=220),
+    slow(hop_size=101), slow(n_z=0), slow(with_noise=False), slow(n_harmonics=300), slow(frames_per_z=6),
+    slow(frames_per_z=2),
 ], ids=str)
 def test_other_models_stream_as_they_render(violin, changes):
     torch.manual_seed(0)
@@ -503,3 +512,69 @@ def test_other_models_stream_as_they_render(violin, changes):
 def test_nothing_to_play(violin):
     with pytest.raises(InputError, match="resynthesize: there is no performance to play"):
         violin.resynthesize([])
+
+
+def test_what_is_below_the_knee_is_left_alone_and_nothing_reaches_full_scale():
+    quiet = torch.linspace(-0.9, 0.9, 1001)[None]
+    assert within_full_scale(quiet) is quiet
+    loud = torch.linspace(-40, 40, 8001)[None]
+    bent = within_full_scale(loud)
+    inside = loud.abs() <= 0.9
+    assert torch.equal(bent[inside], loud[inside]) and bent.abs().max() <= 1 and (bent.diff() >= 0).all()
+
+
+@pytest.mark.parametrize("key", [0, 12, 24])
+def test_a_key_far_below_the_range_is_no_blast(violin, key):
+    stream = violin.stream(2, limit=False)
+    stream.send(mido.Message("note_on", note=key, velocity=127))
+    assert np.abs(stream.read(RATE // 2)).max() < 1e-2
+    stream.send(mido.Message("note_on", note=69, velocity=80))
+    assert 0.01 < np.abs(stream.read(RATE // 2)).max() < 1
+
+
+def test_all_notes_off_leaves_the_pedal_its_notes(violin):
+    stream = violin.stream(2, dry=True)
+    stream.send(mido.Message("control_change", control=64, value=127))
+    stream.send(mido.Message("note_on", note=69, velocity=90))
+    stream.read(RATE // 4)
+    stream.send(mido.Message("control_change", control=123))
+    assert np.abs(stream.read(RATE)[-1000:]).max() > 0.01
+    stream.send(mido.Message("control_change", control=64, value=0))
+    assert np.abs(stream.read(2 * RATE)[-1000:]).max() < 1e-4
+
+
+def test_the_range_of_the_wheel_is_heard_and_reset_takes_it_back(violin):
+    stream = violin.stream(1, dry=True)
+    for control, value in ((101, 0), (100, 0), (6, 12)):
+        stream.send(mido.Message("control_change", control=control, value=value))
+    stream.send(mido.Message("pitchwheel", pitch=8191))
+    stream.send(mido.Message("note_on", note=62, velocity=90))
+    f0_hz, _ = track_f0(stream.read(RATE), RATE, 240, "swift")
+    assert np.median(f0_hz[50:]) == pytest.approx(440 * 2 ** (5 / 12), rel=0.005)
+    stream.send(mido.Message("reset"))
+    assert np.abs(stream.read(RATE)[-1000:]).max() < 1e-4
+    stream.send(mido.Message("note_on", note=69, velocity=90))
+    f0_hz, _ = track_f0(stream.read(RATE), RATE, 240, "swift")
+    assert np.median(f0_hz[50:]) == pytest.approx(440, rel=0.005)
+
+
+def test_a_block_is_a_whole_number_of_samples(violin):
+    with pytest.raises(InputError, match="n_samples must be a whole number, got 1.5"):
+        violin.stream(1).read(1.5)
+
+
+def test_two_threads_may_open_the_first_stream():
+    fresh = load("flute")
+    with ThreadPoolExecutor(2) as pool:
+        sounds = list(pool.map(lambda _: played_note(fresh.stream(1)), range(2)))
+    np.testing.assert_array_equal(*sounds)
+    assert not isinstance(fresh.live_networks.step, torch.nn.Module) or not has_onnx()
+
+
+def played_note(stream):
+    stream.send(mido.Message("note_on", note=74, velocity=90))
+    return stream.read(4800)
+
+
+def has_onnx():
+    return importlib.util.find_spec("onnx") is not None

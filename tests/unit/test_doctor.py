@@ -1,3 +1,4 @@
+import importlib
 import json
 import math
 from io import StringIO
@@ -74,7 +75,7 @@ def test_an_unexpected_failure_ends_nothing(tmp_path: Path, monkeypatch: pytest.
             raise MemoryError("decoder")
         return read_audio(path, sample_rate)
 
-    monkeypatch.setattr("ddspvae.training.doctor.examine.read_audio", crash)
+    monkeypatch.setattr(importlib.import_module("ddspvae.training.doctor.examine"), "read_audio", crash)
     report = examined(write(tmp_path / "a.wav", healthy()), write(tmp_path / "b.wav", healthy()))
     assert report.usable == (tmp_path / "b.wav",)
     assert "MemoryError: decoder" in report.left_out[0].reason

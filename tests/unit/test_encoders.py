@@ -176,6 +176,7 @@ class Largest(TorchDispatchMode):
         return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ENCODERS)
 @torch.no_grad()
 def test_two_minutes_take_no_more_memory_than_the_frames_need(name):

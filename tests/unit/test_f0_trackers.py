@@ -36,6 +36,7 @@ print(load_torchcrepe().infer.__name__, "torchaudio" in sys.modules)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", ["OSError", "RuntimeError", "ImportError"])
 def test_torchcrepe_imports_beside_a_broken_torchaudio(error: str) -> None:
     code = BROKEN_TORCHAUDIO.format(error=error)
@@ -43,6 +44,7 @@ def test_torchcrepe_imports_beside_a_broken_torchaudio(error: str) -> None:
     assert done.stdout.split() == ["infer", "False"], done.stderr
 
 
+@pytest.mark.slow
 def test_a_working_torchaudio_is_left_alone(tmp_path) -> None:
     (tmp_path / "torchaudio.py").write_text("load = 'the real one'\n")
     code = (f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"

@@ -172,6 +172,7 @@ def test_a_stream_does_not_know_when_a_morph_ends(ensemble):
     load(f"{ensemble}:bright+dull").stream()
 
 
+@pytest.mark.slow
 def test_a_killed_run_of_many_goes_on_where_it_was(folder, tmp_path):
     def kill_at_10(row):
         if row["step"] >= 10:

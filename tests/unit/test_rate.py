@@ -238,7 +238,7 @@ def test_settling_is_the_step_after_the_last_exit():
 
 
 @pytest.mark.parametrize("call, words", [
-    (lambda: make_controller("log-duel", 500), "name must be one of .* got 'log-duel'; did you mean 'log-dual'?"),
+    (lambda: make_controller("log-duel", 500), "controller must be one of .* got 'log-duel'; did you mean 'log-dual'?"),
     (lambda: make_controller("beta", 500, topprice=1), "setting must be one of .* did you mean 'top_price'?"),
     (lambda: make_controller("log-dual", 0), "target_bits must lie between 1 and 1e.06, got 0"),
     (lambda: make_controller("beta", 500, top_price=-1), "top_price must lie between"),

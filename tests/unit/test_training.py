@@ -19,7 +19,7 @@ from ddspvae.model.config import ModelConfig
 from ddspvae.signals.checks import InputError
 from ddspvae.training.dataset import Crops, Take, split
 from ddspvae.training.loop import pick_device, train
-from ddspvae.training.losses import beat_span, fft_sizes, scale_terms, spectral_loss
+from ddspvae.training.losses import HeardError, beat_span, fft_sizes, scale_terms, spectral_loss
 from ddspvae.training.trainer import TrainingConfig
 from ddspvae.training.validation import TrainingStopped, Validation, check_health
 
@@ -255,9 +255,7 @@ def test_a_failed_run_stays_failed(recordings, tmp_path, monkeypatch):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(recordings, tmp_path, monkeypatch):
-    from ddspvae.training import trainer as run
-
-    monkeypatch.setattr(run.HeardError, "__call__", lambda *a: torch.tensor(float("nan")))
+    monkeypatch.setattr(HeardError, "__call__", lambda *a: torch.tensor(float("nan")))
     with pytest.raises(TrainingStopped, match="loss is not finite at step 0"):
         train(recordings, tmp_path / "x.safetensors", steps=2, model=SMALL)
 
