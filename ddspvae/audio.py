@@ -9,7 +9,7 @@ import math
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from ddspvae.signals.checks import InputError, check_choice, check_range, fail
+from ddspvae.signals.files import new_file
 from ddspvae.signals.units import amplitude_to_db, db_to_amplitude
 
 Audio = NDArray[np.float32]
@@ -199,16 +200,13 @@ def write_blocks(path: str | Path, blocks: Iterable[NDArray], sample_rate: int, 
     check_choice("write_audio", "the file's ending", path.suffix.lower(), FORMATS)
     if bit_depth == "float" and path.suffix.lower() != ".wav":
         raise fail("write_audio", "bit_depth", f"be 16 or 24 for {path.suffix}", "float", "write a .wav instead")
-    part = path.with_name(path.name + ".part")
-    try:
+    with ExitStack() as stack:
         with on_disk(path):
+            part = stack.enter_context(new_file(path))
             _write_part(path, part, blocks, sample_rate, bit_depth)
         yield
         with on_disk(path):
-            part.replace(path)
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+            stack.close()
 
 
 @contextmanager

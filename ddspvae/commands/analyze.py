@@ -40,7 +40,7 @@ def run(args: Namespace) -> None:
 
     for path, ending in ((args.out, ".npz"), (args.plot, ".png"), (args.csv, ".csv"), (args.notes, ".mid")):
         if path:
-            check_output(path, [ending], args.take)
+            check_output(path, [ending])
     if args.plot:
         from ddspvae.evaluation.plots import check_drawing
 

@@ -47,7 +47,7 @@ def run(args: Namespace) -> None:
     from ddspvae.signals import Performance
 
     began = time.perf_counter()
-    check_sound_options(args, args.take)
+    check_sound_options(args)
     for name, low, high in (("transpose", -60, 60), ("loudness", -120, 120), ("vibrato", 0, 10), ("stretch", 0.05, 20)):
         check_range("edit", name, getattr(args, name), low, high)
     check_transfer_options(args)

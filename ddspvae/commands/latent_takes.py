@@ -5,13 +5,14 @@ from __future__ import annotations
 import warnings
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddspvae.commands.sounds import check_output, check_sound_options, read_ir, say, sound_of, write_sounds
 from ddspvae.signals.checks import InputError, check_range
+from ddspvae.signals.files import new_file
 
 if TYPE_CHECKING:
     from ddspvae.instrument.instrument import Instrument
@@ -37,14 +38,13 @@ def load_with_axes(args: Namespace) -> Instrument:
     return instrument
 
 
-def check_out(args: Namespace, *sources: str) -> None:
-    """A sound or a performance that is none of the inputs, and no options that it cannot heed."""
+def check_out(args: Namespace) -> None:
+    """A sound or a performance, and no options that it cannot heed."""
     from ddspvae.audio import FORMATS
 
-    for source in sources or (None,):
-        check_output(args.out, [*FORMATS, ".npz"], source)
+    check_output(args.out, [*FORMATS, ".npz"])
     if not _is_performance(args.out):
-        check_sound_options(args, sources[0] if sources else "")
+        check_sound_options(args)
     elif not getattr(args, "plot", None):
         idle = [name for name, value in SOUND_OPTIONS.items() if getattr(args, name) != value]
         if idle:
@@ -133,15 +133,12 @@ def write(args: Namespace, instrument: Instrument, performance: Performance, beg
 
 @contextmanager
 def _new_picture(path: str | None) -> Iterator[Path | None]:
-    """A temporary name for a picture, which gets its own when the `with` block ends well and is gone otherwise."""
+    """A picture that gets its name when the `with` block ends well; None where none is wanted."""
     if path is None:
         yield None
         return
-    final = Path(path)
-    part = final.with_name(f"{final.stem}.part{final.suffix}")
     try:
-        yield part
-        part.replace(final)
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+        with new_file(path) as part:
+            yield part
+    except OSError as error:
+        raise InputError(f"latents: cannot write {path} ({error.strerror}).") from error

@@ -88,7 +88,7 @@ def run(args: Namespace) -> None:
 
 def _sample(args: Namespace) -> None:
     began = time.perf_counter()
-    check_out(args, args.source)
+    check_out(args)
     check_range("latents", "temperature", args.temperature, 0, 10)
     is_score = Path(args.source).suffix.lower() in (".mid", ".midi")
     if args.part is not None and not is_score:
@@ -104,7 +104,7 @@ def _interpolate(args: Namespace) -> None:
     from ddspvae.latents.mixing import interpolate, morph
 
     began = time.perf_counter()
-    check_out(args, args.take_a, args.take_b)
+    check_out(args)
     instrument = load_with_axes(args)
     take_a, take_b = read_takes(args, instrument, args.take_a, args.take_b)
     if args.morph:
@@ -119,7 +119,7 @@ def _arithmetic(args: Namespace) -> None:
     from ddspvae.latents.arithmetic import add, difference
 
     began = time.perf_counter()
-    check_out(args, args.take, *args.plus, *args.minus)
+    check_out(args)
     instrument = load_with_axes(args)
     take, *others = read_takes(args, instrument, args.take, *args.plus, *args.minus)
     what = difference(others[: len(args.plus)], others[len(args.plus) :], beside=[take])
@@ -132,11 +132,11 @@ def _sweep(args: Namespace) -> None:
     from ddspvae.latents.sweep import sweep
 
     began = time.perf_counter()
-    check_out(args, *([args.take] if args.take else []))
+    check_out(args)
     if args.plot:
         from ddspvae.evaluation.plots import check_drawing
 
-        check_output(args.plot, [".png", ".svg", ".pdf"], args.take)
+        check_output(args.plot, [".png", ".svg", ".pdf"])
         check_drawing()
     if args.take and args.note is not None:
         raise InputError("latents: --note plays a note and TAKE a take; give one of them.")
@@ -158,7 +158,9 @@ def _trim(args: Namespace) -> None:
     from ddspvae.training.recordings import find_recordings
 
     source = find_preset(args.preset)
-    check_output(args.out, [".safetensors"], source)
+    check_output(args.out, [".safetensors"])
+    if Path(args.out).resolve() == source.resolve():  # also where its name alone was given
+        raise InputError(f"latents: {args.out} is the instrument to trim; choose another name for --out.")
     check_range("latents", "fidelity", args.fidelity, 0.01, 1)
     paths = find_recordings([Path(path) for path in args.recordings])
     instrument = load_with_axes(args)

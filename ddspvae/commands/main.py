@@ -1,20 +1,24 @@
 """The command line: `ddspvae VERB --help` explains itself.
 
-Exit codes: 0 done, 2 the input is at fault (one sentence on stderr), 130 interrupted, 1 our own bug.
+Exit codes: 0 done, 2 the input is at fault (one sentence on stderr), 130 interrupted, 143 terminated, 1 our own bug.
 A verb is a module of this folder, and a name in VERBS. Nothing heavy is imported at its top.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn, TextIO
 
-from ddspvae.signals.checks import InputError
+from ddspvae.commands.paths import check_paths
+from ddspvae.signals.checks import InputError, printable
 
 VERBS = ("presets", "render", "analyze", "edit", "train", "evaluate", "perform", "latents")
 EXAMPLES = (
@@ -29,6 +33,41 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help.\n")
+
+
+class Terminated(BaseException):
+    """The system asked this process to end: what is half written is taken away on the way out."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@contextlib.contextmanager
+def _tidy_end() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the command as Control-C does."""
+    def end(number: int, frame: object) -> None:
+        raise Terminated(number)
+
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        names = []  # only the main thread may say what a signal does
+    before = {name: signal.signal(getattr(signal, name), end) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
+
+
+def _let_streams_hold_any_text() -> None:
+    """A console of another code page shows what it cannot hold as escapes; without streams (pythonw) all is quiet."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None or getattr(stream, "closed", False):
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - as long as the process
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -62,11 +101,12 @@ def _verb(name: str) -> Any:
 def _show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int,
                   file: TextIO | None = None, line: str | None = None) -> None:
     if issubclass(category, UserWarning):
-        print(f"warning: {message}", file=sys.stderr)
+        print(f"warning: {printable(str(message))}", file=sys.stderr)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    _let_streams_hold_any_text()
     parser = build_parser()
     args = parser.parse_args(argv)
     if args.version:
@@ -87,10 +127,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     # when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        _verb(args.verb).run(args)
+        with _tidy_end():
+            check_paths(args)
+            _verb(args.verb).run(args)
     except InputError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return 2
+    except Terminated as terminated:
+        print("terminated.", file=sys.stderr)
+        return 128 + terminated.number
     except KeyboardInterrupt:
         print("interrupted.", file=sys.stderr)
         return 130

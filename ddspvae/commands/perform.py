@@ -48,7 +48,7 @@ def run(args: Namespace) -> None:
 
     ending = Path(args.source).suffix.lower()
     is_score = ending in (".mid", ".midi")
-    check_output(args.out, [".csv"], args.source)
+    check_output(args.out, [".csv"])
     if not is_score and (args.part, args.expression, args.performer) != (None, None, None):
         raise InputError(f"perform: --part, --expression and --performer are for scores; {args.source} is a take.")
     if args.tracker is not None and (is_score or ending == ".npz"):

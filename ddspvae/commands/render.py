@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ddspvae.commands.edits import apply_edits
 from ddspvae.commands.options import add_axes, add_output
 from ddspvae.commands.sounds import Sound, check_output, check_sound_options, read_ir, sound_of, write_sounds
-from ddspvae.signals.checks import InputError, check_range, fail
+from ddspvae.signals.checks import InputError, check_range, fail, printable
 
 if TYPE_CHECKING:
     from ddspvae.audio import Audio
@@ -88,9 +88,9 @@ def run(args: Namespace) -> None:
     """MIDI, a table of notes, or a performance to a sound file."""
     began = time.perf_counter()
     source = Path(args.source)
-    check_sound_options(args, source)
+    check_sound_options(args)
     if args.save_performance:
-        check_output(args.save_performance, [".npz"], source)
+        check_output(args.save_performance, [".npz"])
     check_range("render", "transpose", args.transpose, -60, 60)
     check_range("render", "expression", args.expression, 0, 2)
     if args.voices is not None:
@@ -172,7 +172,7 @@ def _render_score(source: Path, args: Namespace, began: float) -> None:
     played = [{"part": part.number, "name": part.notes.name, "program": part.notes.program, "preset": part.preset,
                "voices": len(part.lines)} for part in parts]
     if sys.stderr.isatty():
-        print("\n".join(_describe(part) for part in parts), file=sys.stderr)
+        print(printable("\n".join(_describe(part) for part in parts)), file=sys.stderr)
     with write_sounds(args, sounds, began, {"parts": len(sounds), "played": played}):
         if args.save_performance:
             kept[0].save(args.save_performance)

@@ -15,7 +15,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ddspvae.signals.checks import InputError, check_range, fail
+from ddspvae.signals.checks import InputError, check_range, fail, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from ddspvae.signals import Performance
 
 
-def check_sound_options(args: Namespace, source: str | Path) -> None:
+def check_sound_options(args: Namespace) -> None:
     """Everything about the output that can be wrong, before anything is rendered or written."""
     from ddspvae.audio import FORMATS
 
-    check_output(args.out, FORMATS, source)
+    check_output(args.out, FORMATS)
     if args.bit_depth == "float" and Path(args.out).suffix.lower() != ".wav":
         raise fail(args.verb, "--bit-depth", f"be 16 or 24 for {Path(args.out).suffix}", "float", "write a .wav instead")
     if args.dry and args.ir is not None:
@@ -44,14 +44,12 @@ def check_sound_options(args: Namespace, source: str | Path) -> None:
         check_range(args.verb, "seed", args.seed, 0, 2**31 - 1)
 
 
-def check_output(path: str, endings: Iterable[str], source: str | Path | None = None) -> None:
-    """The ending fits, the folder can be written, and it is not the input."""
+def check_output(path: str, endings: Iterable[str]) -> None:
+    """The ending fits, and the folder can be written; that it is no input `paths.check_paths` has seen to."""
     if Path(path).suffix.lower() not in endings:
         raise InputError(f"{path} must end in {' or '.join(endings)}.")
     if Path(path).is_dir():
         raise InputError(f"{path} is a folder; name a file.")
-    if source is not None and Path(path).resolve() == Path(source).resolve():
-        raise InputError(f"{path} is the input; choose another name for the output.")
     folder = Path(path).absolute().parent
     if not folder.is_dir():
         raise InputError(f"no folder {folder} to write {Path(path).name} to; make it first.")
@@ -296,4 +294,4 @@ class Spool:
 
 def say(args: Namespace, result: dict[str, Any], sentence: str) -> None:
     """The one line on stdout: a sentence, or a JSON object with --json."""
-    print(json.dumps(result) if args.json else sentence)
+    print(json.dumps(result) if args.json else printable(sentence))

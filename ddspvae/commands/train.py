@@ -103,7 +103,8 @@ def run(args: Namespace) -> None:
         path = train(args.recordings, args.out, minutes=args.minutes, steps=args.steps, bitrate=args.bitrate,
                      controller=args.controller, loss=args.loss, holdout=args.holdout, tracker=args.tracker,
                      start_from=args.start_from, many=args.many, device=args.device, seed=args.seed, model=config,
-                     progress=progress, report=lambda report: report.print(console))
+                     progress=progress, report=lambda report: report.print(console),
+                     tell=lambda sentence: console.print(sentence, markup=False, highlight=False))
     from ddspvae.instrument.presets import read_card
 
     card = read_card(path)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ddspvae.performer.controls import CONTROLS, ControlRanges, NoteControls
 from ddspvae.signals import LONGEST_S, Note, Notes
 from ddspvae.signals.checks import InputError, check_shape
+from ddspvae.signals.files import new_file
 
 NOTE_COLUMNS = ("onset_s", "offset_s", "pitch", "velocity")  # what a row must hold
 RATE_COLUMN = "vibrato_hz"
@@ -66,16 +67,13 @@ def write_table(table: NoteTable, path: str | Path) -> None:
     extra = [name for name in TRANSITIONS if any(getattr(note, name) not in (None, 0.0) or getattr(note, name) is False
                                                  for note in table.notes.notes)]
     path = Path(path)
-    part = path.with_name(path.name + ".part")
     try:
-        with part.open("w", newline="", encoding="utf-8") as file:
+        with new_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow([*COLUMNS, *extra])
             for index, note in enumerate(table.notes.notes):
                 rows.writerow([_to_cell(_value(table, note, index, name)) for name in (*COLUMNS, *extra)])
-        part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True) if path.parent.is_dir() else None
         raise InputError(f"write_table: cannot write {path} ({error.strerror}); does the folder exist?") from error
 
 

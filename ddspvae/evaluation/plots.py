@@ -20,6 +20,7 @@ from ddspvae.features.segments import VOICED
 from ddspvae.model.axes import leading_axes
 from ddspvae.signals import Performance
 from ddspvae.signals.checks import InputError, fail
+from ddspvae.signals.files import new_file
 from ddspvae.signals.units import amplitude_to_db, samples_to_frames
 
 if TYPE_CHECKING:
@@ -241,7 +242,11 @@ def save_figure(figure: Figure, target: Target) -> None:
     if not isinstance(target, (str, Path)) or str(target).lower().endswith(".png"):
         options["metadata"] = {"Software": None}  # the same picture is the same bytes under any matplotlib
     try:
-        figure.savefig(target, **options)
+        if isinstance(target, (str, Path)):
+            with new_file(target) as part:
+                figure.savefig(part, **options)
+        else:
+            figure.savefig(target, **options)
     except (OSError, ValueError) as error:
         raise InputError(f"plot: cannot write {target} ({error}); "
                          "does the folder exist, and is it .png, .svg or .pdf?") from error

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable
@@ -14,6 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ddspvae.signals.files import clear_leftovers, new_file
+
+DIGEST_BYTES = 32  # the SHA-256 of an entry, before it
 KEPT_BYTES = 1 << 30  # the oldest entries go when the folder is larger
 Arrays = dict[str, NDArray]
 _tidied: set[Path] = set()
@@ -73,7 +76,10 @@ def cached(key_parts: Iterable[object], compute: Callable[[], Arrays]) -> Arrays
 
 def _read(path: Path) -> Arrays | None:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        data = path.read_bytes()
+        if hashlib.sha256(data[DIGEST_BYTES:]).digest() != data[:DIGEST_BYTES]:
+            return None
+        with np.load(io.BytesIO(data[DIGEST_BYTES:]), allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     # what numpy and zipfile raise for a missing, cut or overwritten file
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError):
@@ -83,14 +89,11 @@ def _read(path: Path) -> Arrays | None:
 def _write(path: Path, arrays: Arrays) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     _tidy(path.parent)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        os.replace(name, path)  # whole or not at all, also beside another process
-    except BaseException:
-        os.unlink(name)
-        raise
+    content = io.BytesIO()
+    np.savez(content, **arrays)  # type: ignore[arg-type]
+    with new_file(path) as part, part.open("wb") as file:
+        file.write(hashlib.sha256(content.getbuffer()).digest())
+        file.write(content.getbuffer())
 
 
 def _tidy(folder: Path) -> None:
@@ -98,6 +101,7 @@ def _tidy(folder: Path) -> None:
     if folder in _tidied:
         return
     _tidied.add(folder)
+    clear_leftovers(folder)
     entries = sorted(((entry.stat().st_mtime, entry.stat().st_size, entry) for entry in folder.glob("*.npz")),
                      reverse=True)
     total = 0

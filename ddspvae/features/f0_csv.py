@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ddspvae.features.autocorrelation import Track
 from ddspvae.signals.checks import InputError
+from ddspvae.signals.files import new_file
 
 HEADER = ("time_s", "f0_hz", "periodicity")
 
@@ -26,16 +27,13 @@ def write_f0_csv(path: str | Path, f0_hz: NDArray, periodicity: NDArray, frame_r
         InputError: the file cannot be written.
     """
     path = Path(path)
-    part = path.with_name(path.name + ".part")
     try:
-        with part.open("w", newline="", encoding="utf-8") as file:
+        with new_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow(HEADER)
             for frame, (hz, sure) in enumerate(zip(f0_hz.tolist(), periodicity.tolist())):
                 rows.writerow([f"{frame / frame_rate_hz:.6f}", f"{hz:.4f}", f"{sure:.4f}"])
-        part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True) if path.parent.is_dir() else None
         raise InputError(f"write_f0_csv: cannot write {path} ({error.strerror}); does the folder exist?") from error
 
 

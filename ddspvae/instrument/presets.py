@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddspvae.signals.checks import InputError, check_choice
+from ddspvae.signals.files import new_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -114,16 +115,16 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 def save_instrument(path: Path, weights: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
     """Write one file, under a temporary name until it is whole; weights in half precision."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     half = {name: tensor.detach().cpu().half().contiguous() for name, tensor in weights.items()}
-    part = path.with_name(path.name + ".part")
     try:
-        save_file(half, part, metadata={"ddspvae": json.dumps({"format": FILE_FORMAT, **card})})
-        part.chmod(0o644)  # safetensors keeps its files to their owner
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
+        with new_file(path) as part:
+            mode = part.stat().st_mode
+            save_file(half, part, metadata={"ddspvae": json.dumps({"format": FILE_FORMAT, **card})})
+            part.chmod(mode)  # safetensors keeps its files to their owner
+    except (OSError, SafetensorError) as error:
         raise InputError(f"save: cannot write {path} ({error}).") from error
 
 

@@ -18,6 +18,7 @@ from ddspvae.midi.trained_range import fold_octaves
 from ddspvae.performer.loudness_shape import inner_frames
 from ddspvae.signals import Features, Note, Notes, Performance
 from ddspvae.signals.checks import InputError
+from ddspvae.signals.files import new_file
 from ddspvae.signals.units import CENTS_PER_SEMITONE
 
 TICKS_PER_QUARTER = 960  # at 120 bpm 0.52 ms a tick
@@ -156,12 +157,10 @@ def write_midi(notes: Notes | Sequence[Notes], path: str | Path, *, cents: bool 
             now = tick
         file.tracks.append(track)
     path = Path(path)
-    waiting = path.with_name(path.name + ".part")
     try:
-        file.save(waiting)
-        waiting.replace(path)
+        with new_file(path) as waiting:
+            file.save(waiting)
     except OSError as error:
-        waiting.unlink(missing_ok=True) if path.parent.is_dir() else None
         raise InputError(f"write_midi: cannot write {path} ({error.strerror}); does the folder exist?") from error
 
 

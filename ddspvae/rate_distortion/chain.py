@@ -19,6 +19,7 @@ from ddspvae.rate_distortion.measure import Yardstick, listen
 from ddspvae.rate_distortion.plan import Plan
 from ddspvae.rate_distortion.points import FREE, NONE, SIDE, Codec, Point, average, is_missing, read_points, write_points
 from ddspvae.signals.checks import InputError
+from ddspvae.signals.files import new_file
 from ddspvae.training.loop import train
 from ddspvae.training.prepare import Prepared, prepare
 from ddspvae.training.recordings import find_recordings
@@ -97,10 +98,9 @@ class Chain:
                   "side_information": {name: side.get(name) for name in SIDE},
                   "mean": [_plain(row) for row in average(points)], "points": [_plain(vars(point)) for point in points],
                   "codecs": [_plain(vars(codec)) for codec in codecs], "settings": self.settings}
-        part = self.folder / "curve.json.part"
         try:
-            part.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-            part.replace(self.folder / "curve.json")
+            with new_file(self.folder / "curve.json") as part:
+                part.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         except OSError as error:
             raise InputError(f"curve: cannot write to {self.plan.out} ({error.strerror}); choose another --out.") from error
         write_points(self.folder / "curve.csv", points)

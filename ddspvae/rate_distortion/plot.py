@@ -12,6 +12,7 @@ import numpy as np
 from ddspvae.evaluation.plots import BLUE, GREEN, GREY, ORANGE, check_drawing, new_figure
 from ddspvae.rate_distortion.points import FREE, NONE, SIDE, Codec, Point, average
 from ddspvae.signals.checks import InputError, fail
+from ddspvae.signals.files import new_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,8 +67,9 @@ def plot_curve(points: Sequence[Point], codecs: Sequence[Codec], target: str | P
             panel.grid(color=GREY, alpha=0.25, linewidth=0.6)
             panel.yaxis.label.set_fontsize(10)
         try:
-            figure.savefig(target, facecolor=figure.get_facecolor(),
-                           metadata={"Date": None} if str(target).endswith(".svg") else None)
+            with new_file(target) as part:
+                figure.savefig(part, facecolor=figure.get_facecolor(),
+                               metadata={"Date": None} if str(target).endswith(".svg") else None)
         except (OSError, ValueError) as error:
             raise InputError(f"plot: cannot write {target} ({error}); "
                              "does the folder exist, and is it .png, .svg or .pdf?") from error

@@ -11,6 +11,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from ddspvae.signals.checks import InputError, fail
+from ddspvae.signals.files import new_file
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -92,14 +93,12 @@ class Codec:
 
 def write_points(path: Path, points: Iterable[Point]) -> None:
     """Write curve.csv under a temporary name, then rename."""
-    part = path.with_name(path.name + ".part")
     try:
-        with part.open("w", newline="", encoding="utf-8") as file:
+        with new_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
             table = csv.DictWriter(file, [field.name for field in fields(Point)])
             table.writeheader()
             for point in points:
                 table.writerow({name: "" if is_missing(value) else value for name, value in asdict(point).items()})
-        part.replace(path)
     except OSError as error:
         raise InputError(f"curve: cannot write {path} ({error.strerror}).") from error
 

@@ -50,3 +50,12 @@ def check_choice(where: str, name: str, value: str, choices: Iterable[str]) -> N
         near = difflib.get_close_matches(value, choices, n=1, cutoff=0.5)
         hint = f"; did you mean '{near[0]}'?" if near else "."
         raise InputError(f"{where}: {name} must be one of {', '.join(choices)}, got '{value}'{hint}")
+
+
+def printable(text: str) -> str:
+    """Text without what a terminal would obey: control characters of a file's or a track's name are shown as escapes.
+
+    >>> printable("lead\\x1b[2J")
+    'lead\\\\x1b[2J'
+    """
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ddspvae.signals.checks import InputError, check_range, check_shape, fail
 from ddspvae.signals.curves import Curve, check_frames, freeze_curves, resample_curve, resample_pitch, split_vibrato
+from ddspvae.signals.files import new_file
 from ddspvae.signals.units import semitones_to_ratio
 
 FILE_FORMAT = "ddspvae performance 1"
@@ -169,14 +170,11 @@ class Performance:
         path = Path(path)
         meta = {"format": FILE_FORMAT, "axis_names": self.axis_names,
                 "frame_rate_hz": self.frame_rate_hz, "frames_per_z": self.frames_per_z, "instrument": self.instrument}
-        part = path.with_name(path.name + ".part")
         try:
-            with part.open("wb") as file:
+            with new_file(path) as part, part.open("wb") as file:
                 np.savez_compressed(file, f0_hz=self.f0_hz, periodicity=self.periodicity,
                                     loudness_db=self.loudness_db, z=self.z, meta=json.dumps(meta))
-            part.replace(path)
         except OSError as error:
-            part.unlink(missing_ok=True)
             raise InputError(f"save: cannot write {path}: {error.strerror}.") from error
 
     @staticmethod

@@ -232,7 +232,7 @@ def finish(run: Run, prepared: Prepared, out: Path, start_from: str = "") -> Non
         reloaded = load(unmeasured)
     finally:
         unmeasured.unlink(missing_ok=True)
-    probes = excerpts(prepared.validation, prepared.model.hop_size)
+    probes = excerpts(prepared.validation, prepared.model.hop_size, prepared.training)
     measured = validate(reloaded.model, probes, prepared.model.rooms, prepared.tracker, torch.device("cpu"))
     card["metrics"] = {"validation": asdict(measured), "log": run.rows,
                        **training_rate(model, takes)}

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ddspvae.features.cache import content_key
 from ddspvae.instrument.loading import load
 from ddspvae.instrument.presets import FILE_FORMAT
 from ddspvae.model.autoencoder import Autoencoder
@@ -49,7 +50,8 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
           holdout: Sequence[str | Path] = (), tracker: str = "swift",
           start_from: str | Path | None = None, many: bool = False, device: str | None = None, seed: int = 0,
           model: ModelConfig | None = None, progress: Callable[[dict[str, float]], None] | None = None,
-          report: Callable[[Any], None] | None = None, prepared: Prepared | None = None) -> Path:
+          report: Callable[[Any], None] | None = None, tell: Callable[[str], None] | None = None,
+          prepared: Prepared | None = None) -> Path:
     """Learn an instrument from recordings; the same call again resumes a run that was cut short.
 
     Args:
@@ -68,6 +70,7 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
         model: sizes and rates; n_harmonics and rooms are found from the recordings.
         progress: called now and then with step, loss, bits_per_second, pitch_median_cents, progress, seconds.
         report: called once with the doctor's report.
+        tell: called with a sentence where an earlier run goes on.
         prepared: what `prepare` made of the same recordings and model, where it is there already.
     Returns:
         the path of the finished instrument.
@@ -91,6 +94,7 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
     settings = {"files": ["/".join(take.path.parts[-2:]) for take in prepared.training + prepared.validation],
                 "model": prepared.model.to_dict(), "tracker": tracker, "from": str(start_from or ""), "format": FILE_FORMAT,
                 **asdict(replace(config, minutes=None, steps=1))}
+    settings["content"] = content_key([take.audio for take in prepared.training + prepared.validation])
     settings["model"]["rooms"] = list(settings["model"]["rooms"])
 
     torch.manual_seed(seed)
@@ -106,6 +110,8 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
     state = checkpoint.load(settings, target)
     if state is not None:
         run.restore(state)
+        if tell is not None and run.progress < 1:
+            tell(f"train: goes on after step {run.step}, kept in {checkpoint.folder}.")
     if run.failure:
         raise TrainingStopped(f"{run.failure} (This run has ended; delete {checkpoint.folder} to start anew.)")
     if run.progress >= 1 and out.is_file():
@@ -120,7 +126,7 @@ def _loop(run: Run, prepared: Prepared, checkpoint: Checkpoint, settings: dict[s
     """Steps and validations until the budget is spent."""
     ear = copy.deepcopy(run.average.timbre).cpu() if prepared.model.n_timbre else None
     crops = Crops(prepared.training, prepared.model.rooms, CROP_FRAMES, WARMUP_FRAMES, prepared.model.hop_size, ear)
-    probes = excerpts(prepared.validation, prepared.model.hop_size)
+    probes = excerpts(prepared.validation, prepared.model.hop_size, prepared.training)
     row: dict[str, float] = {}
     last_validation, last_saved = run.progress, run.seconds
     with Monitor(checkpoint.folder / "tensorboard", prepared.model) as monitor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -51,15 +52,39 @@ class Validation:
     z_gain: float
 
 
-def excerpts(takes: Sequence[Take], hop_size: int) -> list[Take]:
-    """About 24 s in all: an equal share of each take, at most 8 s, from its middle."""
+def excerpts(takes: Sequence[Take], hop_size: int, instead: Sequence[Take] = ()) -> list[Take]:
+    """About 24 s in all: an equal share of each take, at most 8 s, from its middle, or where most of it has a pitch.
+
+    Args:
+        takes: to validate on; those without any pitch tell nothing and are left out.
+        hop_size: samples a frame.
+        instead: takes to look at where none of the others has a pitch: the training's own, which flatter.
+    Raises:
+        InputError: no take has a pitch.
+    """
     parts = []
     share_s = max(1.0, min(MAX_SECONDS_PER_TAKE, MAX_SECONDS / max(1, len(takes))))
     for take in takes[: int(MAX_SECONDS)]:
         frames = min(take.n_frames, int(share_s * take.features.frame_rate_hz))
         start = (take.n_frames - frames) // 2
+        sure = np.concatenate([[0], np.cumsum(_counts(take))])
+        if not sure[-1]:
+            continue
+        if sure[start + frames] == sure[start]:
+            start = int(np.argmax(sure[frames:] - sure[: len(sure) - frames]))
         parts.append(take.part(start, start + frames, hop_size))
-    return parts
+    if parts:
+        return parts
+    if instead:
+        warnings.warn("train: what was kept for validation has no pitch, so the training's own takes are validated on; "
+                      "record more.", stacklevel=2)
+        return excerpts(instead, hop_size)
+    raise InputError("train: no take has a pitch that could be validated; see the doctor's report.")
+
+
+def _counts(take: Take) -> np.ndarray:
+    """[F], which frames are pitched and within 60 dB of the loudest."""
+    return (take.features.periodicity >= VOICED) & (take.features.loudness_db > take.features.loudness_db.max() - 60)
 
 
 @torch.inference_mode()

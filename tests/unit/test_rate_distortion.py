@@ -235,7 +235,9 @@ def test_every_training_continues_the_base(made, plan):
     def source(name: str) -> str:
         import torch
 
-        state = torch.load(plan.out / "seed0" / f"{name}.training" / "state.pt", weights_only=True)
+        from ddspvae.training.checkpoint import read_state
+
+        state = read_state(plan.out / "seed0" / f"{name}.training" / "state.pt", torch.device("cpu"))
         return Path(json.loads(state["settings"])["from"]).stem
 
     assert [source(name) for name in ("base", "free", "500", "none")] == ["", "base", "base", "base"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -278,6 +279,50 @@ def test_a_corrupt_checkpoint_says_so(recordings, tmp_path):
     (tmp_path / "x.training" / "state.pt").write_bytes(b"nonsense")
     with pytest.raises(InputError, match="is corrupt; delete"):
         train(recordings, tmp_path / "x.safetensors", steps=1, model=SMALL)
+
+
+@pytest.fixture(scope="module")
+def short_run(recordings, tmp_path_factory):
+    """A run that was trained for two steps, and what its folder holds."""
+    folder = tmp_path_factory.mktemp("short")
+    train(recordings, folder / "x.safetensors", steps=2, model=SMALL)
+    return folder
+
+
+def test_flipped_bytes_of_a_checkpoint_are_noticed_and_the_one_before_goes_on(recordings, short_run, tmp_path):
+    shutil.copytree(short_run, tmp_path / "a")
+    out, folder = tmp_path / "a" / "x.safetensors", tmp_path / "a" / "x.training"
+    whole = (folder / "state.pt").read_bytes()
+    (folder / "state.before.pt").write_bytes(whole)
+    random = np.random.default_rng(0)
+    for at in random.integers(0, len(whole), 40):
+        broken = bytearray(whole)
+        broken[at] ^= 1 << int(random.integers(8))
+        (folder / "state.pt").write_bytes(broken)
+        with pytest.warns(UserWarning, match="is corrupt; the run goes on from the state before it"):
+            assert train(recordings, out, steps=2, model=SMALL) == out
+    (folder / "state.before.pt").write_bytes(whole[:100])
+    with pytest.raises(InputError, match="is corrupt; delete"):
+        train(recordings, out, steps=2, model=SMALL)
+
+
+def test_other_recordings_under_the_same_names_are_another_run(recordings, short_run, tmp_path):
+    shutil.copytree(short_run, tmp_path / "a")
+    shutil.copytree(recordings, tmp_path / recordings.name)
+    again = tmp_path / recordings.name
+    for path in again.glob("take*.wav"):
+        sound, rate = soundfile.read(path)
+        soundfile.write(path, 0.5 * sound, rate)
+    with pytest.raises(InputError, match="over other recordings under the same names"):
+        train(again, tmp_path / "a" / "x.safetensors", steps=2, model=SMALL)
+
+
+def test_where_nothing_kept_for_validation_has_a_pitch_the_training_is_looked_at(tmp_path):
+    sound = np.concatenate([melody_take(12.0, RATE, 3), np.zeros(3 * RATE, np.float32)])
+    soundfile.write(tmp_path / "take.wav", sound, RATE)
+    with pytest.warns(UserWarning, match="what was kept for validation has no pitch"):
+        out = train(tmp_path / "take.wav", tmp_path / "x.safetensors", steps=2, model=SMALL)
+    assert read_card(out)["metrics"]["validation"]["loss"] > 0.1
 
 
 def test_schedule_and_device():

@@ -1,0 +1,104 @@
+"""Files are written whole or not at all, whoever else writes, whatever ends the process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+OLD_S = 24 * 3600.0  # where nothing tells whether a file's writer still lives
+PART = re.compile(r"[0-9a-f]{16}\.part(\.[^.]*)?$")  # the end of a temporary name
+NAME_BYTES = 120  # of a file's name that its temporary one repeats
+
+
+@contextlib.contextmanager
+def new_file(path: str | Path) -> Iterator[Path]:
+    """A file to write to that takes its name when the `with` block ends well, and is gone otherwise.
+
+    It lies beside its target under a name of its own, so that two writers do not meet and the one that ends last wins. A
+    link stays one, and what it points to is written, as the system's tools have it; a pipe or a device gets the bytes. What
+    a killed writer left of the same target is cleared away.
+
+    Args:
+        path: what is to be written.
+    Raises:
+        OSError: the folder cannot be written, or the disk is full.
+    """
+    target = Path(os.path.realpath(path))
+    if _is_special(target):
+        with tempfile.TemporaryDirectory() as folder:
+            whole = Path(folder) / target.name
+            whole.touch()
+            yield whole
+            with whole.open("rb") as source, target.open("wb") as pipe:
+                shutil.copyfileobj(source, pipe)
+        return
+    clear_leftovers(target)
+    start = _start(target)
+    part = target.with_name(f"{start}{secrets.token_hex(8)}.part{target.suffix[:NAME_BYTES]}")
+    handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o666)
+    try:
+        _lock(handle)
+        with contextlib.suppress(OSError):
+            shutil.copymode(target, part)
+        yield part
+        os.replace(part, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(handle)
+
+
+def clear_leftovers(target: Path) -> None:
+    """Delete what writers of this file, or of any in this folder, left that are gone."""
+    folder, start = (target, ".") if target.is_dir() else (target.parent, _start(target))
+    with contextlib.suppress(OSError):
+        for left in folder.iterdir():
+            if left.name.startswith(start) and PART.search(left.name, len(start)):
+                _delete_if_left(left)
+
+
+def _start(target: Path) -> str:
+    return "." + target.name.encode(errors="surrogateescape")[:NAME_BYTES].decode(errors="ignore") + "."
+
+
+def _delete_if_left(left: Path) -> None:
+    with contextlib.suppress(OSError):
+        if fcntl is None:
+            if time.time() - left.stat().st_mtime > OLD_S:
+                left.unlink()
+            return
+        handle = os.open(left, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its writer lives
+            left.unlink()
+        finally:
+            os.close(handle)
+
+
+def _lock(handle: int) -> None:
+    if fcntl is not None:
+        with contextlib.suppress(OSError):  # of a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _is_special(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
