@@ -6,8 +6,7 @@ What must not cost memory with its length goes through in blocks, [T] or [2, T] 
 from __future__ import annotations
 
 import math
-import struct
-import zlib
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import chain
@@ -19,7 +18,9 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from ddspvae.signals.checks import InputError, check_choice, check_range, fail
+from ddspvae.signals.clockless import forget_serial_number, forget_time
 from ddspvae.signals.files import new_file
+from ddspvae.signals.mono import to_mono
 from ddspvae.signals.units import amplitude_to_db, db_to_amplitude
 
 Audio = NDArray[np.float32]
@@ -30,8 +31,8 @@ PEAK_LIMIT_DBFS = -1.0
 FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG"}
 BLOCK_SIZE = 1 << 18  # samples; 5 s at 48 kHz
 WRITE_SIZE = 1 << 16  # samples; the Vorbis encoder overflows its stack when a long sound comes at once
+RATES, MOST_CHANNELS, LONGEST_S = (1000, 768_000), 64, 3 * 3600.0  # of a file that is read
 WAV_LIMIT_BYTES = (1 << 32) - 1024  # a WAV file counts its bytes in 32 bits; the header takes some
-MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def read_audio(path: str | Path, sample_rate: int | None = None, *, mono: bool = True) -> tuple[Audio, int]:
@@ -40,28 +41,51 @@ def read_audio(path: str | Path, sample_rate: int | None = None, *, mono: bool =
     Args:
         path: WAV, FLAC, OGG, MP3, AIFF, whatever libsndfile reads.
         sample_rate: Hz to resample to; None keeps the file's own.
-        mono: average the channels; False keeps them apart where there are several.
+        mono: one channel of several, as `signals.mono` makes it, with a warning where it is not their average; False
+            keeps them apart.
     Returns:
         audio [T] (or [C, T] for C > 1 channels kept apart), full scale +-1, and its sample rate in Hz.
     Raises:
-        InputError: missing, unreadable, empty, or with NaN or infinite samples.
+        InputError: missing, unreadable, empty, longer than 3 hours, of a sample rate that nobody has, or with NaN or
+            infinite samples.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"read_audio: {path} is a folder, not a file." if path.is_dir() else f"read_audio: no file {path}.")
     try:
-        frames, file_rate = soundfile.read(path, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(path) as file:
+            frames, file_rate = _read_frames(path, file), file.samplerate
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise InputError(f"read_audio: {path} is not a sound file that can be read ({error}).") from error
     if len(frames) == 0:
         raise InputError(f"read_audio: {path} holds no samples; record it again.")
-    audio = frames.mean(axis=1) if mono or frames.shape[1] == 1 else np.ascontiguousarray(frames.T)
+    if mono or frames.shape[1] == 1:
+        audio, said = to_mono(frames)
+        if said:
+            warnings.warn(f"read_audio: {path}: {said}.", stacklevel=2)
+    else:
+        audio = np.ascontiguousarray(frames.T)
     if not np.isfinite(audio).all():
         at_s = np.nonzero(~np.isfinite(audio))[-1].min() / file_rate
         raise InputError(f"read_audio: {path} has NaN or infinite samples, the first at {at_s:.3f} s; export it again.")
     if sample_rate is None or sample_rate == file_rate:
         return audio, file_rate
     return resample(audio, file_rate, sample_rate), sample_rate
+
+
+def _read_frames(path: Path, file: soundfile.SoundFile) -> NDArray[np.float32]:
+    """[T, C] of what is there: a header may claim any length and any rate."""
+    if not RATES[0] <= file.samplerate <= RATES[1]:
+        raise InputError(f"read_audio: {path} claims {file.samplerate} samples a second; export it again at 44100 or 48000.")
+    if file.channels > MOST_CHANNELS:
+        raise InputError(f"read_audio: {path} has {file.channels} channels; export it in mono or stereo.")
+    blocks, left = [], round(LONGEST_S * file.samplerate)
+    while len(block := file.read(BLOCK_SIZE, dtype="float32", always_2d=True)):
+        blocks.append(block)
+        left -= len(block)
+        if left < 0:
+            raise InputError(f"read_audio: {path} is longer than {LONGEST_S / 3600:.0f} hours; cut it into pieces.")
+    return np.concatenate(blocks) if blocks else np.zeros((0, 1), np.float32)
 
 
 def count_channels(audio: NDArray) -> int:
@@ -108,6 +132,9 @@ def resample(audio: NDArray, from_rate: int, to_rate: int) -> Audio:
         [..., ceil(T * to_rate / from_rate)].
     """
     audio = np.asarray(audio)
+    if audio.dtype.kind in "iub":
+        raise fail("resample", "audio", "be floats of full scale +-1", f"{audio.dtype}",
+                   f"divide by {np.iinfo(audio.dtype).max + 1}" if audio.dtype.kind == "i" else "")
     begin = np.asarray(audio[..., :0], dtype=np.float32)  # all there is of an empty sound
     return np.concatenate([begin, *resample_blocks([audio], from_rate, to_rate)], axis=-1)
 
@@ -238,9 +265,9 @@ def _write_part(path: Path, part: Path, blocks: Iterable[NDArray], sample_rate: 
     if n_samples and (n_written := soundfile.info(part).frames) != n_samples:  # a full disk does not stop every encoder
         raise OSError(f"only {n_written} of {n_samples} samples arrived")
     if subtype == "FLOAT":
-        _forget_time(part)
+        forget_time(part)
     if subtype == "VORBIS":
-        _forget_serial_number(part)
+        forget_serial_number(part)
 
 
 def _to_16_bits(frames: NDArray, random: np.random.Generator) -> NDArray[np.int16]:
@@ -251,33 +278,3 @@ def _to_16_bits(frames: NDArray, random: np.random.Generator) -> NDArray[np.int1
     noise = random.random((*frames.shape, 2), dtype=np.float32)
     steps = np.rint(frames * 32768 + (noise[..., 0] - noise[..., 1]))
     return np.clip(steps, -32768, 32767).astype(np.int16)
-
-
-def _forget_time(part: Path) -> None:
-    """Libsndfile writes the time of day into the PEAK chunk of float files; the same sound must give the same bytes."""
-    with part.open("r+b") as file:
-        at = file.read(256).find(b"PEAK")
-        if at >= 0:
-            file.seek(at + 12)  # name, length and version of the chunk come first, 4 bytes each
-            file.write(bytes(4))
-
-
-def _forget_serial_number(part: Path) -> None:
-    """Libsndfile draws the serial number of an Ogg stream from the clock; make it 0 in every page.
-
-    Source: RFC 3533, section 6: serial number in bytes 14 to 17, checksum in 22 to 25, segment count in 26.
-    """
-    with part.open("r+b") as file:
-        while head := file.read(27):
-            segments = file.read(head[26])
-            page = bytearray(head + segments + file.read(sum(segments)))
-            page[14:18] = page[22:26] = bytes(4)
-            page[22:26] = struct.pack("<I", _ogg_checksum(page))
-            file.seek(-len(page), 1)
-            file.write(page)
-
-
-def _ogg_checksum(page: bytes | bytearray) -> int:
-    """CRC-32 with the usual polynomial, high bit first, from 0: zlib's with all bits the other way round."""
-    register = zlib.crc32(page.translate(MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
-    return int(f"{register:032b}"[::-1], 2)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ddspvae.performer.controls import CONTROLS, ControlRanges, NoteControls
 from ddspvae.signals import LONGEST_S, Note, Notes
-from ddspvae.signals.checks import InputError, check_shape
+from ddspvae.signals.checks import InputError, check_duration, check_shape
 from ddspvae.signals.files import new_file
 
 NOTE_COLUMNS = ("onset_s", "offset_s", "pitch", "velocity")  # what a row must hold
@@ -121,6 +121,7 @@ def read_table(path: str | Path) -> NoteTable:
     if not rows:
         raise InputError(f"read_table: {path} holds no notes; expected rows of {','.join(NOTE_COLUMNS)} and controls.")
     rows.sort(key=lambda row: row["onset_s"])
+    check_duration("read_table", path, max(row["offset_s"] for row in rows))
     columns = {name: np.array([row.get(name, np.nan) for row in rows]) for name in (*CONTROLS, RATE_COLUMN)}
     return NoteTable(Notes(tuple(map(_to_note, rows))), {name: columns[name] for name in CONTROLS}, columns[RATE_COLUMN])
 

@@ -17,6 +17,7 @@ from ddspvae.signals.checks import InputError, check_range, check_shape, fail
 from ddspvae.signals.curves import smooth_curve
 from ddspvae.signals.units import CENTS_PER_SEMITONE, DB_FLOOR, hz_to_pitch
 
+LEVELS_DB = (-400.0, 60.0)  # that a sound can have
 HELD_S = 0.4
 DRIFT_S = 0.5
 MOST_VIBRATO_CENTS = 100.0  # beyond, it is a trill or the tracker's octave slip
@@ -60,6 +61,10 @@ class Statistics:
     def __post_init__(self) -> None:
         object.__setattr__(self, "loudness_quantiles_db", tuple(float(q) for q in self.loudness_quantiles_db))
         check_shape("Statistics", "loudness_quantiles_db", (len(self.loudness_quantiles_db),), 101)
+        check_range("Statistics", "loudness_quantiles_db", self.loudness_quantiles_db[0], *LEVELS_DB)
+        check_range("Statistics", "loudness_quantiles_db", self.loudness_quantiles_db[-1], *LEVELS_DB)
+        check_range("Statistics", "silence_db", self.silence_db, *LEVELS_DB)
+        check_range("Statistics", "pitch_low", self.pitch_low, -40, 160)
         if not (np.diff(self.loudness_quantiles_db) >= 0).all():
             raise fail("Statistics", "loudness_quantiles_db", "not decrease", "a smaller value after a larger")
         check_range("Statistics", "pitch_high", self.pitch_high, self.pitch_low, 160)

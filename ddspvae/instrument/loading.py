@@ -37,12 +37,24 @@ def load(name: str | Path, room: str | None = None) -> Instrument:
     path = find_preset(name)
     card = read_card(path)
     check_plugins(f"load: {path}", card.get("plugins", {}))
+    stored = read_weights(path)
     try:
-        model = Autoencoder(ModelConfig.from_dict(card["config"]))
+        config = ModelConfig.from_dict(card["config"])
         Statistics.from_dict(card["statistics"])
-    except (KeyError, TypeError, AttributeError) as error:
+        tracker = str(card["tracker"])
+    except InputError as error:
+        raise InputError(f"load: the card of {path} is damaged: {error}") from error
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(f"load: {path} is not a ddspvae instrument (its card has no readable {error}).") from error
-    weights, gestures = Gestures.split(read_weights(path))
+    if Path(tracker).suffix or len(Path(tracker).parts) > 1:
+        raise InputError(f"load: {path} names a file of somebody's ({tracker}) as its tracker; an instrument may not.")
+    n_stored = sum(tensor.numel() for tensor in stored.values())
+    if max(config.encoder_channels**2 * bool(config.n_z), config.decoder_channels**2, config.n_harmonics) > n_stored:
+        raise InputError(f"load: the weights in {path} do not fit their own config; the file is damaged.")
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in stored.values()):
+        raise InputError(f"load: the weights in {path} are not finite; train it again.")
+    model = Autoencoder(config)
+    weights, gestures = Gestures.split(stored)
     own = model.state_dict()
     if weights.keys() != own.keys() or any(weights[key].shape != own[key].shape for key in own):
         raise InputError(f"load: the weights in {path} do not fit their own config; the file is damaged.")

@@ -89,7 +89,7 @@ def read_card(path: Path) -> dict[str, Any]:
         card = json.loads(header["__metadata__"]["ddspvae"])
     except OSError as error:
         raise InputError(f"load: cannot read {path} ({error.strerror}).") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"load: {path} is not a ddspvae instrument ({error}).") from error
     if not isinstance(card, dict) or not isinstance(card.get("format"), int):
         raise InputError(f"load: {path} is not a ddspvae instrument (its card has no format).")

@@ -30,10 +30,9 @@ from ddspvae.midi.smf import (
     read_file,
 )
 from ddspvae.signals import Note, Notes
-from ddspvae.signals.checks import InputError
+from ddspvae.signals.checks import InputError, check_duration
 
 SOSTENUTO, PORTAMENTO_SOURCE = 66, 84
-LONGEST_PIECE_S = 6 * 3600.0
 DRUM_CHANNEL = 9  # counted from 0; "channel 10" on the front of a keyboard
 PITCH_NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
@@ -84,9 +83,7 @@ def read_midi(path: str | Path) -> list[Notes]:
         what = "only drums" if ignored.n_drums else "no notes"
         raise InputError(f"read_midi: {path} holds {what}; choose a file with a melody.")
     last_s = max(part.duration_s for part in playable)
-    if last_s > LONGEST_PIECE_S:
-        raise InputError(f"read_midi: {path} lasts {last_s / 3600:.1f} hours, and {LONGEST_PIECE_S / 3600:.0f} can be "
-                         "played; is there a stray note at its end, or a wrong tempo?")
+    check_duration("read_midi", path, last_s)
     if file.faults:
         told = "; ".join(what if count == 1 else f"{count} times {what}" for what, count in file.faults.items())
         warnings.warn(f"read_midi: {path} is not as it should be and was read as players read it: {told}.", stacklevel=2)

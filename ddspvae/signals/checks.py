@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+LONGEST_S = 6 * 3600.0  # of a piece; the longest album
+
 
 class InputError(ValueError):
     """The input is at fault, not the program: a file, a number or a name from outside.
@@ -28,6 +30,13 @@ def check_range(where: str, name: str, value: float, low: float, high: float, fi
     """Raise InputError unless low <= value <= high (NaN never is)."""
     if not low <= value <= high:
         raise fail(where, name, f"lie between {low:g} and {high:g}", f"{value:g}", fix)
+
+
+def check_duration(where: str, what: object, seconds: float) -> None:
+    """Raise InputError for what would last longer than LONGEST_S."""
+    if not seconds <= LONGEST_S:
+        raise InputError(f"{where}: {what} lasts {seconds / 3600:.1f} hours, and {LONGEST_S / 3600:.0f} can be played; "
+                         "is there a stray note at its end, or a wrong tempo or rate?")
 
 
 def check_shape(where: str, name: str, shape: Iterable[int], *want: int | None) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from ddspvae.signals.checks import InputError, check_range, check_shape, fail
+from ddspvae.signals.checks import InputError, check_duration, check_range, check_shape, fail
 from ddspvae.signals.curves import Curve, check_frames, freeze_curves, resample_curve, resample_pitch, split_vibrato
 from ddspvae.signals.files import new_file
 from ddspvae.signals.units import semitones_to_ratio
 
+MOST_BYTES = 2_000_000_000  # of the curves of six hours
 FILE_FORMAT = "ddspvae performance 1"
 
 
@@ -185,12 +187,18 @@ class Performance:
             InputError: missing, not a performance, or from a newer version.
         """
         try:
+            with zipfile.ZipFile(path) as archive:
+                n_bytes = sum(entry.file_size for entry in archive.infolist())
+            if n_bytes > MOST_BYTES:
+                raise InputError(f"load: {path} holds {n_bytes / 1e9:.1f} GB of curves, more than the longest piece has.")
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             meta = json.loads(str(arrays.pop("meta")))
             if meta.pop("format") != FILE_FORMAT:
                 raise InputError(f"load: {path} was written by a newer ddspvae; upgrade with pip install -U ddspvae.")
-            return Performance(**arrays, **meta)
+            performance = Performance(**arrays, **meta)
+            check_duration("load", path, performance.duration_s)
+            return performance
         except FileNotFoundError as error:
             raise InputError(f"load: no file {path}.") from error
         except InputError:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ddspvae.signals.checks import check_range, check_shape
+from ddspvae.signals.checks import check_range, check_shape, fail
 from ddspvae.synth.constrain import constrain_distribution
 from ddspvae.synth.envelopes import crossfade, hold_last, segment_phase, sounding_segments, start_phase
 from ddspvae.synth.precision import in_single_precision
@@ -229,7 +229,7 @@ def harmonic(f0_hz: Tensor, amplitude: Tensor, harmonic_distribution: Tensor, sa
     Returns:
         audio [B, T], T = F * hop_size, in single precision or better; differentiable in every tensor, as often as wanted.
     Raises:
-        InputError: shapes disagree, or sample_rate or hop_size is not positive.
+        InputError: shapes disagree, f0 is not finite, or sample_rate or hop_size is not positive.
     Source: Engel et al., "DDSP", ICLR 2020, additive synthesizer.
     """
     batch, n_frames, _ = harmonic_distribution.shape
@@ -237,6 +237,8 @@ def harmonic(f0_hz: Tensor, amplitude: Tensor, harmonic_distribution: Tensor, sa
     check_shape("harmonic", "amplitude", amplitude.shape, batch, n_frames, 1)
     check_range("harmonic", "sample_rate", sample_rate, 1, 10_000_000)
     check_range("harmonic", "hop_size", hop_size, 1, 1_000_000)
+    if not torch.compiler.is_compiling() and not bool(torch.isfinite(f0_hz.detach()).all()):
+        raise fail("harmonic", "f0_hz", "be finite", "NaN or infinity", "fill it in through unvoiced stretches")
     heights = amplitude * constrain_distribution(harmonic_distribution, f0_hz, sample_rate)
     start = start_phase(f0_hz, sample_rate, hop_size)
     return play_harmonics(hold_last(f0_hz), hold_last(heights), start, sample_rate, hop_size, points_per_harmonic)

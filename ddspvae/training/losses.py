@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.excitation import Excitation
 from ddspvae.model.target import AT_ONCE_DB, DB_PER_NEPER, Shape, shape_error
+from ddspvae.signals.checks import check_shape
 from ddspvae.signals.registry import Registry
 
 LOG_FLOOR = 1e-4  # relative to the mean magnitude: below -80 dB differences count less and less
@@ -46,9 +47,12 @@ def spectral_loss(reference: Tensor, estimate: Tensor, sizes: tuple[int, ...], s
         span: [B], samples, from `beat_span`; None compares every instant.
     Returns:
         scalar; 0 for equal sounds, about 2 for unrelated ones.
+    Raises:
+        InputError: the two are not equally long.
     Source: Engel et al., "DDSP", ICLR 2020, multi-scale spectral loss; the linear term relative, as spectral convergence.
         The averaging is ours.
     """
+    check_shape("spectral_loss", "estimate", estimate.shape, *reference.shape)
     total = estimate.new_zeros(())
     for size in sizes:
         linear, log = scale_terms(reference, estimate, size, span)

@@ -97,7 +97,9 @@ def _read(manifest: Path) -> dict[Path, Row]:
             raise InputError(f"read_manifest: {manifest} must have a column named file in its first line.")
         return {(manifest.parent / cells["file"]).resolve(): _row(manifest, table.line_num, cells)
                 for cells in table if cells["file"]}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"read_manifest: cannot read {manifest} ({error}).") from error
 
 
