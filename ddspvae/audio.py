@@ -206,7 +206,7 @@ def write_audio(path: str | Path, audio: NDArray, sample_rate: int, bit_depth: s
     """Write [T] or [2, T] to a .wav, .flac or .ogg file, under a temporary name until it is whole.
 
     Args:
-        bit_depth: "16", "24" or "float" (WAV only); OGG ignores it. 16 bits are dithered (TPDF, fixed seed).
+        bit_depth: "16", "24" (not OGG, which has none) or "float" (WAV only). 16 bits are dithered (TPDF, fixed seed).
     Raises:
         InputError: unknown ending or bit depth, samples beyond full scale, a WAV file beyond 4 GB, a folder that
             cannot be written, or a full disk.

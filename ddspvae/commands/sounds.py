@@ -30,6 +30,8 @@ def check_sound_options(args: Namespace) -> None:
     from ddspvae.audio import FORMATS
 
     check_output(args.out, FORMATS)
+    if args.bit_depth == "24" and Path(args.out).suffix.lower() == ".ogg":
+        raise fail(args.verb, "--bit-depth", "be left out for .ogg, which has none", "24", "write a .wav or .flac instead")
     if args.bit_depth == "float" and Path(args.out).suffix.lower() != ".wav":
         raise fail(args.verb, "--bit-depth", f"be 16 or 24 for {Path(args.out).suffix}", "float", "write a .wav instead")
     if args.dry and args.ir is not None:

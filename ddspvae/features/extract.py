@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ddspvae.audio import Audio
 from ddspvae.features.cache import cached
 from ddspvae.features.f0 import TRACKERS, track_f0
+from ddspvae.features.hum import find_hum, without_hum
 from ddspvae.features.loudness import a_weighted_loudness, by_blocks
 from ddspvae.features.partials import read_partials
 from ddspvae.features.refine import refine_f0
@@ -44,13 +45,18 @@ def extract(audio: Audio, sample_rate: int, hop_size: int, tracker: str | Path =
         Features with F = ceil(T / hop_size) frames.
     """
     f0_hz, periodicity = track_and_refine(audio, sample_rate, hop_size, tracker, prior_hz=prior_hz, range_hz=range_hz)
+    batch = torch.from_numpy(np.ascontiguousarray(audio))[None]
+    loudness_db = by_blocks(a_weighted_loudness, batch, sample_rate, hop_size)[0].numpy()
+    if tracker in TRACKERS and prior_hz is None:
+        hum = find_hum(f0_hz, periodicity, loudness_db, sample_rate / hop_size)
+        if hum.any():
+            f0_hz, periodicity = without_hum(f0_hz, periodicity, hum)
     key = ["spectrum", VERSION, sample_rate, hop_size, f0_hz, audio]
     spectrum = cached(key, lambda: {"spectrum": measure_spectrum(audio, sample_rate, hop_size, f0_hz)})["spectrum"]
-    batch = torch.from_numpy(np.ascontiguousarray(audio))[None]
     return Features(
         f0_hz=f0_hz,
         periodicity=periodicity,
-        loudness_db=by_blocks(a_weighted_loudness, batch, sample_rate, hop_size)[0].numpy(),
+        loudness_db=loudness_db,
         timbre=by_blocks(timbre_frames, batch, sample_rate, hop_size)[0].numpy(),
         partials=read_partials(spectrum, f0_hz, sample_rate),
         frame_rate_hz=sample_rate / hop_size,

@@ -9,6 +9,7 @@ from scipy.ndimage import uniform_filter1d
 from ddspvae.audio import resample
 from ddspvae.features.autocorrelation import RANGE_HZ, RATE_HZ
 from ddspvae.features.cache import cached
+from ddspvae.features.ceiling import lift_octaves
 from ddspvae.features.f0_csv import read_f0_csv, write_f0_csv
 from ddspvae.features.segments import VOICED
 from ddspvae.features.trackers import TRACKERS, Tracker
@@ -19,7 +20,7 @@ from ddspvae.signals.units import samples_to_frames
 
 __all__ = ["TRACKERS", "VOICED", "track_f0", "write_f0_csv"]
 
-VERSION = 4  # part of the cache key: raise it with every change of the result
+VERSION = 5  # part of the cache key: raise it with every change of the result
 FILL_BELOW = 0.45  # less sure than this, a pitch is a guess: better what is known around it
 FILL_OCTAVES = 1.5 / 12  # the line goes no farther: a vibrato or a scoop spans that, and a tone apart are two notes
 FOREIGN_SHARE = 0.25  # of the sure frames beyond the range: more than any slips, so other music than the range is of
@@ -72,7 +73,7 @@ def track_f0(
     key = ["f0", VERSION, tracker, TRACKERS[tracker].version(), sample_rate, hop_size, prior_hz, range_hz, audio]
 
     def heard() -> dict[str, NDArray]:
-        return _track(audio, sample_rate, times_s, TRACKERS[tracker], prior_hz, range_hz)
+        return _track(audio, sample_rate, hop_size, times_s, TRACKERS[tracker], prior_hz, range_hz)
 
     # one from outside may be another tomorrow under the same name
     kept = heard() if TRACKERS.plugin_of(tracker) else cached(key, heard)
@@ -80,7 +81,7 @@ def track_f0(
 
 
 def _track(
-    audio: NDArray, sample_rate: int, times_s: NDArray, tracker: Tracker, prior_hz: float | None,
+    audio: NDArray, sample_rate: int, hop_size: int, times_s: NDArray, tracker: Tracker, prior_hz: float | None,
     range_hz: tuple[float, float] | None,
 ) -> dict[str, NDArray]:
     silent = _silent(audio, sample_rate, times_s)
@@ -105,6 +106,10 @@ def _track(
         outside = sure & ((f0_hz < range_hz[0]) | (f0_hz > range_hz[1]))
         if not sure.any() or 0 < outside.sum() <= FOREIGN_SHARE * sure.sum():
             f0_hz, periodicity = settle(range_hz)
+    if prior_hz is None:
+        highest_hz = np.inf if range_hz is None else range_hz[1]
+        lifted = lift_octaves(audio, sample_rate, hop_size, f0_hz, periodicity >= FILL_BELOW)
+        f0_hz = np.where(lifted <= highest_hz, lifted, f0_hz)
     f0_hz = _fill(times_s, f0_hz, periodicity, prior_hz)
     return {"f0_hz": f0_hz.astype(np.float32), "periodicity": periodicity.astype(np.float32)}
 

@@ -19,6 +19,7 @@ N_HARMONICS = 12
 HIGHEST_HZ = 5000.0
 ROUNDS = 2  # the second follows the vibrato that the first found
 MOST_CENTS = 30.0  # a tracker that is farther off means another note
+LOW_HZ, MOST_CENTS_LOW = 70.0, 60.0  # down there they are farther off
 EVERY = 2  # frames from one look to the next; straight lines in between
 BLOCK = 256  # looks at once
 
@@ -33,7 +34,7 @@ def refine_f0(audio: Audio, sample_rate: int, hop_size: int, f0_hz: NDArray[np.f
         hop_size: samples per frame.
         f0_hz, periodicity: [F], a tracker's curve, in the right octave.
     Returns:
-        [F], Hz; at most MOST_CENTS from the tracker's, and the tracker's where nothing is pitched.
+        [F], Hz; at most MOST_CENTS (MOST_CENTS_LOW below 70 Hz) from the tracker's, which it is where nothing is pitched.
     Source: Auger and Flandrin, "Improving the readability of time-frequency and time-scale representations by the
         reassignment method", IEEE Trans. Signal Processing, 1995: a frequency from a window and its derivative.
     """
@@ -44,7 +45,7 @@ def refine_f0(audio: Audio, sample_rate: int, hop_size: int, f0_hz: NDArray[np.f
     if not len(looks):
         return tracked_hz.astype(np.float32)
     refined_hz, hop = tracked_hz.copy(), hop_size * RATE_HZ / sample_rate
-    most = MOST_CENTS / 1200
+    most = np.where(tracked_hz[looks] < LOW_HZ, MOST_CENTS_LOW, MOST_CENTS) / 1200
     ratio = np.zeros(len(looks))  # of the refined pitch and the tracked one, octaves
     for _ in range(ROUNDS):
         slips_hz = _slip(audio_16k, hop, refined_hz, looks)

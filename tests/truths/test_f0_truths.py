@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ddspvae.audio import read_audio
+from ddspvae.features.extract import track_and_refine
 from ddspvae.features.f0 import VOICED, track_f0
 from ddspvae.signals.units import hz_to_cents, semitones_to_ratio
 from tests.conftest import tone
@@ -147,3 +148,12 @@ def test_real_notes_beyond_the_trackers(shared_dir, instrument: str, note: str, 
         sure = periodicity >= VOICED
         assert sure.mean() > 0.5
         assert (np.abs(hz_to_cents(f0_hz[sure], float(row["f0_hz"]))) < 50).mean() >= share
+
+
+@pytest.mark.parametrize("n_harmonics", [1, 5])
+@pytest.mark.parametrize("f0_hz", [55.0, 61.7, 1318.5, 2093.0, 2637.0, 3322.4, 4186.0])
+def test_low_sines_and_what_lies_above_the_trackers_are_heard_right(f0_hz, n_harmonics):
+    audio = tone(f0_hz, 1.0, n_harmonics=n_harmonics)
+    heard_hz, periodicity = track_and_refine(audio, 48_000, 240, "swift")
+    assert np.median(hz_to_cents(heard_hz[40:160], f0_hz)) == pytest.approx(0, abs=1.5)
+    assert (periodicity[40:160] > 0.5).all()

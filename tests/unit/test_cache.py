@@ -105,3 +105,19 @@ def test_the_oldest_entries_go_when_there_is_too_much(folder: Path, monkeypatch:
     cached(["new"], Counter())
     kept = {path.stem for path in folder.iterdir()}
     assert kept == {content_key([0]), content_key([1]), content_key(["new"])}
+
+
+def test_no_flipped_byte_goes_unnoticed(tmp_path, monkeypatch):
+    monkeypatch.setenv("DDSPVAE_CACHE", str(tmp_path))
+    right = {"a": np.arange(50.0)}
+    cache.cached(["key"], lambda: right)
+    entry, = tmp_path.glob("*.npz")
+    whole, random = entry.read_bytes(), np.random.default_rng(0)
+    for at in random.integers(0, len(whole), 100):
+        broken = bytearray(whole)
+        broken[at] ^= 1 << int(random.integers(8))
+        entry.write_bytes(broken)
+        computed = []
+        given = cache.cached(["key"], lambda: computed.append(1) or right)
+        assert computed and np.array_equal(given["a"], right["a"])
+        assert entry.read_bytes() == whole  # replaced

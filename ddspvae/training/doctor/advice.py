@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 CLIPPED = 0.0005  # audible as soon as it is regular
 DC_OFFSET = 0.01
 PAUSE_TO_LOUD_DB = 30.0
+HUM_DB = -60.0  # softer hum is below the noise of most rooms
 SILENCE = 0.5
 SURE = 0.5
 SECOND_PITCH = 0.4
@@ -43,6 +44,9 @@ def advise(report: Findings) -> tuple[str, ...]:
         (lambda f: f.noise_floor_db - f.level_db if f.floor_is_noise else -math.inf, -PAUSE_TO_LOUD_DB,
          lambda f: f"the pauses of {f.path.name} are only {f.level_db - f.noise_floor_db:.0f} dB below the playing",
          "a quieter room or a closer microphone"),
+        (lambda f: -math.inf if f.hum_db is None else f.hum_db, HUM_DB,
+         lambda f: f"{f.path.name} hums at {f.hum_hz:.0f} Hz, {-(f.hum_db or 0):.0f} dB below the playing",
+         "another socket, a balanced cable, or a notch filter"),
         (lambda f: f.silence_share, SILENCE,
          lambda f: f"{_percent(f.silence_share)} of {f.path.name} is silence", "trim it, it teaches nothing"),
         (lambda f: abs(f.dc_offset), DC_OFFSET,

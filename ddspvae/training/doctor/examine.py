@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ddspvae.audio import read_audio
 from ddspvae.features.f0 import TRACKERS, VOICED, track_f0
 from ddspvae.features.f0_csv import read_f0_csv
+from ddspvae.features.hum import find_hum, mains_hum
 from ddspvae.features.loudness import a_weighted_loudness, by_blocks
 from ddspvae.features.trackers import load_torchcrepe
 from ddspvae.signals.checks import InputError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["FileReport", "LeftOut", "Report", "examine", "find_recordings", "read_manifest"]
 
 SHORTEST_S = 0.1
+QUIET_DB = 20.0  # below the playing: a pause, or the end of a note
 SILENT_DBFS = -80.0  # a file whose peak stays below holds no instrument
 LOUDNESS_STEP_DB = 6
 
@@ -109,6 +111,10 @@ def _examine_file(path: Path, sample_rate: int, hop_size: int, tracker: str, pri
     loudness_db = by_blocks(a_weighted_loudness, torch.from_numpy(audio)[None], sample_rate, hop_size)[0].numpy()
     bins = LOUDNESS_STEP_DB * np.floor(loudness_db[sounding] / LOUDNESS_STEP_DB).astype(int)
     frame_s = hop_size / sample_rate
+    hum = find_hum(f0_hz, periodicity, loudness_db, sample_rate / hop_size)
+    sure &= ~hum
+    quiet = levels_db < np.quantile(levels_db, 0.95) - QUIET_DB
+    hums = mains_hum(audio, sample_rate, quiet, hop_size, float(np.quantile(levels_db, 0.95)))
     return FileReport(
         path=path,
         duration_s=duration_s,
@@ -127,6 +133,8 @@ def _examine_file(path: Path, sample_rate: int, hop_size: int, tracker: str, pri
         highest_hz=float(np.quantile(f0_hz[sure], 0.99)) if sure.any() else None,
         pitch_s=_seconds(np.round(hz_to_pitch(f0_hz[sure])).astype(int), frame_s),
         loudness_s=_seconds(bins, frame_s),
+        hum_hz=None if hums is None else hums[0],
+        hum_db=None if hums is None else hums[1],
     )
 
 

@@ -28,6 +28,7 @@ class FileReport:
         second_pitch_share: of sure frames, those with partials that the pitch does not explain.
         lowest_hz, highest_hz: 1 % and 99 % quantiles of the sure pitch; None without any.
         pitch_s: MIDI note number -> seconds of sure pitch.
+        hum_hz, hum_db: of the mains in the pauses, and how far below the playing; None without any.
         loudness_s: lower edge of a 6 dB bin of A-weighted loudness -> seconds, silence apart.
     """
 
@@ -48,6 +49,8 @@ class FileReport:
     highest_hz: float | None
     pitch_s: Mapping[int, float]
     loudness_s: Mapping[int, float]
+    hum_hz: float | None = None
+    hum_db: float | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from ddspvae.signals.units import DB_FLOOR, power_to_db
 
 CLIP_LEVEL = 0.999
 CLIP_RUN = 3  # samples; shorter runs are honest peaks
+FLAT_LEVEL, FLAT_STEP = 0.5, 5e-4  # of the peak: a top that is cut lies above, and is entered in a step, not in a curve
 LEVEL_WINDOW_S = 0.03
 PAUSE_S = 0.1
 SILENT_DB = -50.0  # below the loudest frame
@@ -20,7 +21,7 @@ N_SECOND = 2  # such partials in a frame; one alone is a resonance or a ringing 
 
 
 def clipped_share(channels: NDArray) -> float:
-    """Share of samples in runs of three or more at full scale.
+    """Share of samples in runs of three or more at full scale, or that are equal and begin in a step: cut off below it.
 
     Args:
         channels: [T, C], full scale +-1.
@@ -34,7 +35,20 @@ def clipped_share(channels: NDArray) -> float:
             flat = np.concatenate([[False], sign * channel >= CLIP_LEVEL, [False]])
             lengths = np.diff(np.flatnonzero(np.diff(flat.astype(np.int8))))[::2]
             n_clipped += int(lengths[lengths >= CLIP_RUN].sum())
-    return n_clipped / channels.size
+    return max(n_clipped, sum(map(_count_cut, channels.T))) / channels.size
+
+
+def _count_cut(channel: NDArray) -> int:
+    """Samples in runs of equal ones near the peak that a steep slope runs into."""
+    peak = float(np.abs(channel).max(initial=0.0))
+    if peak < 0.05:
+        return 0
+    steps = np.diff(channel)
+    flat = np.concatenate([[False], (steps == 0) & (np.abs(channel[1:]) > FLAT_LEVEL * peak), [False]])
+    starts, stops = np.flatnonzero(np.diff(flat.astype(np.int8))).reshape(-1, 2).T  # of equal steps
+    entered = np.abs(steps[np.maximum(starts - 1, 0)]) > FLAT_STEP * peak
+    counts = (stops - starts + 1 >= CLIP_RUN) & entered & (starts > 0)
+    return int((stops - starts + 1)[counts].sum())
 
 
 def frame_levels_db(audio: NDArray, sample_rate: int, hop_size: int) -> NDArray:
