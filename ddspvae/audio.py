@@ -79,13 +79,16 @@ def _read_frames(path: Path, file: soundfile.SoundFile) -> NDArray[np.float32]:
         raise InputError(f"read_audio: {path} claims {file.samplerate} samples a second; export it again at 44100 or 48000.")
     if file.channels > MOST_CHANNELS:
         raise InputError(f"read_audio: {path} has {file.channels} channels; export it in mono or stereo.")
-    blocks, left = [], round(LONGEST_S * file.samplerate)
-    while len(block := file.read(BLOCK_SIZE, dtype="float32", always_2d=True)):
-        blocks.append(block)
-        left -= len(block)
-        if left < 0:
-            raise InputError(f"read_audio: {path} is longer than {LONGEST_S / 3600:.0f} hours; cut it into pieces.")
-    return np.concatenate(blocks) if blocks else np.zeros((0, 1), np.float32)
+    most = round(LONGEST_S * file.samplerate)
+    # what is claimed is taken from the system page by page as it is filled, and no more than can be read
+    frames = np.empty((min(max(file.frames, 0), most) + 1, file.channels), np.float32)
+    n = 0
+    while n < len(frames) and len(block := file.read(min(BLOCK_SIZE, len(frames) - n), dtype="float32", always_2d=True)):
+        frames[n : n + len(block)] = block
+        n += len(block)
+    if n > most:
+        raise InputError(f"read_audio: {path} is longer than {LONGEST_S / 3600:.0f} hours; cut it into pieces.")
+    return frames[:n]
 
 
 def count_channels(audio: NDArray) -> int:
@@ -135,6 +138,8 @@ def resample(audio: NDArray, from_rate: int, to_rate: int) -> Audio:
     if audio.dtype.kind in "iub":
         raise fail("resample", "audio", "be floats of full scale +-1", f"{audio.dtype}",
                    f"divide by {np.iinfo(audio.dtype).max + 1}" if audio.dtype.kind == "i" else "")
+    if from_rate == to_rate and audio.dtype == np.float32:
+        return audio  # a copy of an hour would be the most of its memory
     begin = np.asarray(audio[..., :0], dtype=np.float32)  # all there is of an empty sound
     return np.concatenate([begin, *resample_blocks([audio], from_rate, to_rate)], axis=-1)
 

@@ -17,6 +17,7 @@ from ddspvae.features.extract import extract
 from ddspvae.features.reach import within_reach
 from ddspvae.features.statistics import Statistics
 from ddspvae.instrument.blocks import play_blocks
+from ddspvae.instrument.long_takes import analyze_in_stretches, is_long
 from ddspvae.instrument.presets import fingerprint
 from ddspvae.instrument.rates import to_rates
 from ddspvae.instrument.rooms import Rooms
@@ -102,6 +103,10 @@ class Instrument:
         Raises:
             InputError: silence.
         """
+        if self.codes is None and is_long(len(audio) / sample_rate, tracker):
+            rate = self.config.sample_rate
+            return analyze_in_stretches(lambda piece: self.analyze(piece, rate, tracker, foreign=foreign),
+                                        resample(audio, sample_rate, rate), self.config)
         features, latents = self._hear(audio, sample_rate, tracker, foreign)
         return self._written(features, self._turn(self.model.to_z(latents)[0].numpy()))
 
@@ -120,8 +125,7 @@ class Instrument:
               ) -> tuple[Features, Latents]:
         audio = resample(audio, sample_rate, self.config.sample_rate)
         features = self.listen(audio, self.config.sample_rate, tracker, foreign=foreign)
-        missing = len(features.f0_hz) * self.config.hop_size - len(audio)
-        return features, self.encode(features, np.pad(audio, (0, missing)))
+        return features, self.encode(features, np.pad(audio, (0, len(features.f0_hz) * self.config.hop_size - len(audio))))
 
     def listen(self, audio: Audio, sample_rate: int, tracker: str | Path | None = None, *, foreign: bool = False
                ) -> Features:
@@ -170,8 +174,8 @@ class Instrument:
             temperature: of the sample; 1 wanders as far as the recordings do, 0 not at all.
         """
         check_range("likely_z", "temperature", temperature, 0, 10)
-        step, n_running = self.config.frames_per_z, self.config.n_running
-        z = np.zeros((-(-len(f0_hz) // step), self.config.n_z), dtype=np.float32)
+        step, n_running, n_z = self.config.frames_per_z, self.config.n_running, self.config.n_z
+        z = np.zeros((-(-len(f0_hz) // step), n_z), dtype=np.float32)
         if seed is not None:
             f0, sure, loudness = (torch.from_numpy(np.array(curve[::step], dtype=np.float32))[:, None]
                                   for curve in (f0_hz, periodicity, loudness_db))
@@ -288,11 +292,7 @@ class Instrument:
         return self.resynthesize(performances, seed=seed or 0, dry=dry, ir=ir, wet_db=wet_db, decay=decay)
 
     def rate(self, audio: Audio, sample_rate: int) -> dict[str, Any]:
-        """What z costs on a take: KL to N(0, 1) over its sounding seconds.
-
-        Returns:
-            bits_per_second, per_axis (bit/s each), axes_in_use.
-        """
+        """What z costs on a take, over its sounding seconds: bits_per_second, per_axis (bit/s each), axes_in_use."""
         features, latents = self._hear(audio, sample_rate)
         rows = sounding_rows(torch.from_numpy(np.array(features.loudness_db))[None], self.config.frames_per_z)
         per_axis = self.model.bits_per_axis(latents, rows).tolist()
