@@ -2,6 +2,7 @@
 # make gallery  a piece for every preset and one for all together, with pictures: gallery/index.html
 # make test     the tests
 # make check    lint, types, doctests, README blocks, tutorials, examples, the docs, slow tests, the axes of all presets, an hour of streaming
+# make attack   half an hour of damaged inputs for every reader; what is found is kept in found/
 # make docs     the documentation as a site: site/index.html
 # Each does its own set-up in .venv, pinned by constraints.txt (Python 3.11 or newer).
 
@@ -12,7 +13,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # two threads that spin beside one busy core are many times slower than threads that sleep
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo gallery test check docs clean
+.PHONY: demo gallery test check attack docs clean
 
 .venv/.player: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -42,7 +43,11 @@ check: .venv/.developer
 	$(BIN)/python -m pytest --run-examples tests/contracts/test_readme.py tests/contracts/test_examples.py
 	$(BIN)/python -m pytest --run-presets --numprocesses auto --maxprocesses 4 tests/truths/test_named_axes.py
 	$(BIN)/python -m pytest --run-slow -m slow --numprocesses auto --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m tests.attack --minutes 2
 	$(BIN)/python -m pytest --run-hour tests/truths/test_stream.py -k hour
+
+attack: .venv/.developer
+	$(BIN)/python -m tests.attack --minutes 30
 
 docs: .venv/.developer
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
