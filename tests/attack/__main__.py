@@ -89,7 +89,7 @@ def mutate(data: bytes, other: bytes, chance: random.Random) -> bytes:
 def tiny_instrument(folder: Path) -> Path:
     config = ModelConfig(sample_rate=16_000, hop_size=80, n_z=4, n_harmonics=8, n_noise_bands=5, encoder_channels=4,
                          decoder_channels=4)
-    card = {key: value for key, value in read_card(find_preset("flute")).items() if key not in ("format", "credits", "metrics")}
+    card = {key: value for key, value in read_card(find_preset("flute")).items() if key not in ("format", "metrics")}
     path = folder / "tiny.safetensors"
     save_instrument(path, Autoencoder(config).state_dict(), {**card, "config": config.to_dict(), "axes": {}})
     return path
@@ -99,7 +99,8 @@ def targets(folder: Path) -> list[Target]:
     """All readers."""
     melody = (ROOT / "examples" / "melody.mid").read_bytes()
     events = mido.MidiFile(type=1)
-    track = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=400_000), mido.Message("control_change", control=64, value=127),
+    track = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=400_000),
+                            mido.Message("control_change", control=64, value=127),
                             mido.Message("note_on", note=60, time=3), mido.Message("pitchwheel", pitch=99),
                             mido.Message("note_off", note=60, time=90), mido.Message("sysex", data=[1, 2])])
     events.tracks += [track, track]
@@ -191,7 +192,8 @@ def attack_stream(chance: random.Random, keep: Path) -> tuple[int, int]:
             for _ in range(chance.randrange(5)):
                 kind = chance.choice(KINDS)
                 values = {"note": chance.randrange(128), "velocity": chance.randrange(128), "value": chance.randrange(128),
-                          "control": chance.choice((*CONTROLLERS, chance.randrange(128))), "pitch": chance.randrange(-8192, 8192),
+                          "control": chance.choice((*CONTROLLERS, chance.randrange(128))),
+                          "pitch": chance.randrange(-8192, 8192),
                           "program": 3, "channel": chance.randrange(16)}
                 message = mido.Message(kind)
                 message = message.copy(**{name: values[name] for name in vars(message) if name in values})
