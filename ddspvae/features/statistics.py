@@ -64,7 +64,7 @@ class Statistics:
         check_range("Statistics", "loudness_quantiles_db", self.loudness_quantiles_db[0], *LEVELS_DB)
         check_range("Statistics", "loudness_quantiles_db", self.loudness_quantiles_db[-1], *LEVELS_DB)
         check_range("Statistics", "silence_db", self.silence_db, *LEVELS_DB)
-        check_range("Statistics", "pitch_low", self.pitch_low, -40, 160)
+        check_range("Statistics", "pitch_low", self.pitch_low, -128, 160)
         if not (np.diff(self.loudness_quantiles_db) >= 0).all():
             raise fail("Statistics", "loudness_quantiles_db", "not decrease", "a smaller value after a larger")
         check_range("Statistics", "pitch_high", self.pitch_high, self.pitch_low, 160)

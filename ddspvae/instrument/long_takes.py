@@ -13,7 +13,7 @@ from ddspvae.signals import Performance
 from ddspvae.signals.units import DB_FLOOR
 
 LONG_S = 360.0  # a take longer than this is cut
-STRETCH_S = 120.0
+STRETCH_S = 40.0
 AROUND_S = 4.0  # heard on either side of a stretch, and not kept: longer than any window, path or memory of the encoder
 SILENT = 1e-5
 

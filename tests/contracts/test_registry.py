@@ -33,6 +33,7 @@ def call(folder, *words, plugins=EXAMPLE):
                           capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_an_encoder_and_a_tracker_from_a_file_outside_train_and_listen(tmp_path):
     soundfile.write(tmp_path / "take.wav", melody_take(6.0, 48_000), 48_000)
     trained = call(tmp_path, "train", "take.wav", "--out", "mine.safetensors", "--steps", 4, "--encoder", "bands",

@@ -109,6 +109,7 @@ def test_the_shortest_sound_has_an_answer_of_both():
     assert judge(shortest, noisy(shortest, 20), RATE).visqol is not None
 
 
+@pytest.mark.slow
 def test_short_and_silent_takes_are_left_out_without_a_crash():
     # a process of its own: what is too short for Zimtohrli makes it write outside its memory, and the end comes later
     code = ("import numpy as np; from ddspvae.evaluation.perceptual import judge_take, judge_stretches\n"

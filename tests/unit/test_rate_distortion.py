@@ -152,6 +152,7 @@ def test_what_is_free_of_charge_costs_nothing_and_leaves_no_gradient():
     assert bits.grad.abs().max() == 0
 
 
+@pytest.mark.slow
 def test_a_start_without_z_keeps_all_that_fits(made, plan):
     base = load(plan.out / "seed0" / "base.safetensors").model
     network = Autoencoder(replace(base.config, n_z=0))
@@ -173,6 +174,7 @@ def test_intervals_over_seeds_reach_as_far_as_those_of_each():
     assert (row["zimtohrli"], row["zimtohrli_low"], row["zimtohrli_high"]) == (pytest.approx(3.1), 2.8, 3.4)
 
 
+@pytest.mark.slow
 def test_zimtohrli_has_an_interval_over_stretches_and_is_missing_where_it_is_not_installed(made, plan, monkeypatch):
     path = plan.out / "seed0" / "free.safetensors"
     config = load(path).config
@@ -209,6 +211,7 @@ def test_points_survive_the_file(tmp_path):
     assert again[0].spectral_distance == 1.23457
 
 
+@pytest.mark.slow
 def test_the_whole_road_writes_a_row_a_point(made, plan):
     _, _, result = made
     rows = list(csv.DictReader((plan.out / "curve.csv").open()))
@@ -231,6 +234,7 @@ def test_the_whole_road_writes_a_row_a_point(made, plan):
     assert not list(plan.out.glob("*.part"))
 
 
+@pytest.mark.slow
 def test_every_training_continues_the_base(made, plan):
     def source(name: str) -> str:
         import torch
@@ -248,6 +252,7 @@ def test_every_training_continues_the_base(made, plan):
     assert "take2.wav" not in read_card(plan.out / "seed0" / "free.safetensors")["training"]["files"]
 
 
+@pytest.mark.slow
 def test_a_killed_curve_goes_on_where_it_was(made, plan):
     after_kill, said, _ = made
     assert [point.point for point in after_kill] == ["free"]
@@ -256,6 +261,7 @@ def test_a_killed_curve_goes_on_where_it_was(made, plan):
     assert repr(free) == repr(after_kill[0])
 
 
+@pytest.mark.slow
 def test_a_finished_curve_is_read_and_drawn_again_with_other_codecs(made, plan, tmp_path):
     (tmp_path / "other.csv").write_text("name,bits_per_second,spectral_distance\nA codec,6000,3.5\n")
     before = (plan.out / "curve.csv").read_bytes()
@@ -268,6 +274,7 @@ def test_a_finished_curve_is_read_and_drawn_again_with_other_codecs(made, plan, 
         assert words in picture
 
 
+@pytest.mark.slow
 def test_another_plan_needs_another_folder(made, plan, tmp_path):
     with pytest.raises(InputError, match="holds a curve with another budget, budget of the base; choose another --out"):
         rate_distortion(replace(plan, steps=3))
@@ -276,6 +283,7 @@ def test_another_plan_needs_another_folder(made, plan, tmp_path):
         rate_distortion(replace(plan, out=tmp_path))
 
 
+@pytest.mark.slow
 def test_a_training_that_stops_leaves_a_note_and_the_others_go_on(made, plan, tmp_path, monkeypatch):
     from ddspvae.rate_distortion import chain as curve_chain
     from ddspvae.rate_distortion.measure import Yardstick
@@ -298,6 +306,7 @@ def test_a_training_that_stops_leaves_a_note_and_the_others_go_on(made, plan, tm
     assert [row["trained_minutes"] for row in result["points"]] == [2.0, 2.0, None, 2.0, 2.0]
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_table_or_json(made, plan, recordings, tmp_path, capsys):
     parser = argparse.ArgumentParser()
     parser.set_defaults(json=False)

@@ -358,6 +358,7 @@ def test_training_curve(tmp_path):
         plot_training_curve(rows, tmp_path / "curve.docx")
 
 
+@pytest.mark.slow
 def test_no_window_system_is_touched():
     import subprocess
     import sys
