@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ddspvae.features.f0_csv import read_f0_csv, read_rows
+from ddspvae.features.f0_csv import read_f0_csv
 from ddspvae.features.segments import VOICED
 from ddspvae.signals import Performance
 from ddspvae.signals.checks import InputError, check_choice, check_range, check_shape, fail
+from ddspvae.signals.tables import read_cells
 from ddspvae.signals.units import DB_FLOOR, hz_to_pitch
 
 COLUMNS = {"f0": "f0_hz", "loudness": "loudness_db"}  # of a CSV; an axis of z is called by its name
@@ -109,7 +110,7 @@ def read_given_csv(path: str | Path, curve: str) -> Given:
     Raises:
         InputError: missing, empty, or a line that cannot be right; the sentence names the line.
     """
-    rows = read_rows("read_given_csv", path)
+    rows = read_cells("read_given_csv", path)
     column = COLUMNS.get(curve, curve)
     header = [cell.strip() for cell in rows[0]] if rows else []
     if curve == "f0" and len(header) == 3:

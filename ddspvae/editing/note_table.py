@@ -15,6 +15,7 @@ from ddspvae.performer.controls import CONTROLS, ControlRanges, NoteControls
 from ddspvae.signals import LONGEST_S, Note, Notes
 from ddspvae.signals.checks import InputError, check_duration, check_shape
 from ddspvae.signals.files import new_file
+from ddspvae.signals.tables import read_cells
 
 NOTE_COLUMNS = ("onset_s", "offset_s", "pitch", "velocity")  # what a row must hold
 RATE_COLUMN = "vibrato_hz"
@@ -92,18 +93,13 @@ def _to_cell(value: float | None) -> str:
 def read_table(path: str | Path) -> NoteTable:
     """Read notes.csv, in any order of rows and columns; columns after the first four, and their cells, may be missing.
 
-    What spreadsheets make of it is understood: a byte order mark, semicolons with decimal commas, empty rows at the end.
+    What spreadsheets make of it is understood: see `signals.tables`; and empty rows at the end.
 
     Raises:
         InputError: missing, empty, an unknown or a missing column, or a cell that cannot be right; the sentence names
             row (1 is the header) and column.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-        semicolons = bool(lines) and ";" in lines[0]
-        table = list(csv.reader(lines, delimiter=";" if semicolons else ","))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:  # a quotation mark that nothing closes makes one huge cell
-        raise InputError(f"read_table: cannot read {path} ({error}).") from error
+    table = read_cells("read_table", path)
     header = [name.strip() for name in table[0]] if table else []
     _check_header(path, header)
     rows = []
@@ -113,7 +109,7 @@ def read_table(path: str | Path) -> NoteTable:
         if len(cells) > len(header):
             raise InputError(f"read_table: {path} row {number} must hold {len(header)} cells, got {len(cells)}.")
         filled = [*cells, *[""] * (len(header) - len(cells))]
-        rows.append({name: _to_number(path, number, name, cell.replace(",", ".") if semicolons else cell)
+        rows.append({name: _to_number(path, number, name, cell)
                      for name, cell in zip(header, filled)})
         if not rows[-1]["offset_s"] > rows[-1]["onset_s"]:
             raise InputError(f"read_table: {path} row {number}, column offset_s must come after onset_s = "

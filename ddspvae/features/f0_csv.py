@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ddspvae.features.autocorrelation import Track
 from ddspvae.signals.checks import InputError
 from ddspvae.signals.files import new_file
+from ddspvae.signals.tables import read_cells
 
 HEADER = ("time_s", "f0_hz", "periodicity")
 
@@ -37,25 +38,13 @@ def write_f0_csv(path: str | Path, f0_hz: NDArray, periodicity: NDArray, frame_r
         raise InputError(f"write_f0_csv: cannot write {path} ({error.strerror}); does the folder exist?") from error
 
 
-def read_rows(where: str, path: str | Path) -> list[list[str]]:
-    """All rows of a CSV file, as text.
-
-    Raises:
-        InputError: missing, not text, or no CSV; `where` begins the sentence.
-    """
-    try:
-        return list(csv.reader(Path(path).read_text(encoding="utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{where}: cannot read {path} ({error}).") from error
-
-
 def read_f0_csv(path: str | Path) -> Track:
     """Read a header line and then lines of time in seconds, Hz and periodicity.
 
     Raises:
         InputError: missing, empty, or a line that cannot be right; the sentence names the line.
     """
-    rows = read_rows("read_f0_csv", path)
+    rows = read_cells("read_f0_csv", path)
     numbers: list[tuple[float, ...]] = []
     for line, row in enumerate(rows, start=1):
         if line == 1:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ddspvae.signals.checks import InputError, fail
 from ddspvae.signals.files import new_file
+from ddspvae.signals.tables import read_cells
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -142,14 +143,13 @@ def read_codecs(path: str | Path) -> list[Codec]:
 
 def _read_table(path: Path, columns: Sequence[str], fix: str) -> list[tuple[int, dict[str, str]]]:
     """Line numbers and rows of a CSV that must have these columns."""
-    try:
-        table = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines(), strict=True)
-        missing = [name for name in columns if name not in (table.fieldnames or ())]
-        if missing:
-            raise InputError(f"curve: {path} must have a column named {missing[0]} in its first line; {fix}.")
-        return [(table.line_num, {key: cell or "" for key, cell in row.items() if isinstance(key, str)}) for row in table]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"curve: cannot read {path} ({error}); {fix}.") from error
+    table = read_cells("curve", path)
+    header = [name.strip() for name in table[0]] if table else []
+    missing = [name for name in columns if name not in header]
+    if missing:
+        raise InputError(f"curve: {path} must have a column named {missing[0]} in its first line; {fix}.")
+    return [(line, {**dict.fromkeys(header, ""), **dict(zip(header, row))})
+            for line, row in enumerate(table[1:], start=2) if row]
 
 
 def _number(path: Path, line: int, row: Mapping[str, str], name: str) -> float:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ddspvae.signals.checks import InputError
+from ddspvae.signals.tables import read_cells
 from ddspvae.signals.units import pitch_to_hz
 
-ENDINGS = (".aif", ".aiff", ".caf", ".flac", ".mp3", ".ogg", ".w64", ".wav")  # all read by libsndfile
+ENDINGS = (".aif", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".w64", ".wav")  # libsndfile
+NOT_READ = (".aac", ".ac3", ".amr", ".ape", ".m4a", ".mka", ".mp4", ".mov", ".wma", ".wv")  # sound that it does not read
 CREDIT = ("file", "source", "source_repo", "commit", "original_path", "licence", "attribution")
 SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
@@ -45,11 +47,15 @@ def find_recordings(folder_or_files: str | Path | Sequence[str | Path]) -> list[
     found: dict[Path, Path] = {}
     for root in map(Path, roots):
         if root.is_dir():
-            inside = [
-                path for path in root.rglob("*")
-                if path.suffix.lower() in ENDINGS and path.is_file()
-                and not any(part.startswith(".") for part in path.relative_to(root).parts)
-            ]
+            files = [path for path in root.rglob("*") if path.suffix.lower() in (*ENDINGS, *NOT_READ) and path.is_file()
+                     and not any(part.startswith(".") for part in path.relative_to(root).parts)]
+            inside = [path for path in files if path.suffix.lower() in ENDINGS]
+            others = sorted(path.name for path in files if path.suffix.lower() in NOT_READ)
+            if others:
+                named = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if others[3:] else "")
+                verb = "is" if len(others) == 1 else "are"
+                warnings.warn(f"find_recordings: {named} in {root} cannot be read here and {verb} left out; "
+                              "convert to WAV or FLAC.", stacklevel=2)
             if not inside:
                 raise InputError(f"find_recordings: {root} holds no sound files ({', '.join(ENDINGS)}).")
         elif root.is_file():
@@ -84,33 +90,34 @@ def read_manifest(folder: str | Path) -> dict[Path, Row]:
 
 def _is_ours(manifest: Path) -> bool:
     try:
-        return "file" in (csv.DictReader(manifest.read_text(encoding="utf-8-sig").splitlines()).fieldnames or ())
-    except (OSError, UnicodeDecodeError, csv.Error):
+        return "file" in (read_cells("read_manifest", manifest) or [[]])[0]
+    except InputError:
         return False
 
 
 def _read(manifest: Path) -> dict[Path, Row]:
-    try:
-        text = manifest.read_text(encoding="utf-8-sig")
-        table = csv.DictReader(text.splitlines(), strict=True)
-        if "file" not in (table.fieldnames or ()):
-            raise InputError(f"read_manifest: {manifest} must have a column named file in its first line.")
-        return {(manifest.parent / cells["file"]).resolve(): _row(manifest, table.line_num, cells)
-                for cells in table if cells["file"]}
-    except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"read_manifest: cannot read {manifest} ({error}).") from error
+    table = read_cells("read_manifest", manifest)
+    header = [name.strip() for name in table[0]] if table else []
+    if "file" not in header:
+        raise InputError(f"read_manifest: {manifest} must have a column named file in its first line.")
+    rows = {}
+    for line, cells in enumerate(table[1:], start=2):
+        row = dict(zip(header, cells))
+        if "\0" in row.get("file", ""):
+            raise InputError(f"read_manifest: {manifest} line {line}: the name of the file holds a zero byte.")
+        if row.get("file"):
+            rows[(manifest.parent / row["file"]).resolve()] = _row(manifest, line, row)
+    return rows
 
 
-def _row(manifest: Path, line: int, cells: dict[str, str | None]) -> Row:
+def _row(manifest: Path, line: int, cells: dict[str, str]) -> Row:
     kind = (cells.get("kind") or "").strip()
     prior_hz = _prior_hz(manifest, line, cells) if kind == "note" else None
     credit = {name: value for name in CREDIT if (value := (cells.get(name) or "").strip())}
     return Row(kind, prior_hz, credit.get("licence", ""), credit)
 
 
-def _prior_hz(manifest: Path, line: int, cells: dict[str, str | None]) -> float | None:
+def _prior_hz(manifest: Path, line: int, cells: dict[str, str]) -> float | None:
     where = f"read_manifest: {manifest} line {line}"
     given, name = (cells.get("f0_hz") or "").strip(), (cells.get("pitch_sounding") or "").strip()
     if given:

@@ -234,3 +234,10 @@ def test_shared_manifests(shared_dir: Path) -> None:
     assert {path.resolve() for path in find_recordings(folder)} == set(rows)
     assert sum(row.prior_hz is not None for row in rows.values()) == 13
     assert all(row.licence and math.isfinite(row.prior_hz or 0) for row in rows.values())
+
+
+def test_sound_that_nothing_here_reads_is_named(tmp_path):
+    (tmp_path / "phone.m4a").write_bytes(b"....ftypM4A ")
+    soundfile.write(tmp_path / "a.wav", np.zeros(100), 8000)
+    with pytest.warns(UserWarning, match=r"phone\.m4a in .* cannot be read here and is left out; convert to WAV or FLAC"):
+        assert [path.name for path in find_recordings(tmp_path)] == ["a.wav"]

@@ -1,0 +1,38 @@
+"""Tables as spreadsheets of any locale write them: commas, semicolons or tabs, decimal commas, UTF-8 or UTF-16."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from pathlib import Path
+
+from ddspvae.signals.checks import InputError
+
+DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+(?:[eE][+-]?\d+)?\s*")
+MOST_BYTES = 100_000_000
+
+
+def read_cells(where: str, path: str | Path) -> list[list[str]]:
+    """All rows of a table as text, numbers with a decimal point; [] for an empty file.
+
+    Raises:
+        InputError: missing, too large, not text, or no table; `where` begins the sentence.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise InputError(f"{where}: {path} is larger than {MOST_BYTES // 1_000_000} MB; is it a table?")
+        utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        lines = data.decode("utf-16" if utf_16 else "utf-8-sig").splitlines()
+        first = lines[0] if lines else ""
+        delimiter = ";" if ";" in first else "\t" if "\t" in first else ","
+        rows = list(csv.reader(lines, delimiter=delimiter, strict=True))
+    except (OSError, UnicodeError, csv.Error, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{where}: cannot read {path} ({getattr(error, 'strerror', None) or error}).") from error
+    if delimiter == ",":
+        return rows
+    return [[cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell) else cell for cell in row] for row in rows]
