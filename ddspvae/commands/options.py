@@ -28,6 +28,11 @@ def add_output(sub: argparse.ArgumentParser, name: str) -> None:
     file.add_argument("--seed", type=int, metavar="N", help="of noise and timbre; the same seed gives the same bytes")
 
 
+def add_jobs(sub: argparse._ActionsContainer) -> None:
+    """How many cores."""
+    sub.add_argument("--jobs", type=int, metavar="N", help="cores to work on (default: all); the bytes are the same")
+
+
 def add_axes(sub: argparse._ActionsContainer) -> None:
     """Axes of z to move."""
     sub.add_argument("--set", action="append", default=[], dest="offsets", metavar="AXIS=VALUE",

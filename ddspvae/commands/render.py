@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ddspvae.commands.edits import apply_edits
-from ddspvae.commands.options import add_axes, add_output
+from ddspvae.commands.options import add_axes, add_jobs, add_output
 from ddspvae.commands.sounds import Sound, check_output, check_sound_options, read_ir, sound_of, write_sounds
 from ddspvae.signals.checks import InputError, check_range, fail, printable
 
@@ -79,6 +79,7 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     change.add_argument("--as-recorded", action="store_true", help="leave instruments as loud as their recordings were")
     add_output(sub, "song.wav")
     more = sub.add_argument_group("more files")
+    add_jobs(more)
     more.add_argument("--stereo", action="store_true", help="two channels, even if no part is panned")
     more.add_argument("--stems", metavar="DIR", help="write every part to its own file too, as it stands in the mix")
     more.add_argument("--save-performance", metavar="P.npz", help="keep the curves that were played (one voice only)")
@@ -93,6 +94,8 @@ def run(args: Namespace) -> None:
         check_output(args.save_performance, [".npz"])
     check_range("render", "transpose", args.transpose, -60, 60)
     check_range("render", "expression", args.expression, 0, 2)
+    if args.jobs is not None:
+        check_range("render", "jobs", args.jobs, 1, 1024)
     if args.voices is not None:
         check_range("render", "voices", args.voices, 1, 128)
     if source.suffix.lower() in (".npz", ".csv"):

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 import time
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ddspvae.commands.spool import Spool
 from ddspvae.signals.checks import InputError, check_range, fail, printable
+from ddspvae.signals.jobs import in_order, tell
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -126,13 +128,17 @@ def write_sounds(args: Namespace, sounds: Sequence[Sound], began: float, extra: 
             writer = _Writer(files, bar, rate, out_rate, args.bit_depth)
             rendering = bar.add_task("rendering", total=sum(sound.n_samples for sound in sounds))
             mix = files.enter_context(Spool(out))
-            kept = []
-            for sound, path in zip_longest(sounds, stems):
-                blocks = _watched(sound.blocks, bar, rendering)
-                if path is not None:
-                    kept.append(files.enter_context(Spool(path)))
-                    blocks = kept[-1].keep(blocks)
-                mix.add(blocks)
+            jobs = getattr(args, "jobs", None)
+            is_alone = len(sounds) == 1 and not stems
+            kept = [mix] if is_alone else [files.enter_context(Spool(path or out)) for _, path in zip_longest(sounds, stems)]
+            rendered = in_order(_render, list(zip(sounds, kept)), jobs, partial(bar.advance, rendering))
+            with closing(rendered):
+                for spool, (n_samples, n_channels) in zip(kept, rendered):
+                    spool.take_over(n_samples, n_channels)
+                    if not is_alone:
+                        mix.add(spool.blocks())
+                    if not is_alone and not stems:
+                        spool.forget()
             gain, n_samples = writer.write(out, mix)
             for path, stem in zip(stems, kept):
                 writer.write(path, stem, gain)
@@ -142,6 +148,14 @@ def write_sounds(args: Namespace, sounds: Sequence[Sound], began: float, extra: 
               "gain_db": round(gain_db, 2), "took_s": round(took_s, 2), **extra}
     turned = f", turned down by {-gain_db:.1f} dB to stay below -1 dBFS" if gain_db else ""
     say(args, result, f"{args.out}: {seconds:.1f} s in {took_s:.1f} s{turned}.")
+
+
+def _render(work: tuple[Sound, Spool]) -> tuple[int, int]:
+    """A sound to its spool, on any core; samples and channels."""
+    sound, spool = work
+    for block in spool.keep(sound.blocks):
+        tell(block.shape[-1])
+    return spool.n_samples, spool.n_channels
 
 
 def _stem_paths(args: Namespace, sounds: Sequence[Sound]) -> list[Path]:
@@ -220,78 +234,6 @@ class _Writer:
         from ddspvae.audio import resample_blocks
 
         return resample_blocks(spool.blocks(), self.from_rate, self.to_rate)
-
-
-class Spool:
-    """A sound that waits on disk, in float32, in the folder of the file it will be.
-
-    It has no name there, so the system takes it away with the process, however that ends.
-
-    Args:
-        path: the file it will be, for messages.
-    Raises:
-        InputError: the folder cannot be written, or its disk is full.
-    """
-
-    def __init__(self, path: Path) -> None:
-        from ddspvae.audio import on_disk
-
-        self._path, self._n_channels, self.n_samples = path, 1, 0
-        with on_disk(path):
-            self._file = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115 - closed in __exit__
-
-    def __enter__(self) -> Spool:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(OSError):  # of a full disk, which was told when it was met
-            self._file.close()
-
-    def keep(self, blocks: Iterable[Audio]) -> Iterator[Audio]:
-        """Pass the blocks on and keep them."""
-        import numpy as np
-
-        from ddspvae.audio import count_channels, on_disk
-
-        for block in blocks:
-            with on_disk(self._path):
-                self._file.write(np.ascontiguousarray(block.T, dtype=np.float32).data)
-                self._file.flush()
-            self._n_channels = count_channels(block)
-            self.n_samples += block.shape[-1]
-            yield block
-
-    def add(self, blocks: Iterable[Audio]) -> None:
-        """Lay a sound over what is there, from its beginning on; all must have as many channels."""
-        import numpy as np
-
-        from ddspvae.audio import count_channels, on_disk
-
-        at = 0
-        for block in blocks:
-            self._n_channels = count_channels(block)
-            frame_bytes = 4 * self._n_channels
-            with on_disk(self._path):
-                self._file.seek(frame_bytes * at)
-                there = np.frombuffer(self._file.read(frame_bytes * block.shape[-1]), dtype=np.float32)
-                sound = np.array(block.T, dtype=np.float32, order="C").reshape(-1)
-                sound[: len(there)] += there
-                self._file.seek(frame_bytes * at)
-                self._file.write(sound.data)
-                self._file.flush()
-            at += block.shape[-1]
-            self.n_samples = max(self.n_samples, at)
-
-    def blocks(self) -> Iterator[Audio]:
-        """All that was kept, from its beginning."""
-        import numpy as np
-
-        from ddspvae.audio import BLOCK_SIZE
-
-        self._file.seek(0)
-        while data := self._file.read(4 * self._n_channels * BLOCK_SIZE):
-            audio = np.frombuffer(data, dtype=np.float32).reshape(-1, self._n_channels).T
-            yield audio[0] if self._n_channels == 1 else audio
 
 
 def say(args: Namespace, result: dict[str, Any], sentence: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
 
 from ddspvae.audio import resample
 from ddspvae.features.autocorrelation import RANGE_HZ, RATE_HZ
@@ -131,6 +130,8 @@ def _check(audio: NDArray, sample_rate: int, hop_size: int, prior_hz: float | No
 
 def _silent(audio: NDArray, sample_rate: int, times_s: NDArray) -> NDArray:
     """[F], where the mean square around the instant is 60 dB below the loudest, or digital silence."""
+    from scipy.ndimage import uniform_filter1d
+
     window = max(1, round(LEVEL_WINDOW_S * sample_rate))
     power = np.maximum(uniform_filter1d(audio.astype(np.float64) ** 2, window, mode="constant"), 0)
     level = power[np.round(times_s * sample_rate).astype(int)]

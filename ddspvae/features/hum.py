@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
-from scipy.ndimage import maximum_filter1d
 
 from ddspvae.features.segments import VOICED
 from ddspvae.signals.units import CENTS_PER_SEMITONE, hz_to_pitch, power_to_db
@@ -35,6 +33,8 @@ def find_hum(f0_hz: NDArray, periodicity: NDArray, loudness_db: NDArray, frame_r
     if near.sum() < max(LEAST_S * frame_rate_hz, 0.5 * hum.sum()) or loudness_db[near].std() > STEADY_DB:
         return np.zeros(len(f0_hz), dtype=bool)
     floor = hum & (loudness_db < level_db + 2 * STEADY_DB)
+    from scipy.ndimage import maximum_filter1d
+
     # beside it a note that begins or ends is measured together with it
     beside = maximum_filter1d(floor.astype(np.uint8), 2 * round(BESIDE_S * frame_rate_hz) + 1).astype(bool)
     off = np.abs(hz_to_pitch(f0_hz.astype(np.float64)) - hz_to_pitch(float(np.median(f0_hz[floor])))) * CENTS_PER_SEMITONE
@@ -65,6 +65,8 @@ def mains_hum(audio: NDArray, sample_rate: int, quiet: NDArray[np.bool_], hop_si
     Returns:
         Hz, and dB below the playing; None where none stands out of the noise.
     """
+    from scipy import signal
+
     n = len(audio) // hop_size
     pauses = audio[: n * hop_size].reshape(n, hop_size)[quiet[:n]].reshape(-1)
     if len(pauses) < LEAST_S * sample_rate:

@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
 from ddspvae.signals.units import db_to_amplitude, hz_to_pitch
 
@@ -164,6 +163,8 @@ def _middle(pitch: NDArray, start: int, border: int, stop: int) -> int:
 
 def _dips(loudness_db: NDArray, shortest: int, frame_rate_hz: float) -> list[int]:
     """Frames at the bottom of dips that are 6 dB below both sides within 0.2 s, but for those of a tremolo."""
+    from scipy import signal  # half a second to import, and no score needs it
+
     span = 2 * round(DIP_SPAN_S * frame_rate_hz / 2) + 1
     found, _ = signal.find_peaks(-loudness_db, prominence=DIP_DB, wlen=max(3, span), distance=shortest)
     ripples, _ = signal.find_peaks(-loudness_db, prominence=DIP_DB / 2, wlen=max(3, span), distance=shortest)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.signal import firwin
 from torch import Tensor
 
 from ddspvae.audio import Audio
@@ -201,5 +200,7 @@ def _decimation(sample_rate: int, hop_size: int) -> int:
 def _filters(rate_hz: float) -> tuple[Tensor, ...]:
     """Low-passes of BANDWIDTHS_HZ for a signal at this rate, each of an odd number of taps that sum to 1."""
     sizes = [2 * round(FILTER_S / width * rate_hz / 2) + 1 for width in BANDWIDTHS_HZ]
+    from scipy.signal import firwin
+
     return tuple(torch.from_numpy(firwin(size, width, fs=rate_hz).astype(np.float32))
                  for size, width in zip(sizes, BANDWIDTHS_HZ))

@@ -9,7 +9,6 @@ import math
 import warnings
 
 import torch
-from scipy.cluster.vq import kmeans2
 from torch import Tensor, nn
 
 from ddspvae.model.bottleneck import Bottled, Bottleneck
@@ -112,6 +111,8 @@ class Codebook(nn.Module):
         start = rows[torch.randint(len(rows), (len(self.codes),), device=rows.device)]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a cluster without rows: learn moves it
+            from scipy.cluster.vq import kmeans2
+
             centres, _ = kmeans2(rows.cpu().double().numpy(), start.cpu().double().numpy(), iter=KMEANS_ROUNDS,
                                  minit="matrix", rng=seed)
         self.codes.copy_(torch.from_numpy(centres))

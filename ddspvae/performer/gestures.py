@@ -10,7 +10,6 @@ from itertools import pairwise
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import signal
 
 from ddspvae.features.segments import VOICED, segment_notes
 from ddspvae.features.statistics import Statistics, measure_attack_s, measure_glide_s
@@ -19,6 +18,7 @@ from ddspvae.model.axes import BRIGHTNESS
 from ddspvae.performer.transcribe import to_notes
 from ddspvae.signals import Features, Notes
 from ddspvae.signals.checks import check_shape, fail
+from ddspvae.signals.curves import deepest_hole
 from ddspvae.signals.units import CENTS_PER_SEMITONE, hz_to_pitch
 
 RATE_HZ = 100.0
@@ -267,8 +267,8 @@ def _take_apart(number: int, take: Features, rows: NDArray, statistics: Statisti
 def _is_clean(cents: NDArray, level_db: NDArray, is_alone: bool) -> bool:
     """Whether it is one note: not two that were taken for one, nor a chord between whose notes the tracker jumps."""
     inside = slice(EDGE_FRAMES, max(len(cents) - EDGE_FRAMES, EDGE_FRAMES))
-    dips, _ = signal.find_peaks(-level_db[inside], prominence=DEEPEST_DB[is_alone])
-    return len(dips) == 0 and int((np.abs(cents[inside]) >= MOST_CENTS).sum()) <= MOST_SLIPS
+    holes = deepest_hole(level_db[inside]) >= DEEPEST_DB[is_alone]
+    return not holes and int((np.abs(cents[inside]) >= MOST_CENTS).sum()) <= MOST_SLIPS
 
 
 def _read(time_s: NDArray, curve: NDArray, known: NDArray, instants: NDArray) -> NDArray:

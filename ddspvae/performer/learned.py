@@ -14,7 +14,6 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
 from ddspvae.features.statistics import Statistics
 from ddspvae.midi.closed_forms import velocity_to_level_db
@@ -23,6 +22,7 @@ from ddspvae.model.axes import BITE
 from ddspvae.performer.gestures import NO_NEIGHBOUR_S, RATE_HZ, UNKNOWN, Gestures
 from ddspvae.signals import Note, Notes
 from ddspvae.signals.checks import check_range, fail
+from ddspvae.signals.curves import deepest_hole
 from ddspvae.signals.units import CENTS_PER_SEMITONE
 
 N_CANDIDATES = 24  # a note
@@ -207,8 +207,8 @@ def _centred(cents: NDArray) -> NDArray:
 
 def _without_holes(level_db: NDArray) -> NDArray:
     """Made flatter where it would fall so far within the note that two would be heard."""
-    _, dips = signal.find_peaks(-level_db, prominence=DEEPEST_DB)
-    return level_db * DEEPEST_DB / dips["prominences"].max() if len(dips["prominences"]) else level_db
+    hole_db = deepest_hole(level_db)
+    return level_db * DEEPEST_DB / hole_db if hole_db >= DEEPEST_DB else level_db
 
 
 def _at(curve: NDArray, position: NDArray, rate_hz: float) -> NDArray:

@@ -123,3 +123,13 @@ def split_vibrato(log2_f0: NDArray, frame_rate_hz: float) -> tuple[NDArray, NDAr
     starts = jump & ~np.concatenate([[False], jump[:-1]])
     centre = smooth_curve(log2_f0, round(0.3 * frame_rate_hz), np.cumsum(starts))
     return centre, log2_f0 - centre
+
+
+def deepest_hole(curve: NDArray) -> float:
+    """How far a curve [F] falls, at most, below what it reaches on both sides; 0 for one that rises and falls once.
+
+    >>> float(deepest_hole(np.array([1.0, 5.0, 2.0, 4.0])))
+    2.0
+    """
+    sides = np.minimum(np.maximum.accumulate(curve), np.maximum.accumulate(curve[::-1])[::-1])
+    return float((sides - curve).max(initial=0.0))

@@ -8,7 +8,6 @@ import math
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.fft import next_fast_len
 from torch import Tensor
 
 from ddspvae.features.bands import band_shapes
@@ -71,9 +70,22 @@ def _mixed_low_bits(number: int) -> np.uint32:
     return np.uint32(_mix(_low_bits(number))[0, 0])
 
 
+def _fast_length(least: int) -> int:
+    """The smallest size from `least` on that has no prime factor above 5: what real FFTs are quick at."""
+    size = least
+    while True:
+        left = size
+        for prime in (2, 3, 5):
+            while left % prime == 0:
+                left //= prime
+        if left == 1:
+            return size
+        size += 1
+
+
 def fft_size(hop_size: int, n_bands: int) -> int:
     """Of one segment with room for its filter, four bands' reach, on either side."""
-    return next_fast_len(hop_size + 8 * n_bands, real=True)
+    return _fast_length(hop_size + 8 * n_bands)
 
 
 @functools.lru_cache(maxsize=8)

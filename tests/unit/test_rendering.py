@@ -128,3 +128,16 @@ def test_a_room_rings_as_long_as_its_bands_decay():
     for decay_s in (0.1, 0.4):
         room = Room(torch.full((1, 7), 1.0), torch.full((1, 7), decay_s))
         assert ringing_s(room, 16_000) == pytest.approx(decay_s, rel=0.1)
+
+
+def test_the_bytes_are_the_same_on_any_number_of_cores(tmp_path):
+    tracks = [mido.MidiTrack([mido.Message("program_change", program=program, channel=channel),
+                              mido.Message("note_on", note=60 + channel, velocity=90, channel=channel),
+                              mido.Message("note_off", note=60 + channel, channel=channel, time=480)])
+              for channel, program in enumerate((73, 40, 71))]
+    mido.MidiFile(type=1, tracks=tracks).save(tmp_path / "three.mid")
+    for jobs in ("1", "2", "3"):
+        run(tmp_path / "three.mid", "--out", tmp_path / f"{jobs}.wav", "--stems", tmp_path / f"stems{jobs}", "--jobs", jobs)
+    assert (tmp_path / "1.wav").read_bytes() == (tmp_path / "2.wav").read_bytes() == (tmp_path / "3.wav").read_bytes()
+    for stem in (tmp_path / "stems1").iterdir():
+        assert stem.read_bytes() == (tmp_path / "stems3" / stem.name).read_bytes()
