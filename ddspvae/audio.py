@@ -5,7 +5,6 @@ What must not cost memory with its length goes through in blocks, [T] or [2, T] 
 
 from __future__ import annotations
 
-import functools
 import math
 import warnings
 from collections.abc import Iterable, Iterator
@@ -17,10 +16,12 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from ddspvae.signals.blocks import even_blocks, with_context
 from ddspvae.signals.checks import InputError, check_choice, check_range, fail
 from ddspvae.signals.clockless import forget_serial_number, forget_time
 from ddspvae.signals.files import new_file
 from ddspvae.signals.mono import to_mono
+from ddspvae.signals.true_peak import PEAK_SIZE, interpolator_reach, peak_between
 from ddspvae.signals.units import amplitude_to_db, db_to_amplitude
 
 Audio = NDArray[np.float32]
@@ -96,35 +97,6 @@ def count_channels(audio: NDArray) -> int:
     return 1 if audio.ndim == 1 else len(audio)
 
 
-def even_blocks(blocks: Iterable[NDArray], size: int) -> Iterator[NDArray]:
-    """The same sound in blocks of `size` samples, the last one shorter: what follows never depends on how it came."""
-    held: list[NDArray] = []
-    missing = size
-    for block in blocks:
-        rest = block
-        while rest.shape[-1] >= missing:
-            yield np.concatenate([*held, rest[..., :missing]], axis=-1)
-            held, rest, missing = [], rest[..., missing:], size
-        if rest.shape[-1]:
-            held.append(rest)
-            missing -= rest.shape[-1]
-    if held:
-        yield np.concatenate(held, axis=-1)
-
-
-def _with_context(blocks: Iterable[NDArray], size: int, reach: int) -> Iterator[tuple[NDArray, int, int]]:
-    """Even blocks, each with the `reach` samples before and after it (reach <= size), and where in that it lies."""
-    even = even_blocks(blocks, size)
-    block = next(even, None)
-    if block is None:
-        return
-    before = block[..., :0]
-    for after in chain(even, [before]):
-        around = np.concatenate([before, block, after[..., :reach]], axis=-1)
-        yield around, before.shape[-1], before.shape[-1] + block.shape[-1]
-        before, block = block[..., -reach:], after
-
-
 def resample(audio: NDArray, from_rate: int, to_rate: int) -> Audio:
     """Change the sample rate with a polyphase Kaiser filter: flat to 0.92 of the lower Nyquist, -100 dB images.
 
@@ -162,7 +134,7 @@ def resample_blocks(blocks: Iterable[NDArray], from_rate: int, to_rate: int) -> 
     # is where a sample of the output falls on one of the input, so every block is filtered at the phase of the whole.
     reach = -(-len(taps) // (2 * up * down)) * down
     size = -(-max(BLOCK_SIZE, reach) // down) * down
-    for around, first, last in _with_context(blocks, size, reach):
+    for around, first, last in with_context(blocks, size, reach):
         filtered = signal.resample_poly(np.asarray(around, dtype=np.float64), up, down, axis=-1, window=taps)
         yield filtered[..., first * up // down : -(-last * up // down)].astype(np.float32)
 
@@ -179,25 +151,13 @@ def true_peak(audio: NDArray) -> float:
 
 def true_peak_of_blocks(blocks: Iterable[NDArray]) -> float:
     """As `true_peak`, of a sound that comes in blocks."""
-    peak, taps = 0.0, _between()
-    reach = taps.shape[-1] // 2
-    for around, first, last in _with_context(blocks, BLOCK_SIZE, 64):  # the interpolator looks 10 samples to either side
-        channels = np.atleast_2d(np.asarray(around, dtype=np.float32))
-        padded = np.pad(channels, ((0, 0), (reach, reach)))
-        for channel in padded[:, first : last + 2 * reach]:
-            between = (np.correlate(channel, phase, "valid") for phase in taps if len(channel) >= taps.shape[-1])
-            peak = max([peak, *(float(np.abs(values).max(initial=0.0)) for values in between)])
-        peak = max(peak, float(np.abs(channels[:, first:last]).max(initial=0.0)))
+    peak, reach = 0.0, interpolator_reach()
+    for around, first, last in with_context(blocks, BLOCK_SIZE, 64):  # the interpolator looks 10 samples to either side
+        for channel in np.atleast_2d(np.asarray(around, dtype=np.float32)):
+            padded = np.pad(channel, reach)
+            for at in range(first, last, PEAK_SIZE):
+                peak = max(peak, peak_between(padded[at : min(at + PEAK_SIZE, last) + 2 * reach]))
     return peak
-
-
-@functools.lru_cache(maxsize=1)
-def _between() -> NDArray[np.float32]:
-    """What reads a signal a quarter, half and three quarters on the way to the next sample, [3, 21]: a Kaiser low-pass."""
-    n = np.arange(-40, 41)
-    low_pass = np.sinc(n / 4) * np.kaiser(81, 5.0)
-    low_pass *= 4 / low_pass.sum()
-    return np.stack([np.pad(low_pass, (phase, 4 - phase))[::4][::-1][:21] for phase in (1, 2, 3)]).astype(np.float32)
 
 
 def limiting_gain(peak: float, limit_dbfs: float = PEAK_LIMIT_DBFS) -> float:

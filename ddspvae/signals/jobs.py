@@ -106,6 +106,8 @@ def _work(function: Callable[[Any], Any], items: Sequence[Any], taken: Any, pipe
     other_end.close()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # the parent tells when to end
         signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.SIG_IGN)
+    if "torch" in sys.modules:  # its pool of threads did not come along
+        sys.modules["torch"].set_num_threads(1)
     _teller.set(lambda news: pipe.send(("news", -1, news)))
     while True:
         with taken.get_lock():

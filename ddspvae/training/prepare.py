@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from ddspvae.features.f0 import VOICED
 from ddspvae.features.ranges import find_range_hz
 from ddspvae.model.config import ModelConfig, harmonics_needed
 from ddspvae.signals.checks import InputError
+from ddspvae.signals.jobs import in_order
 from ddspvae.training.dataset import Take, split
 from ddspvae.training.doctor.examine import Report, examine
 from ddspvae.training.recordings import Row, find_recordings, read_manifest
@@ -60,13 +62,16 @@ def prepare(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str
     report = examine(paths, model.sample_rate, model.hop_size, tracker, rows=rows)
     if show is not None:
         show(report)
-    takes = []
-    for path in report.usable:
+    def listen(path: Path) -> Take:
         row = rows.get(path.resolve())
         audio, _ = read_audio(path, model.sample_rate)
         features = extract(audio, model.sample_rate, model.hop_size, tracker,
                            prior_hz=None if row is None else row.prior_hz)
-        takes.append(Take(path, audio, features, room=path.parent.name))
+        return Take(path, audio, features, room=path.parent.name)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the doctor has read the files before, and said what there is to say
+        takes = list(in_order(listen, report.usable))
     takes = _look_again(takes, {path for path, row in rows.items() if row.prior_hz is not None}, tracker, model)
     if not takes:
         raise InputError("train: no usable recording; see the doctor's report above.")

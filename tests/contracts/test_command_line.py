@@ -74,6 +74,15 @@ def test_import_is_light():
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+def test_a_render_imports_nothing_that_it_does_not_use(short_song, tmp_path):
+    code = "import sys; from ddspvae.commands.main import main\n" \
+           "assert main(sys.argv[1:]) == 0\n" \
+           "heavy = {'scipy', 'onnxruntime', 'onnx', 'swift_f0', 'sklearn', 'matplotlib', 'torchcrepe', 'mkdocs'}\n" \
+           "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code, "render", short_song, "--preset", "violin", "--out", tmp_path / "a.wav"],
+                   check=True, capture_output=True)
+
+
 def test_a_picture_without_matplotlib_is_refused_before_anything_is_done(capsys, monkeypatch, take, tmp_path):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     code, out, err = run(capsys, "analyze", take, "--preset", "violin", "--out", tmp_path / "take.npz", "--plot",

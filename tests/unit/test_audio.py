@@ -7,7 +7,6 @@ import soundfile
 from ddspvae import audio as audio_module
 from ddspvae.audio import (
     check_wav_size,
-    even_blocks,
     limit_peak,
     limiting_gain,
     read_audio,
@@ -18,6 +17,7 @@ from ddspvae.audio import (
     write_audio,
     write_blocks,
 )
+from ddspvae.signals.blocks import even_blocks
 from ddspvae.signals.checks import InputError
 
 from ..conftest import tone

@@ -19,6 +19,7 @@ from ddspvae.features.hum import find_hum, mains_hum
 from ddspvae.features.loudness import a_weighted_loudness, by_blocks
 from ddspvae.features.trackers import load_torchcrepe
 from ddspvae.signals.checks import InputError
+from ddspvae.signals.jobs import in_order
 from ddspvae.signals.units import amplitude_to_db, hz_to_pitch
 from ddspvae.training.doctor import advice, symptoms
 from ddspvae.training.doctor.findings import FileReport, Findings, LeftOut
@@ -81,17 +82,18 @@ def examine(
         TRACKERS.check("examine", tracker)
     if tracker.startswith("crepe"):
         load_torchcrepe()
-    files: list[FileReport] = []
-    left_out: list[LeftOut] = []
-    for path in map(Path, paths):
+    def look(path: Path) -> FileReport | LeftOut:
         row = (rows or {}).get(path.resolve())
         try:
-            files.append(_examine_file(path, sample_rate, hop_size, tracker, None if row is None else row.prior_hz))
+            return _examine_file(path, sample_rate, hop_size, tracker, None if row is None else row.prior_hz)
         except InputError as error:
-            left_out.append(LeftOut(path, str(error)))
+            return LeftOut(path, str(error))
         except Exception as error:  # one bad file never ends the run, whatever a decoder does with it
-            left_out.append(LeftOut(path, f"{path.name} could not be examined ({type(error).__name__}: {error})."))
-    return Report(tuple(files), tuple(left_out), sample_rate, tracker)
+            return LeftOut(path, f"{path.name} could not be examined ({type(error).__name__}: {error}).")
+
+    found = list(in_order(look, list(map(Path, paths))))
+    return Report(tuple(one for one in found if isinstance(one, FileReport)),
+                  tuple(one for one in found if isinstance(one, LeftOut)), sample_rate, tracker)
 
 
 def _examine_file(path: Path, sample_rate: int, hop_size: int, tracker: str, prior_hz: float | None) -> FileReport:
