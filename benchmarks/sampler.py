@@ -3,8 +3,8 @@
     python benchmarks/sampler.py [--rounds 5] [--soundfont FluidR3_GM.sf2] [--keep FOLDER]
 
 One part: 600 notes of a violin in 301 s. Eight parts: 360 notes each in 181 s, by the nearest eight instruments. Each
-run is a process of its own: starting, loading, playing, writing 16 bits at 48 kHz. Medians and ratios;
-absolute times mean little on a shared machine. FluidSynth comes from `apt install fluidsynth fluid-soundfont-gm` or its like.
+run is a process of its own: starting, loading, playing, writing 16 bits at 48 kHz. Medians and ratios; absolute times mean
+little on a shared machine. FluidSynth comes from `apt install fluidsynth fluid-soundfont-gm` or its like.
 """
 
 from __future__ import annotations
