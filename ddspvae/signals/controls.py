@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ddspvae.signals.checks import check_shape
+from ddspvae.signals.shown import short_repr
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Controls:
     """What the synthesizer plays. Can be written by hand: `synth` needs no network.
 
@@ -25,7 +26,9 @@ class Controls:
     f0_hz: Tensor
     amplitude: Tensor
     harmonic_distribution: Tensor
-    noise_magnitudes: Tensor = field(repr=False)
+    noise_magnitudes: Tensor
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         check_shape("Controls", "f0_hz", self.f0_hz.shape, None, None, 1)

@@ -8,9 +8,10 @@ import numpy as np
 
 from ddspvae.signals.checks import check_shape
 from ddspvae.signals.curves import Curve, check_frames, freeze_curves
+from ddspvae.signals.shown import short_repr
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Features:
     """What is heard in a recording, frame by frame, before any network.
 
@@ -32,6 +33,8 @@ class Features:
     partials: Curve
     frame_rate_hz: float
     spectrum: Curve = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         freeze_curves(self, f0_hz=self.f0_hz, periodicity=self.periodicity,

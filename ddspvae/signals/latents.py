@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ddspvae.signals.checks import check_shape
+from ddspvae.signals.shown import short_repr
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Latents:
     """What the encoder believes about the timbre: a Gaussian per axis and row.
 
@@ -28,6 +29,8 @@ class Latents:
     gain: Tensor | None = None
     code: Tensor | None = None
     persistence: Tensor | None = None
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         check_shape("Latents", "z_logvar", self.z_logvar.shape, *self.z_mean.shape)

@@ -13,13 +13,14 @@ import numpy as np
 from ddspvae.signals.checks import InputError, check_duration, check_range, check_shape, fail
 from ddspvae.signals.curves import Curve, check_frames, freeze_curves, resample_curve, resample_pitch, split_vibrato
 from ddspvae.signals.files import new_file
+from ddspvae.signals.shown import short_repr
 from ddspvae.signals.units import semitones_to_ratio
 
 MOST_BYTES = 2_000_000_000  # of the curves of six hours
 FILE_FORMAT = "ddspvae performance 1"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Performance:
     """How a piece is played: the curves people edit, save, plot and send.
 
@@ -44,6 +45,8 @@ class Performance:
     frame_rate_hz: float
     frames_per_z: int
     instrument: str = ""
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         freeze_curves(self, f0_hz=self.f0_hz, periodicity=self.periodicity,

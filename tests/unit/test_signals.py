@@ -176,3 +176,9 @@ def test_latents_and_controls_are_checked():
     ones = torch.ones(1, 5, 1)
     with pytest.raises(InputError, match="amplitude must have shape"):
         Controls(ones, torch.ones(1, 4, 1), torch.ones(1, 5, 7), torch.ones(1, 5, 9))
+
+
+def test_a_long_take_shows_its_shapes():
+    names = tuple(map(str, range(44)))
+    take = Performance(np.full(5000, 440.0), np.ones(5000), np.zeros(5000), np.zeros((1250, 44)), names, 200.0, 4)
+    assert len(repr(take)) < 250 and "f0_hz=[5000] float32" in repr(take) and "z=[1250, 44] float32" in repr(take)
