@@ -6,6 +6,7 @@ What must not cost memory with its length goes through in blocks, [T] or [2, T] 
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -51,8 +52,9 @@ def read_audio(path: str | Path, sample_rate: int | None = None, *, mono: bool =
             infinite samples.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"read_audio: {path} is a folder, not a file." if path.is_dir() else f"read_audio: no file {path}.")
+    if not os.path.isfile(path):
+        what = f"{path} is a folder, not a file" if os.path.isdir(path) else f"no file {path}"
+        raise InputError(f"read_audio: {what}.")
     try:
         with soundfile.SoundFile(path) as file:
             frames, file_rate = _read_frames(path, file), file.samplerate
@@ -60,18 +62,24 @@ def read_audio(path: str | Path, sample_rate: int | None = None, *, mono: bool =
         raise InputError(f"read_audio: {path} is not a sound file that can be read ({error}).") from error
     if len(frames) == 0:
         raise InputError(f"read_audio: {path} holds no samples; record it again.")
+    _check_finite(path, frames, file_rate)
     if mono or frames.shape[1] == 1:
         audio, said = to_mono(frames)
         if said:
             warnings.warn(f"read_audio: {path}: {said}.", stacklevel=2)
     else:
         audio = np.ascontiguousarray(frames.T)
-    if not np.isfinite(audio).all():
-        at_s = np.nonzero(~np.isfinite(audio))[-1].min() / file_rate
-        raise InputError(f"read_audio: {path} has NaN or infinite samples, the first at {at_s:.3f} s; export it again.")
     if sample_rate is None or sample_rate == file_rate:
         return audio, file_rate
     return resample(audio, file_rate, sample_rate), sample_rate
+
+
+def _check_finite(path: Path, frames: NDArray[np.float32], rate: int) -> None:
+    for at in range(0, len(frames), BLOCK_SIZE):
+        block = frames[at : at + BLOCK_SIZE]
+        if not np.isfinite(block).all():
+            at_s = (at + int(np.nonzero(~np.isfinite(block))[0].min())) / rate
+            raise InputError(f"read_audio: {path} has NaN or infinite samples, the first at {at_s:.3f} s; export it again.")
 
 
 def _read_frames(path: Path, file: soundfile.SoundFile) -> NDArray[np.float32]:
@@ -82,7 +90,11 @@ def _read_frames(path: Path, file: soundfile.SoundFile) -> NDArray[np.float32]:
         raise InputError(f"read_audio: {path} has {file.channels} channels; export it in mono or stereo.")
     most = round(LONGEST_S * file.samplerate)
     # what is claimed is taken from the system page by page as it is filled, and no more than can be read
-    frames = np.empty((min(max(file.frames, 0), most) + 1, file.channels), np.float32)
+    try:
+        frames = np.empty((min(max(file.frames, 0), most) + 1, file.channels), np.float32)
+    except MemoryError as error:
+        raise InputError(f"read_audio: {path} claims {file.frames / file.samplerate / 3600:.1f} hours in {file.channels} "
+                         "channels, more than fits into memory; cut it into pieces.") from error
     n = 0
     while n < len(frames) and len(block := file.read(min(BLOCK_SIZE, len(frames) - n), dtype="float32", always_2d=True)):
         frames[n : n + len(block)] = block

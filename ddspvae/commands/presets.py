@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from argparse import Namespace
+from typing import Any
 
 SUMMARY = "list the instruments there are"
 EXAMPLES = ("ddspvae presets", "ddspvae presets --json")
@@ -45,6 +46,12 @@ def run(args: Namespace) -> None:
         table.add_row(row["name"], row["range"], str(row["minutes"]), str(row["bits_per_second"]),
                       ", ".join(row["licence"]))
     console = Console()
+    with console.capture() as shown:
+        _show(console, table, rows)
+    print(shown.get(), end="")
+
+
+def _show(console: Any, table: Any, rows: list[dict[str, Any]]) -> None:
     console.print(table)
     for row in rows:
         if row["instruments"]:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from ddspvae.signals import Performance
 
 
+STEM_BYTES = 120  # of a stem's name; a track's name may have thousands
+
+
 def check_sound_options(args: Namespace) -> None:
     """Everything about the output that can be wrong, before anything is rendered or written."""
     from ddspvae.audio import FORMATS
@@ -163,6 +166,7 @@ def _stem_paths(args: Namespace, sounds: Sequence[Sound]) -> list[Path]:
     if not getattr(args, "stems", None):
         return []
     safe = ["".join(c if c.isalnum() or c in "-_ " else "_" for c in sound.name).strip() or "part" for sound in sounds]
+    safe = [name.encode()[:STEM_BYTES].decode(errors="ignore") for name in safe]
     paths = [Path(args.stems) / f"{name}.wav" for name in safe]
     if Path(args.out).resolve() in [path.resolve() for path in paths]:
         raise InputError(f"render: {args.out} is the name of a stem too; choose another --out or --stems.")

@@ -28,8 +28,9 @@ def lift_octaves(audio: NDArray, sample_rate: int, hop_size: int, f0_hz: NDArray
     for frame in looked.tolist():
         start = frame * hop_size + size - size // 2
         piece = padded[start : start + size] * window
-        own, octave = (abs(np.exp(-2j * np.pi * k * f0_hz[frame] / sample_rate * place) @ piece) for k in (1, 2))
-        missing[frame] = own < octave * 10 ** (-MISSING_DB / 20)
+        own, octave, third = (abs(np.exp(-2j * np.pi * k * f0_hz[frame] / sample_rate * place) @ piece)
+                              if k * f0_hz[frame] < sample_rate / 2 else 0.0 for k in (1, 2, 3))
+        missing[frame] = max(own, third) < octave * 10 ** (-MISSING_DB / 20)
     votes = np.convolve(missing, np.ones(HELD_FRAMES), "same") > HELD_FRAMES / 2
     lifted = np.zeros(len(f0_hz), dtype=bool)
     lifted[looked] = votes[looked]

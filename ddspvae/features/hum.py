@@ -14,6 +14,7 @@ NEAR_CENTS = 34.0  # trackers are so far off down there; G2, the nearest note, l
 BELOW_DB = 20.0  # the playing, from which on a steady tone of the mains is taken for hum
 STEADY_DB = 3.0  # deviation of its level; a soft note of that pitch swells and fades
 LEAST_S = 0.3
+LEAST_RUN_S = 0.1
 BESIDE_S = 0.1
 STANDS_OUT_DB = 12.0  # of its surroundings in the spectrum of the pauses
 QUIETEST_DB = -70.0  # below the playing; softer hum is nobody's trouble
@@ -33,6 +34,10 @@ def find_hum(f0_hz: NDArray, periodicity: NDArray, loudness_db: NDArray, frame_r
     if near.sum() < max(LEAST_S * frame_rate_hz, 0.5 * hum.sum()) or loudness_db[near].std() > STEADY_DB:
         return np.zeros(len(f0_hz), dtype=bool)
     floor = hum & (loudness_db < level_db + 2 * STEADY_DB)
+    # a soft low note is held once; hum comes back in every pause
+    runs = np.diff(np.flatnonzero(np.diff(np.concatenate([[False], floor, [False]]).astype(np.int8))))[::2]
+    if (runs >= LEAST_RUN_S * frame_rate_hz).sum() < 2:
+        return np.zeros(len(f0_hz), dtype=bool)
     from scipy.ndimage import maximum_filter1d
 
     # beside it a note that begins or ends is measured together with it
@@ -43,7 +48,7 @@ def find_hum(f0_hz: NDArray, periodicity: NDArray, loudness_db: NDArray, frame_r
 
 
 def without_hum(f0_hz: NDArray, periodicity: NDArray, hum: NDArray[np.bool_]) -> tuple[NDArray, NDArray]:
-    """The pitch held through hum from the playing beside it, and no periodicity there."""
+    """The pitch held through hum, and what is unvoiced beside it, from the playing before; no periodicity there."""
     kept = np.flatnonzero(~hum & (periodicity >= VOICED))
     if not len(kept):
         return f0_hz, np.where(hum, 0, periodicity).astype(periodicity.dtype)
@@ -51,7 +56,9 @@ def without_hum(f0_hz: NDArray, periodicity: NDArray, hum: NDArray[np.bool_]) ->
     before = kept[np.maximum(np.searchsorted(kept, frames, side="right") - 1, 0)]
     is_kept = np.zeros(len(f0_hz), dtype=bool)
     is_kept[kept] = True
-    return (np.where(is_kept, f0_hz, f0_hz[before]).astype(f0_hz.dtype),
+    run = np.cumsum(np.concatenate([[False], is_kept[1:] != is_kept[:-1]]))  # numbers of runs, kept and not
+    replaced = ~is_kept & np.isin(run, run[hum])
+    return (np.where(replaced, f0_hz[before], f0_hz).astype(f0_hz.dtype),
             np.where(hum, 0, periodicity).astype(periodicity.dtype))
 
 

@@ -103,7 +103,7 @@ class Instrument:
         Raises:
             InputError: silence.
         """
-        if self.codes is None and is_long(len(audio) / sample_rate, tracker):
+        if not self.config.n_timbre and is_long(len(audio) / sample_rate, tracker):
             rate = self.config.sample_rate
             return analyze_in_stretches(lambda piece: self.analyze(piece, rate, tracker, foreign=foreign),
                                         resample(audio, sample_rate, rate), self.config)

@@ -36,6 +36,9 @@ def load(name: str | Path, room: str | None = None) -> Instrument:
     name, timbre = split_timbre(name)
     path = find_preset(name)
     card = read_card(path)
+    for key, kind in (("plugins", dict), ("trimmed_axes", list), ("timbres", dict), ("axes", dict)):
+        if not isinstance(card.get(key, kind()), kind):
+            raise InputError(f"load: {path} is not a ddspvae instrument (its card has no readable {key}).")
     check_plugins(f"load: {path}", card.get("plugins", {}))
     stored = read_weights(path)
     try:

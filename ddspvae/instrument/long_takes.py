@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ddspvae.audio import Audio
+from ddspvae.features.hum import find_hum, without_hum
 from ddspvae.model.config import ModelConfig
 from ddspvae.signals import Performance
 from ddspvae.signals.units import DB_FLOOR
@@ -68,6 +69,9 @@ def analyze_in_stretches(analyze: Callable[[Audio], Performance], audio: Audio, 
         periodicity = np.concatenate([np.zeros(n_before, np.float32), periodicity])
         loudness_db = np.concatenate([np.full(n_before, DB_FLOOR, np.float32), loudness_db])
         z = np.concatenate([np.zeros((n_rows, z.shape[1]), np.float32), z])
+    hum = find_hum(f0_hz, periodicity, loudness_db, whole.frame_rate_hz)  # a stretch that only hums does not know it
+    if hum.any():
+        f0_hz, periodicity = without_hum(f0_hz, periodicity, hum)
     return Performance(f0_hz, periodicity, loudness_db, z, whole.axis_names, whole.frame_rate_hz, whole.frames_per_z,
                        whole.instrument)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,11 +63,11 @@ def find_preset(name: str | Path) -> Path:
         InputError: neither; suggests the nearest name.
     """
     whole, timbre = split_timbre(name)
-    if timbre and not Path(name).is_file():
+    if timbre and not os.path.isfile(name):
         raise InputError(f"load: {name} is an instrument inside of {whole}; here only a whole preset or file will do.")
     if str(name).endswith(SUFFIX) or len(Path(name).parts) > 1:
         path = Path(name)
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise InputError(f"load: no instrument file {path}.")
         return path
     check_choice("load", "preset", str(name), list_presets())
@@ -116,14 +117,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 def save_instrument(path: Path, weights: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
     """Write one file, under a temporary name until it is whole; weights in half precision."""
     from safetensors import SafetensorError
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     half = {name: tensor.detach().cpu().half().contiguous() for name, tensor in weights.items()}
     try:
         with new_file(path) as part:
-            mode = part.stat().st_mode
-            save_file(half, part, metadata={"ddspvae": json.dumps({"format": FILE_FORMAT, **card})})
-            part.chmod(mode)  # safetensors keeps its files to their owner
+            part.write_bytes(save(half, metadata={"ddspvae": json.dumps({"format": FILE_FORMAT, **card})}))
     except (OSError, SafetensorError) as error:
         raise InputError(f"save: cannot write {path} ({error}).") from error
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ddspvae.live.playable import Playable
 
 ALL_SOUND_OFF, RESET_CONTROLLERS = 120, 121
+MOST_BEND = 128.0  # semitones: beyond lies no key
 HOPS_TO_FREE = 16  # between looks for voices that have faded out
 
 
@@ -72,13 +73,14 @@ class LiveNotes:
             answer = self._allocator.note_off(message.note)
         elif message.type == "pitchwheel":
             self._channel(message).turn_wheel(message.pitch, 0.0)
-            self._bend(self._channel(message), voices)
+            self._bend(self._channel(message).bend_now_semitones, voices)
+            self._channel(message).bend_semitones.clear()  # what was, nobody asks for
         elif message.type == "control_change":
             answer = self._control(message, voices)
         elif message.type == "reset":
             answer = Assignment(released=(*self._allocator.sustain(False).released, *self._allocator.all_notes_off()))
             self._channels.clear()
-            self._bend(Channel(), voices)
+            self._bend(0.0, voices)
         for voice in answer.released:
             self._performer.release(voice, sample)
         if answer.voice is not None:
@@ -105,8 +107,11 @@ class LiveNotes:
         channel = self._channel(message)
         match message.control:
             case control if control in (*PARAMETER_NUMBERS, RESET_CONTROLLERS):
+                before = channel.bend_now_semitones
                 channel.control(control, message.value, 0.0)  # the range of the wheel, the tuning; or all of it back
-                self._bend(channel, voices)
+                channel.bend_semitones.clear()
+                if channel.bend_now_semitones != before:
+                    self._bend(channel.bend_now_semitones, voices)
                 return self._allocator.sustain(False) if control == RESET_CONTROLLERS else Assignment()
             case 64:
                 return self._allocator.sustain(message.value >= 64)
@@ -119,11 +124,12 @@ class LiveNotes:
     def _channel(self, message: Any) -> Channel:
         return self._channels.setdefault(message.channel, Channel())
 
-    def _bend(self, channel: Channel, voices: Voices) -> None:
+    def _bend(self, semitones: float, voices: Voices) -> None:
         """The wheel that was moved last bends all voices."""
-        if channel.bend_now_semitones != self._bent_semitones:
-            self._bent_semitones = channel.bend_now_semitones
-            self._performer.bend(self._bent_semitones)
+        semitones = min(max(semitones, -MOST_BEND), MOST_BEND)
+        if semitones != self._bent_semitones:
+            self._performer.bend(semitones)
+            self._bent_semitones = semitones
             voices.expect_jumps()
 
     def _attack(self, voices: Voices, fresh: NDArray[np.int64], sample: int) -> Frames:

@@ -29,7 +29,7 @@ def within_full_scale(audio: torch.Tensor) -> torch.Tensor:
     over = audio.abs() - KNEE
     if not bool((over > 0).any()):
         return audio
-    bent = audio.sign() * (KNEE + (1 - KNEE) * torch.tanh(over / (1 - KNEE)))
+    bent = audio.sign() * (KNEE + (1 - KNEE - 1e-6) * torch.tanh(over / (1 - KNEE)))
     return torch.where(over > 0, bent, audio)
 
 

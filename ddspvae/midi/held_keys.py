@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -179,8 +179,9 @@ class Keys:
         self.n_lost = len(lost)
         neighbours = _Neighbours(self.finished, lost)
         for note, latest_s in lost.items():
-            later = next((time_s for time_s in strays(note) if time_s > note.onset_s), None)
-            end_s = neighbours.end_s(note) if later is None else later
+            astray = strays(note)
+            later = bisect_right(astray, note.onset_s)
+            end_s = astray[later] if later < len(astray) else neighbours.end_s(note)
             self.finished.append((note.part, note.ended(min(end_s, latest_s))))
         self.sounding.clear()
         self._by_key.clear()

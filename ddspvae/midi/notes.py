@@ -32,7 +32,7 @@ from ddspvae.midi.smf import (
 from ddspvae.signals import Note, Notes
 from ddspvae.signals.checks import InputError, check_duration
 
-SOSTENUTO, PORTAMENTO_SOURCE = 66, 84
+OF_KEYS = (64, 66, 68, 84, *range(120, 128))  # controllers: pedals, the source of a portamento, ends of notes
 DRUM_CHANNEL = 9  # counted from 0; "channel 10" on the front of a keyboard
 PITCH_NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
@@ -125,8 +125,7 @@ class _Part:
 
 def _is_of_keys(event: Event) -> bool:
     """Whether a message is about single keys, so that its place among the notes of its tick counts."""
-    return event.kind in (NOTE_ON, NOTE_OFF, POLY_PRESSURE) or (
-        event.kind == CONTROL and event.first in (SOSTENUTO, PORTAMENTO_SOURCE))
+    return event.kind in (NOTE_ON, NOTE_OFF, POLY_PRESSURE) or (event.kind == CONTROL and event.first in OF_KEYS)
 
 
 def _tempos(file: MidiFile, events: list[tuple[int, Event]]) -> list[tuple[int, int]]:
@@ -204,6 +203,8 @@ def _finish(channels: list[Keys], file: MidiFile) -> defaultdict[Hashable, list[
     for keys in channels:
         for part, pitch, time_s in keys.strays:
             strays[_track_of(part), pitch].append(time_s)
+    for times in strays.values():
+        times.sort()
     notes: defaultdict[Hashable, list[Note]] = defaultdict(list)
     for keys in channels:
         keys.finish(lambda note: strays[_track_of(note.part), note.pitch])

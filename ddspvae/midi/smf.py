@@ -6,6 +6,7 @@ plays, and because one that makes an object of every message takes a minute for 
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,9 +101,9 @@ def read_file(path: Path) -> MidiFile:
 
 
 def _content(path: Path) -> bytes:
-    if not path.exists():
+    if not os.path.exists(path):
         raise InputError(f"read_midi: no file {path}.")
-    if path.is_dir():
+    if os.path.isdir(path):
         raise InputError(f"read_midi: {path} is a folder, not a MIDI file.")
     try:
         with path.open("rb") as file:
@@ -161,7 +162,8 @@ def _read_track(path: Path, data: bytes, at: int, end: int, file: MidiFile) -> i
     end = min(end, len(data))
     try:
         while True:
-            if at >= end and (at >= len(data) or data[at : at + 4] == b"MTrk"):
+            following_is_a_chunk = data[at : at + 4] == b"MTrk" or (at == said and data[at : at + 4].isalpha())
+            if at >= end and (at >= len(data) or following_is_a_chunk):
                 if said > len(data):
                     raise _truncated(path)
                 faults["tracks without an end of track"] += 1
@@ -199,7 +201,8 @@ def _read_track(path: Path, data: bytes, at: int, end: int, file: MidiFile) -> i
                 at += SYSTEM_DATA_BYTES.get(byte, 0)
     except IndexError:
         raise _truncated(path) from None
-    if said > len(data) or at > said:
+    too_long = at < said and data[at : at + 4] == b"MTrk" and data[said : said + 4] != b"MTrk"
+    if said > len(data) or at > said or too_long:
         faults["tracks whose length is said wrong"] += 1
         following = at
     else:

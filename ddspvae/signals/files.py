@@ -18,6 +18,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+YOUNG_S = 1.0
 OLD_S = 24 * 3600.0  # where nothing tells whether a file's writer still lives
 PART = re.compile(r"[0-9a-f]{16}\.part(\.[^.]*)?$")  # the end of a temporary name
 NAME_BYTES = 120  # of a file's name that its temporary one repeats
@@ -36,7 +37,7 @@ def new_file(path: str | Path) -> Iterator[Path]:
     Raises:
         OSError: the folder cannot be written, or the disk is full.
     """
-    target = Path(os.path.realpath(path))
+    target = Path(path) if _is_special(Path(path)) else Path(os.path.realpath(path))
     if _is_special(target):
         with tempfile.TemporaryDirectory() as folder:
             whole = Path(folder) / target.name
@@ -82,6 +83,8 @@ def _delete_if_left(left: Path) -> None:
             if time.time() - left.stat().st_mtime > OLD_S:
                 left.unlink()
             return
+        if time.time() - left.stat().st_mtime < YOUNG_S:
+            return  # its writer may be about to lock it
         handle = os.open(left, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its writer lives

@@ -35,7 +35,8 @@ def cores() -> int:
 
 def can_fork() -> bool:
     """Whether workers are possible: not on Windows or macOS, whose libraries do not survive it."""
-    return sys.platform == "linux" and threading.current_thread() is threading.main_thread()
+    return (sys.platform == "linux" and threading.current_thread() is threading.main_thread()
+            and not multiprocessing.current_process().daemon)
 
 
 def in_order(function: Callable[[T], R], items: Sequence[T], jobs: int | None = None,
@@ -121,7 +122,10 @@ def _work(function: Callable[[Any], Any], items: Sequence[Any], taken: Any, pipe
                 answer = ("done", index, (function(items[index]), _messages(said)))
             except BaseException as error:  # the parent raises it
                 answer = ("failed", index, (_picklable(error), _messages(said)))
-        pipe.send(answer)
+        try:
+            pipe.send(answer)
+        except Exception as error:  # what cannot be pickled cannot be given back
+            pipe.send(("failed", index, (RuntimeError(f"{type(error).__name__}: {error}"), [])))
     pipe.close()
     os._exit(0)  # what the parent opened is the parent's to close
 
@@ -132,7 +136,7 @@ def _messages(said: Sequence[warnings.WarningMessage]) -> list[tuple[str, type[W
 
 def _picklable(error: BaseException) -> BaseException:
     try:
-        pickle.dumps(error)
+        pickle.loads(pickle.dumps(error))
         return error
     except Exception:
         return RuntimeError(f"{type(error).__name__}: {error}")

@@ -160,9 +160,15 @@ def _import_source(source: str) -> None:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None or not path.is_file():
         raise FileNotFoundError("no such file")
+    if path.stem in sys.modules:
+        raise ImportError(f"a module named {path.stem} is there already; give the file another name")
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]
+        raise
 
 
 def _home(thing: Any) -> str:

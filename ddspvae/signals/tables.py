@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import re
 from pathlib import Path
 
@@ -25,10 +26,10 @@ def read_cells(where: str, path: str | Path) -> list[list[str]]:
         if len(data) > MOST_BYTES:
             raise InputError(f"{where}: {path} is larger than {MOST_BYTES // 1_000_000} MB; is it a table?")
         utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        lines = data.decode("utf-16" if utf_16 else "utf-8-sig").splitlines()
-        first = lines[0] if lines else ""
-        delimiter = ";" if ";" in first else "\t" if "\t" in first else ","
-        rows = list(csv.reader(lines, delimiter=delimiter, strict=True))
+        text = data.decode("utf-16" if utf_16 else "utf-8-sig")
+        first = re.sub(r'"[^"]*"', "", text.split("\n", 1)[0])
+        delimiter = max(",;\t", key=first.count)  # of as many the comma, which comes first
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except (OSError, UnicodeError, csv.Error, ValueError) as error:
         if isinstance(error, InputError):
             raise

@@ -28,6 +28,7 @@ class Checkpoint:
         self.log_path = self.folder / "log.jsonl"
         self.state_path = self.folder / "state.pt"
         self.before_path = self.folder / "state.before.pt"
+        self._is_whole = True  # what state_path holds
         try:
             self.folder.mkdir(parents=False, exist_ok=True)
             (self.folder / ".writable").touch()
@@ -45,6 +46,7 @@ class Checkpoint:
         for path in paths:
             state = read_state(path, device)
             if state is not None:
+                self._is_whole = path == self.state_path
                 if path != paths[0]:
                     warnings.warn(f"train: {paths[0]} is corrupt; the run goes on from the state before it.", stacklevel=2)
                 self._check(json.loads(state["settings"]), settings)
@@ -71,8 +73,9 @@ class Checkpoint:
             with part.open("wb") as file:
                 file.write(MAGIC + hashlib.sha256(data).digest())
                 file.write(data)
-            if self.state_path.is_file():
+            if self.state_path.is_file() and self._is_whole:
                 self.state_path.replace(self.before_path)
+        self._is_whole = True
 
     def log(self, row: dict[str, Any]) -> None:
         """Append one row to log.jsonl, for whoever watches; the run keeps its own."""

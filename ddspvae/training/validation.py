@@ -64,12 +64,10 @@ def excerpts(takes: Sequence[Take], hop_size: int, instead: Sequence[Take] = ())
     """
     parts = []
     share_s = max(1.0, min(MAX_SECONDS_PER_TAKE, MAX_SECONDS / max(1, len(takes))))
-    for take in takes[: int(MAX_SECONDS)]:
+    for take in [take for take in takes if _counts(take).any()][: int(MAX_SECONDS)]:
         frames = min(take.n_frames, int(share_s * take.features.frame_rate_hz))
         start = (take.n_frames - frames) // 2
         sure = np.concatenate([[0], np.cumsum(_counts(take))])
-        if not sure[-1]:
-            continue
         if sure[start + frames] == sure[start]:
             start = int(np.argmax(sure[frames:] - sure[: len(sure) - frames]))
         parts.append(take.part(start, start + frames, hop_size))

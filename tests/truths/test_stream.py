@@ -559,6 +559,21 @@ def test_the_range_of_the_wheel_is_heard_and_reset_takes_it_back(violin):
     assert np.median(f0_hz[50:]) == pytest.approx(440, rel=0.005)
 
 
+def test_the_farthest_bend_is_bounded_and_other_channels_leave_it_alone(violin):
+    stream = violin.stream(1, dry=True)
+    for control, value in ((101, 0), (100, 0), (6, 127), (100, 2), (6, 127)):
+        stream.send(mido.Message("control_change", control=control, value=value))
+    stream.send(mido.Message("pitchwheel", pitch=8191))
+    stream.send(mido.Message("note_on", note=60, velocity=90))
+    assert np.isfinite(stream.read(4800)).all()
+    one, other = violin.stream(1, dry=True), violin.stream(1, dry=True)
+    for stream in (one, other):
+        stream.send(mido.Message("pitchwheel", pitch=4000))
+        stream.send(mido.Message("note_on", note=60, velocity=90))
+    other.send(mido.Message("control_change", control=101, value=0, channel=5))
+    np.testing.assert_array_equal(one.read(9600), other.read(9600))
+
+
 def test_a_block_is_a_whole_number_of_samples(violin):
     with pytest.raises(InputError, match="n_samples must be a whole number, got 1.5"):
         violin.stream(1).read(1.5)

@@ -36,6 +36,9 @@ def write(folder, weights, card, **changes):
     (lambda card: {"statistics": {**card["statistics"], "loudness_quantiles_db": [""] * 101}}, "is not a ddspvae"),
     (lambda card: {"statistics": {**card["statistics"], "pitch_low": float("nan")}}, "card of .* is damaged"),
     (lambda card: {"statistics": {**card["statistics"], "silence_db": 1e300}}, "card of .* is damaged"),
+    (lambda card: {"plugins": []}, "has no readable plugins"),
+    (lambda card: {"trimmed_axes": 5}, "has no readable trimmed_axes"),
+    (lambda card: {"timbres": None}, "has no readable timbres"),
     (lambda card: {"tracker": "../somebody/elses/file.csv"}, "names a file of somebody's"),
 ])
 def test_a_card_that_cannot_be_right(parts, tmp_path, changes, match):

@@ -9,6 +9,7 @@ import soundfile
 from ddspvae import load
 from ddspvae.editing.transfer import fit
 from ddspvae.features.extract import extract
+from ddspvae.features.hum import find_hum, without_hum
 from ddspvae.features.segments import VOICED
 from ddspvae.training.doctor.advice import advise
 from ddspvae.training.doctor.examine import examine
@@ -53,6 +54,21 @@ def test_a_soft_low_note_is_no_hum():
     loud, soft = tone(220.0, 2.0), 0.03 * tone(49.0, 2.0) * np.hanning(96_000) ** 2
     features = extract(np.concatenate([loud, soft]).astype(np.float32), RATE, HOP)
     assert (features.periodicity[500:700] >= VOICED).mean() > 0.9
+
+
+def test_one_soft_held_note_is_no_hum_and_far_gaps_keep_their_pitch():
+    f0_hz, loudness_db = np.full(6400, 440.0), np.full(6400, -20.0)
+    f0_hz[6000:], loudness_db[6000:] = 98.2, -45.0
+    assert not find_hum(f0_hz, np.ones(6400), loudness_db, 200.0).any()
+    periodicity = np.ones(6400)
+    for start in (0, 1000, 2000):
+        f0_hz[start : start + 200], loudness_db[start : start + 200] = 50.0, -60.0
+    f0_hz[4000:4100], periodicity[4000:4100] = 470.0, 0.1
+    f0_hz[6000:], loudness_db[6000:] = 440.0, -20.0
+    hum = find_hum(f0_hz, periodicity, loudness_db, 200.0)
+    assert hum.sum() == 600
+    held_hz, sure = without_hum(f0_hz, periodicity, hum)
+    assert (held_hz[4000:4100] == 470).all() and (held_hz[1000:1200] == 440).all() and not sure[hum].any()
 
 
 @pytest.mark.parametrize(("hum_db", "mains_hz", "said"), [(-40.0, 50.0, True), (-45.0, 60.0, True), (-90.0, 50.0, False)])

@@ -1,5 +1,6 @@
 import csv
 import re
+import time
 import warnings
 
 import mido
@@ -103,6 +104,29 @@ def test_a_pitch_that_is_struck_again_ends_and_begins(tmp_path):
     assert spans(parts[0]) == [(60, 0.0, 0.5), (60, 0.5, 1.0), (64, 1.0, 1.01)] and not told
 
 
+def test_a_pedal_beside_a_note_off_is_taken_in_the_order_of_the_file(tmp_path):
+    """Legato pedalling: the pedal goes down where the keys go up."""
+    path = write(tmp_path / "a.mid", MS, """
+        00     90 3C 40
+        83 60  80 3C 00   # 480 ms: off, and then the pedal for the next
+        00     B0 40 7F
+        00     90 40 40
+        87 40  80 40 00   # 1440 ms
+        83 60  B0 40 00   # 1920 ms
+        00     FF 2F 00
+    """)
+    assert spans(read_midi(path)[0]) == [(60, 0.0, 0.48), (64, 0.48, 1.92)]
+
+
+def test_many_lost_and_stray_notes_are_read_in_seconds(tmp_path):
+    strays = [mido.Message("note_off", note=60, channel=2, time=1)] * 20_000
+    struck = [mido.Message("note_on", note=60, velocity=64, channel=1, time=1)] * 20_000
+    path = save(tmp_path / "a.mid", *struck, *strays)
+    began = time.process_time()
+    parts, told = warned(path)
+    assert (time.process_time() - began < 5 and len(parts[0].notes) == 20_000 and "19999 times" in told[0]) or "20000" in told[0]
+
+
 def test_a_lost_note_off_costs_one_note_its_length_and_no_rest(tmp_path):
     path = write(tmp_path / "a.mid", MS, """
         00     90 45 5A
@@ -168,6 +192,7 @@ def track(text=SCALE, length=None):
     (chunked(track(), b"junk"), "bytes after its last track"),
     (chunked(track(length=9000)), "tracks whose length is said wrong"),
     (chunked(track(length=9)), "tracks whose length is said wrong"),
+    (chunked(track("00 FF 2F 00", length=10), track(), header="00 01  00 02  01 F4"), "tracks whose length is said wrong"),
     (chunked(track(SCALE[:-12])), "tracks without an end of track"),
     (chunked(track("00 F1 00 00 F8 " + SCALE)), "2 times messages that do not belong in a file"),
     (chunked(track("00 FF 51 03 00 00 00 " + SCALE)), "tempos of 0 or without a value, left out"),

@@ -63,3 +63,11 @@ def test_a_spaced_pair_keeps_its_fundamental(tmp_path):
 def test_small_files_that_claim_much(shared_dir, name, match):
     with pytest.raises(InputError, match=match):
         read_audio(shared_dir / "cases" / "audio" / name)
+
+
+def test_a_channel_that_is_not_finite_is_no_empty_one(tmp_path, sound):
+    broken = sound.copy()
+    broken[1000] = np.nan
+    soundfile.write(tmp_path / "a.wav", np.stack([sound, broken], axis=1), RATE, subtype="FLOAT")
+    with pytest.raises(InputError, match=r"has NaN or infinite samples, the first at 0\.021 s"):
+        read_audio(tmp_path / "a.wav")

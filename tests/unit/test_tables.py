@@ -55,3 +55,8 @@ def test_what_is_no_table_is_told(tmp_path, content):
     (tmp_path / "a.csv").write_bytes(content)
     with pytest.raises(InputError, match=r"x: cannot read .*a\.csv"):
         read_cells("x", tmp_path / "a.csv")
+
+
+def test_the_delimiter_is_the_one_that_there_is_most_of(tmp_path):
+    (tmp_path / "a.csv").write_text('time,note; remark,"a;b;c"\n1,2,"two\nlines"\n')
+    assert read_cells("x", tmp_path / "a.csv") == [["time", "note; remark", "a;b;c"], ["1", "2", "two\nlines"]]
