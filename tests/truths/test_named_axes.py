@@ -9,7 +9,7 @@ from ddspvae.evaluation.independence.swaps import ATTRIBUTES, measure_swaps, sum
 from ddspvae.instrument.presets import read_cards
 from ddspvae.signals import Note, Notes
 
-ALWAYS = ("flute",)
+ALWAYS: tuple[str, ...] = ()  # make test measures none: a minute a preset
 KNOWN_SHORT = {
     ("double-bass", "breathiness"): "its breath lies so far below the harmonics that these, as they move, are what is heard",
     ("flute", "brightness"): "2 deviations below what is typical lies nearly a sine, which is less hollow, too",

@@ -124,7 +124,8 @@ def test_many_lost_and_stray_notes_are_read_in_seconds(tmp_path):
     path = save(tmp_path / "a.mid", *struck, *strays)
     began = time.process_time()
     parts, told = warned(path)
-    assert (time.process_time() - began < 5 and len(parts[0].notes) == 20_000 and "19999 times" in told[0]) or "20000" in told[0]
+    assert time.process_time() - began < 5  # it was a minute
+    assert len(parts[0].notes) == 20_000 and "20000 times notes that are never ended" in told[0]
 
 
 def test_a_lost_note_off_costs_one_note_its_length_and_no_rest(tmp_path):
