@@ -32,7 +32,7 @@ from ddspvae.midi.smf import (
 from ddspvae.signals import Note, Notes
 from ddspvae.signals.checks import InputError, check_duration
 
-OF_KEYS = (64, 66, 68, 84, *range(120, 128))  # controllers: pedals, the source of a portamento, ends of notes
+OF_KEYS = (64, 66, 68, 84, 120, *range(123, 128))  # controllers: pedals, the source of a portamento, ends of notes
 DRUM_CHANNEL = 9  # counted from 0; "channel 10" on the front of a keyboard
 PITCH_NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
