@@ -50,6 +50,8 @@ def new_file(path: str | Path) -> Iterator[Path]:
     start = _start(target)
     part = target.with_name(f"{start}{secrets.token_hex(8)}.part{target.suffix[:NAME_BYTES]}")
     handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o666)
+    if fcntl is None:  # Windows does not rename what is open
+        os.close(handle)
     try:
         _lock(handle)
         with contextlib.suppress(OSError):
@@ -61,7 +63,8 @@ def new_file(path: str | Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
         raise
     finally:
-        os.close(handle)
+        if fcntl is not None:
+            os.close(handle)
 
 
 def clear_leftovers(target: Path) -> None:
