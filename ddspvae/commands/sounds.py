@@ -111,7 +111,7 @@ def sound_of(player: Instrument, performance: Performance, args: Namespace, ir: 
 def write_sounds(args: Namespace, sounds: Sequence[Sound], began: float, extra: dict[str, Any]) -> Iterator[None]:
     """Render, mix, resample, keep under the peak limit, write, and say what was done; with --stems each sound as well.
 
-    The sounds come one after the other, each in blocks, and are added up on disk: neither length nor number costs memory.
+    Sounds are rendered in blocks, on all cores (--jobs), and added up on disk in their order: no length costs memory.
     Stems are as they stand in the mix, so that they add up to it; one that would itself pass the limit is turned down more.
     The files get their names together when the `with` block ends well; otherwise nothing is left of any.
     """

@@ -14,8 +14,8 @@ NEAR_CENTS = 34.0  # trackers are so far off down there; G2, the nearest note, l
 BELOW_DB = 20.0  # the playing, from which on a steady tone of the mains is taken for hum
 STEADY_DB = 3.0  # deviation of its level; a soft note of that pitch swells and fades
 LEAST_S = 0.3
-LEAST_RUN_S = 0.1
-BESIDE_S = 0.1
+LEAST_RUN_S = 0.1  # of the hum in one pause
+BESIDE_S = 0.1  # as far beside hum a note is measured together with it
 STANDS_OUT_DB = 12.0  # of its surroundings in the spectrum of the pauses
 QUIETEST_DB = -70.0  # below the playing; softer hum is nobody's trouble
 

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-LONGEST_S = 6 * 3600.0  # of a piece; the longest album
+LONGEST_PIECE_S = 6 * 3600.0  # the longest album
 
 
 class InputError(ValueError):
@@ -33,10 +33,10 @@ def check_range(where: str, name: str, value: float, low: float, high: float, fi
 
 
 def check_duration(where: str, what: object, seconds: float) -> None:
-    """Raise InputError for what would last longer than LONGEST_S."""
-    if not seconds <= LONGEST_S:
-        raise InputError(f"{where}: {what} lasts {seconds / 3600:.1f} hours, and {LONGEST_S / 3600:.0f} can be played; "
-                         "is there a stray note at its end, or a wrong tempo or rate?")
+    """Raise InputError for what would last longer than LONGEST_PIECE_S."""
+    if not seconds <= LONGEST_PIECE_S:
+        raise InputError(f"{where}: {what} lasts {seconds / 3600:.1f} hours, and {LONGEST_PIECE_S / 3600:.0f} can be "
+                         "played; is there a stray note at its end, or a wrong tempo or rate?")
 
 
 def check_shape(where: str, name: str, shape: Iterable[int], *want: int | None) -> None:
