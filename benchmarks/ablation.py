@@ -28,10 +28,10 @@ from verdicts import spell
 from ddspvae import load, read_audio, train
 from ddspvae.evaluation.metrics import loudness_error, pitch_error, spectral_distance
 from ddspvae.evaluation.perceptual import judge_take
-from ddspvae.model.axes import NAMED_AXES
 from ddspvae.model.bottleneck import active_axes
 from ddspvae.model.config import ModelConfig, sizes_for
 from ddspvae.model.encoder import ENCODERS
+from ddspvae.model.form import NAMED_AXES
 from ddspvae.signals.checks import check_choice
 from ddspvae.training.trainer import TrainingConfig
 

@@ -33,8 +33,8 @@ from reference import N_HARMONICS, Reference, best_bank, factored_bank, plain_ba
 from torch import Tensor
 
 from ddspvae import load
-from ddspvae.features.bands import N_NOISE_BANDS
-from ddspvae.features.partials import N_PARTIALS
+from ddspvae.features.attributes import N_PARTIALS
+from ddspvae.features.band_tables import N_NOISE_BANDS
 from ddspvae.features.timbre import N_MELS
 from ddspvae.instrument.instrument import Instrument
 from ddspvae.model.autoencoder import Autoencoder

@@ -23,7 +23,8 @@ from ddspvae import load
 from ddspvae.audio import Audio
 from ddspvae.evaluation.ceiling import play_spectrum
 from ddspvae.evaluation.perceptual import judge
-from ddspvae.features.bands import N_NOISE_BANDS, convert_bands
+from ddspvae.features.band_tables import N_NOISE_BANDS
+from ddspvae.features.bands import convert_bands
 from ddspvae.instrument.instrument import Instrument
 from ddspvae.model.encoder_inputs import EncoderInputs as Curves
 from ddspvae.synth.level import harmonic_band_power, noise_band_power

@@ -23,20 +23,13 @@ from verdicts import Verdict
 from ddspvae import read_audio
 from ddspvae.audio import Audio
 from ddspvae.evaluation.ceiling import play_spectrum
-from ddspvae.features.bands import N_NOISE_BANDS
+from ddspvae.features.band_tables import N_NOISE_BANDS
 from ddspvae.features.extract import extract
 from ddspvae.features.ranges import find_range_hz
 from ddspvae.features.spectrum import HIGHEST_HZ
 from ddspvae.model.config import ModelConfig
-from ddspvae.model.envelope import (
-    LOWEST_HZ,
-    N_NODES,
-    OUTSIDE,
-    PER_OCTAVE,
-    harmonics_below,
-    read_nodes,
-    to_nodes,
-)
+from ddspvae.model.envelope import OUTSIDE, harmonics_below, read_nodes, to_nodes
+from ddspvae.model.form import LOWEST_HZ, N_NODES, PER_OCTAVE
 from ddspvae.model.stack import rows_around
 from ddspvae.model.target import measured_shape
 from ddspvae.signals import Features

@@ -62,8 +62,8 @@ def run(args: Namespace) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    from ddspvae.model.axes import NAMED_AXES
     from ddspvae.model.config import ModelConfig, sizes_for
+    from ddspvae.model.form import NAMED_AXES
     from ddspvae.training.loop import train
     from ddspvae.training.many import prepare_folders
     from ddspvae.training.prepare import prepare

@@ -10,8 +10,8 @@ import torch
 
 from ddspvae.editing.realise import move_axes
 from ddspvae.features.partials import measure_partials
-from ddspvae.model.axes import NAMED_AXES
 from ddspvae.model.encoder_inputs import EncoderInputs
+from ddspvae.model.form import NAMED_AXES
 from ddspvae.performer.controls import NoteControls
 from ddspvae.performer.measure import measure_controls
 from ddspvae.signals import Features, Notes, Performance

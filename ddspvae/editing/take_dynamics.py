@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ddspvae.features.f0 import VOICED
 from ddspvae.midi.closed_forms import velocity_to_level_db
 from ddspvae.midi.expression import BRIGHTNESS_RANGE, SOFTEST_DB
-from ddspvae.model.axes import BRIGHTNESS
+from ddspvae.model.form import BRIGHTNESS
 from ddspvae.performer.loudness_shape import inner_frames
 from ddspvae.performer.transcribe import BEND_RANGE, level_to_velocity
 from ddspvae.signals import Notes, Performance, Steps

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ddspvae.audio import Audio
-from ddspvae.features.bands import N_NOISE_BANDS
+from ddspvae.features.band_tables import N_NOISE_BANDS
 from ddspvae.features.spectrum import measure_spectrum
 from ddspvae.signals.checks import check_shape
 from ddspvae.synth.envelopes import hold_last, start_phase

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from ddspvae.audio import Audio
 from ddspvae.features.f0 import VOICED
-from ddspvae.features.loudness import a_weighted_loudness, a_weighting, by_blocks, centred_stft, window_size
+from ddspvae.features.loudness import a_weighted_loudness, by_blocks, centred_stft, window_size
 from ddspvae.features.partials import read_attributes
 from ddspvae.features.segments import segment_notes
+from ddspvae.features.weighting import a_weighting
 from ddspvae.instrument.instrument import Instrument
 from ddspvae.performer.loudness_shape import inner_frames
 from ddspvae.performer.transcribe import to_notes

@@ -26,7 +26,7 @@ from ddspvae.evaluation.metrics import (
 )
 from ddspvae.evaluation.perceptual import Judgement, judge_take
 from ddspvae.features.f0 import TRACKERS, VOICED
-from ddspvae.model.axes import leading_axes
+from ddspvae.model.form import leading_axes
 from ddspvae.signals import Performance
 from ddspvae.signals.checks import fail
 

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from ddspvae.evaluation.metrics import check_audio
 from ddspvae.features.loudness import centred_stft
 from ddspvae.features.segments import VOICED
-from ddspvae.model.axes import leading_axes
+from ddspvae.model.form import leading_axes
 from ddspvae.signals import Performance
 from ddspvae.signals.checks import InputError, fail
 from ddspvae.signals.files import new_file

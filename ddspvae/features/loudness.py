@@ -8,24 +8,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ddspvae.features.weighting import a_weighting
 from ddspvae.signals.checks import check_shape
 from ddspvae.signals.units import power_to_db, samples_to_frames
 
 WINDOW_S = 0.042  # longer than one period of 33 Hz, the lowest note there is to train on
-
-
-def a_weighting(frequency_hz: Tensor) -> Tensor:
-    """A-weighting as a linear power gain, 1 at 1 kHz.
-
-    Args:
-        frequency_hz: any shape, Hz, >= 0.
-    Source: IEC 61672-1:2013, annex E, with its pole frequencies.
-    """
-    f2 = frequency_hz.square()
-    ends = f2 / (f2 + 20.598997**2) / (f2 / 12194.217**2 + 1)  # each pole as a ratio that cannot overflow
-    middle = f2 / (f2 + 107.65265**2) * (f2 / (f2 + 737.86223**2))
-    at_1_khz = 10 ** (-1.9997 / 10)
-    return ends.square() * middle / at_1_khz
 
 
 def window_size(sample_rate: int) -> int:

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ddspvae.audio import Audio
-from ddspvae.features.bands import N_NOISE_BANDS, band_weights, breath_shares
-from ddspvae.features.loudness import a_weighting
+from ddspvae.features.attributes import HIGHEST_HZ, N_PARTIALS, octaves_above, odd_or_even
+from ddspvae.features.band_tables import N_NOISE_BANDS
+from ddspvae.features.bands import band_weights, breath_shares
 from ddspvae.features.spectrum import measure_spectrum
+from ddspvae.features.weighting import a_weighting
 
-N_PARTIALS = 40
-HIGHEST_HZ = 10_000.0  # above, recordings differ by microphone more than by playing
 QUIETEST = 1e-12  # power, full scale; below is digital silence
 
 
@@ -59,9 +59,7 @@ def partial_statistics(n_harmonics: int) -> Tensor:
 
     Octaves above the fundamental; and +1 for the odd, -1 for the even ones, the fundamental apart.
     """
-    number = torch.arange(1, n_harmonics + 1)
-    odd = torch.where(number % 2 == 1, 1.0, -1.0) * (number > 1)
-    return torch.stack([number.float().log2(), odd])
+    return torch.from_numpy(np.stack([octaves_above(n_harmonics), odd_or_even(n_harmonics)]))
 
 
 def read_attributes(partials: Tensor) -> Tensor:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from ddspvae.features.loudness import a_weighting
 from ddspvae.features.statistics import Statistics
+from ddspvae.features.weighting import a_weighting
 from ddspvae.signals.units import DB_FLOOR, hz_to_pitch, pitch_to_hz, power_to_db
 
 MARGIN_DB = 6.0  # above the loudest that was heard, for those who make a take louder
@@ -31,7 +30,7 @@ def loudest_db(f0_hz: NDArray, statistics: Statistics) -> NDArray[np.float64]:
     below = f0_hz < lowest_hz * 0.97  # a half semitone is intonation
     if not below.any():
         return most
-    weight_db = power_to_db(a_weighting(torch.from_numpy(np.append(f0_hz[below], lowest_hz))).numpy())
+    weight_db = power_to_db(a_weighting(np.append(f0_hz[below], lowest_hz)))
     beyond = statistics.pitch_low - BELOW_SEMITONES - hz_to_pitch(f0_hz[below])
     most[below] = (statistics.loudness_quantiles_db[-1] + MARGIN_DB + weight_db[:-1] - weight_db[-1]
                    - FADING_DB * beyond.clip(0))

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ddspvae.audio import Audio
-from ddspvae.features.bands import N_NOISE_BANDS, band_shapes
+from ddspvae.features.band_tables import N_NOISE_BANDS
+from ddspvae.features.bands import band_shapes
 from ddspvae.signals.units import samples_to_frames
 from ddspvae.threads import one_thread
 

@@ -30,9 +30,9 @@ from ddspvae.midi.rules import perform as perform_by_rules
 from ddspvae.midi.trained_range import tongue_far
 from ddspvae.midi.voices import MOST_VOICES, seed_of, to_one_voice, to_voices
 from ddspvae.model.autoencoder import Autoencoder
-from ddspvae.model.axes import axis_names
 from ddspvae.model.bottleneck import sounding_rows
 from ddspvae.model.encoder_inputs import EncoderInputs
+from ddspvae.model.form import axis_names
 from ddspvae.performer.controls import CARD_KEY, ControlRanges, typical_ranges
 from ddspvae.performer.gestures import Gestures
 from ddspvae.performer.learned import play as play_as_learned

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ddspvae.model.autoencoder import Autoencoder
-from ddspvae.model.axes import ONSET_FRAMES
+from ddspvae.model.form import ONSET_FRAMES
 from ddspvae.synth.level import asked_power, controls_of, solve_frame, weigh
 from ddspvae.synth.reverb import N_ROOM_BANDS
 

@@ -14,6 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ddspvae.kernels.compiler import HAS_COMPILER
+from ddspvae.kernels.noise import bins_of, play_filtered_noise
+from ddspvae.kernels.oscillators import play_oscillators
 from ddspvae.live.networks import LiveNetworks
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.decoder import Memory, rows_of
@@ -21,7 +24,7 @@ from ddspvae.signals import Controls, Performance
 from ddspvae.synth.envelopes import start_phase
 from ddspvae.synth.harmonic import play_harmonics
 from ddspvae.synth.level import Tail, scale, weigh
-from ddspvae.synth.noise import fft_size, noise_key, play_noise
+from ddspvae.synth.noise import bin_shapes, fft_size, noise_key, play_noise
 from ddspvae.synth.reverb import N_ROOM_BANDS, Room
 
 
@@ -124,6 +127,7 @@ class Player:
         nothing = torch.zeros(1, N_ROOM_BANDS, dtype=torch.float64)
         self._in_room = (nothing, nothing, nothing) if self.tail is None else self.tail.constants
         self._n_fft = fft_size(config.hop_size, config.n_noise_bands)
+        self._bins = bins_of(bin_shapes(config.n_noise_bands, self._n_fft).numpy())
         self.memory = model.decoder.memory(n_voices)
         self.ringing = np.zeros((n_voices, N_ROOM_BANDS))
         self.last = Frames.nothing(n_voices, config.n_harmonics, config.n_noise_bands)
@@ -211,6 +215,10 @@ class Player:
 
     def harmonics(self, frames: Frames, phase: Tensor, length: int) -> tuple[Tensor, Tensor]:
         """The harmonics of segments of `length` samples, and the phase after them."""
+        if HAS_COMPILER:
+            audio, after = play_oscillators(frames.f0_hz[..., 0].numpy(), frames.heights.numpy(), phase[:, 0, 0].numpy(),
+                                            self.sample_rate, length)
+            return torch.from_numpy(audio), torch.from_numpy(after)[:, None, None]
         start = start_phase(frames.f0_hz, self.sample_rate, length, phase)
         return play_harmonics(frames.f0_hz, frames.heights, start[:, :-1], self.sample_rate, length), start[:, -1:]
 
@@ -218,6 +226,9 @@ class Player:
         """The noise of segments of `length` samples."""
         if not self.model.config.with_noise:
             return torch.zeros(len(noise_keys), (frames.f0_hz.shape[1] - 1) * length)
+        if HAS_COMPILER:
+            magnitudes = frames.noise_magnitudes.numpy()
+            return torch.from_numpy(play_filtered_noise(magnitudes, length, noise_keys[:, 0], start_sample, self._bins))
         return play_noise(frames.noise_magnitudes, length, noise_keys, start_sample, self._n_fft)
 
     def alone(self, voice: int) -> Player:

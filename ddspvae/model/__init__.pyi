@@ -1,5 +1,4 @@
 from .autoencoder import Autoencoder as Autoencoder
-from .axes import axis_names as axis_names
 from .bottleneck import Bottled as Bottled
 from .bottleneck import Bottleneck as Bottleneck
 from .bottleneck import GaussianBottleneck as GaussianBottleneck
@@ -17,6 +16,7 @@ from .encoder_inputs import EncoderInputs as EncoderInputs
 from .envelope import read_nodes as read_nodes
 from .envelope import to_nodes as to_nodes
 from .excitation import Excitation as Excitation
+from .form import axis_names as axis_names
 from .prior import Prior as Prior
 from .quantize import Quantizer as Quantizer
 from .quantize import ScalarQuantizer as ScalarQuantizer

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ddspvae.model.axes import NAMED_AXES
 from ddspvae.model.bottleneck import bits_per_second, kl_nats
 from ddspvae.model.bottlenecks import make_bottleneck
 from ddspvae.model.config import ModelConfig, bits_a_row
 from ddspvae.model.decoder import DECODERS
 from ddspvae.model.encoder import ENCODERS
 from ddspvae.model.encoder_inputs import EncoderInputs
-from ddspvae.model.envelope import N_NODES
+from ddspvae.model.form import DILATIONS, N_NODES, NAMED_AXES
 from ddspvae.model.prior import Prior
 from ddspvae.model.quantize import Quantizer
 from ddspvae.model.stack import row_middle, rows_around, scale_curves
@@ -23,12 +22,12 @@ from ddspvae.model.target import Shape, decoded_shape, frame_weights, measured_s
 from ddspvae.model.timbre import TimbreCode
 from ddspvae.signals import Controls, Latents
 from ddspvae.synth.level import Tail, scale, weigh
-from ddspvae.synth.reverb import MAX_DECAY_S, MIN_DECAY_S, N_ROOM_BANDS, Room
+from ddspvae.synth.reverb import Room
+from ddspvae.synth.tails import MAX_DECAY_S, MAX_TAIL_ENERGY, MIN_DECAY_S, N_ROOM_BANDS
 
 MOST_LEFT = 2.5  # nepers, 22 dB: beyond, something was measured where nothing sounds
 MOST_PERSISTENT = 0.98  # a row of its predecessor
 TINY = 1e-12  # keeps a gradient finite
-MAX_TAIL_ENERGY = 2.0  # a tail 3 dB louder than the direct sound, at the very most
 
 
 class Expected(nn.Module):
@@ -94,7 +93,7 @@ class Autoencoder(nn.Module):
             self.expected = Expected(self.n_unnamed)
         self.persistence = nn.Parameter(torch.zeros(config.n_running))
         self.register_buffer("coarseness", torch.zeros(()))
-        self.decoder = DECODERS[config.decoder](config.decoder_channels, (1, 2, 4, 8), config.n_z, config.frames_per_z,
+        self.decoder = DECODERS[config.decoder](config.decoder_channels, DILATIONS, config.n_z, config.frames_per_z,
                                config.n_harmonics, config.n_noise_bands, config.sample_rate, config.n_timbre)
         if config.n_timbre:
             self.timbre = TimbreCode(config.n_timbre)

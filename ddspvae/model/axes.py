@@ -1,50 +1,21 @@
-"""The axes with names: read from a recording in closed form, and realised in closed form.
-
-0 is what is typical at that pitch and loudness, 1 is one standard deviation of the training set. No network stands
-between the number and its meaning, so it is the same for every seed.
-"""
+"""The axes with names, in torch: where onsets are, and the spectrum that is as bright and as hollow as it is to be."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from ddspvae.features.partials import HIGHEST_HZ, N_PARTIALS, partial_statistics
-from ddspvae.model.stack import DB_PER_UNIT, SEMITONES_PER_UNIT
-
-NAMED_AXES = ("brightness", "breathiness", "hollowness", "bite")
-BRIGHTNESS, BREATHINESS, HOLLOWNESS, BITE = range(4)
-ONSET_FRAMES = 18  # how far back an onset is looked for: 90 ms at 200 frames/s
-RISE_DB = (5.0, 14.0)  # of the loudness within that time: no onset, surely one
-STEP_SEMITONES = (1.2, 1.8)  # of the pitch likewise; a wide vibrato stays below
-NEWTON_STEPS = 4
-MOST = (5.0, 4.0)  # tilt in nepers per octave, and odd against even in nepers
-
-
-def axis_names(n_z: int, n_timbre: int = 0) -> tuple[str, ...]:
-    """Of all axes: the named ones, then z5, z6, ..., then the n_timbre numbers that tell instruments apart.
-
-    >>> axis_names(6)
-    ('brightness', 'breathiness', 'hollowness', 'bite', 'z5', 'z6')
-    >>> axis_names(6, 2)[-2:]
-    ('timbre1', 'timbre2')
-    """
-    running = n_z - n_timbre
-    return (*(NAMED_AXES[i] if i < len(NAMED_AXES) else f"z{i + 1}" for i in range(running)),
-            *(f"timbre{i + 1}" for i in range(n_timbre)))
-
-
-def leading_axes(names: Sequence[str], n_details: int) -> tuple[str, ...]:
-    """Those with names, the first details, which are the dearest, and those that tell instruments apart.
-
-    >>> leading_axes(axis_names(9, 1), 2)
-    ('brightness', 'breathiness', 'hollowness', 'bite', 'z5', 'z6', 'timbre1')
-    """
-    details = [name for name in names if name not in NAMED_AXES and not name.startswith("timbre")]
-    left_out = set(details[n_details:])
-    return tuple(name for name in names if name not in left_out)
+from ddspvae.features.attributes import HIGHEST_HZ, N_PARTIALS
+from ddspvae.features.partials import partial_statistics
+from ddspvae.model.form import (
+    DB_PER_UNIT,
+    MOST,
+    NEWTON_STEPS,
+    ONSET_FRAMES,
+    RISE_DB,
+    SEMITONES_PER_UNIT,
+    STEP_SEMITONES,
+)
 
 
 def find_onsets(curves: Tensor) -> Tensor:

@@ -6,10 +6,10 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from ddspvae.model.axes import NAMED_AXES
 from ddspvae.model.bottlenecks import BOTTLENECKS
 from ddspvae.model.decoder import DECODERS
 from ddspvae.model.encoder import ENCODERS
+from ddspvae.model.form import NAMED_AXES
 from ddspvae.signals.checks import InputError, check_range, fail
 from ddspvae.signals.registry import Registry
 

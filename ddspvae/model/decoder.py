@@ -10,47 +10,30 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ddspvae.features.bands import band_centres, band_weights, breath_shares
-from ddspvae.model.axes import (
+from ddspvae.features.attributes import octaves_above
+from ddspvae.features.bands import band_weights, breath_shares
+from ddspvae.model.axes import find_onsets, tilt_and_hollow
+from ddspvae.model.envelope import read_nodes
+from ddspvae.model.form import (
     BITE,
     BREATHINESS,
     BRIGHTNESS,
     HOLLOWNESS,
+    MOST_SHARE,
+    N_NODES,
     NAMED_AXES,
     ONSET_FRAMES,
-    find_onsets,
-    tilt_and_hollow,
+    TAPS,
+    breath_tilt,
+    frames_per_step,
+    harmonic_knots,
+    string_tilt,
 )
-from ddspvae.model.envelope import N_NODES, read_nodes
-from ddspvae.model.stack import GatedStack, frames_per_step, scale_curves
+from ddspvae.model.stack import GatedStack, scale_curves
 from ddspvae.model.typical import Typical
 from ddspvae.signals.registry import Registry
 
-MAX_KNOTS = 128
 N_BALANCE = 32
-MOST_SHARE = 14.0  # nepers between the harmonics' power and the noise's, either way
-TAPS = 4  # frames whose curves a frame hears directly: one step's worth
-
-
-def harmonic_knots(n_harmonics: int) -> Tensor:
-    """Matrix [n_knots, H] from network outputs to harmonics.
-
-    Up to 128 harmonics it is the identity. Beyond, the first 64 are free and the rest lie on a smooth
-    envelope: 64 knots evenly spaced in log frequency, read linearly. (A tuba needs 370 of them to 16 kHz.)
-    """
-    if n_harmonics <= MAX_KNOTS:
-        return torch.eye(n_harmonics)
-    free = MAX_KNOTS // 2
-    tail = torch.logspace(math.log10(free + 1), math.log10(n_harmonics), MAX_KNOTS - free, dtype=torch.float64)
-    knots = torch.cat([torch.arange(1, free + 1, dtype=torch.float64), tail])
-    number = torch.arange(1, n_harmonics + 1, dtype=torch.float64)
-    right = torch.searchsorted(knots, number).clamp(1, len(knots) - 1)
-    weight = ((number - knots[right - 1]) / (knots[right] - knots[right - 1])).clamp(0, 1)
-    matrix = torch.zeros(len(knots), n_harmonics, dtype=torch.float64)
-    columns = torch.arange(n_harmonics)
-    matrix[right - 1, columns] += 1 - weight
-    matrix[right, columns] += weight
-    return matrix.float()
 
 
 @dataclass
@@ -118,7 +101,7 @@ class Decoder(nn.Module):
         self.detail_head = nn.Linear(self.n_detail, self.n_envelope, bias=False) if self.n_detail else None
         self.frame_inlet = nn.Linear(3 * TAPS, n_channels)
         self.frame_layer = nn.Linear(n_channels, n_channels)
-        knots = harmonic_knots(n_harmonics)
+        knots = torch.from_numpy(harmonic_knots(n_harmonics))
         self.harmonic_head = nn.Linear(n_channels, len(knots))
         self.noise_head = nn.Linear(n_channels, n_noise_bands)
         self.typical = Typical(n_timbre)
@@ -127,12 +110,10 @@ class Decoder(nn.Module):
         self.balance_head = nn.Linear(N_BALANCE if self.n_named else n_channels, 3)
         self.register_buffer("knots", knots, persistent=False)
         # start like a string: -6 dB an octave, mostly harmonic (sigmoid(3) = 95 %), heads nearly off
-        number = torch.arange(1, n_harmonics + 1).float()
-        self.register_buffer("tilt", -torch.log(number), persistent=False)
-        self.register_buffer("octaves", torch.log2(number), persistent=False)
+        self.register_buffer("tilt", torch.from_numpy(string_tilt(n_harmonics)), persistent=False)
+        self.register_buffer("octaves", torch.from_numpy(octaves_above(n_harmonics)), persistent=False)
         # and breath that falls 6 dB an octave from a twentieth of Nyquist: white noise would be unlearned first
-        position = band_centres(n_noise_bands)
-        self.register_buffer("noise_tilt", -torch.log(1 + 20 * position), persistent=False)
+        self.register_buffer("noise_tilt", torch.from_numpy(breath_tilt(n_noise_bands)), persistent=False)
         # what a recording holds above is its own hiss: as loud as ever, whatever is played
         self.register_buffer("is_breath", breath_shares(n_noise_bands, sample_rate), persistent=False)
         self.register_buffer("noise_weights", band_weights(n_noise_bands, sample_rate).sum(-1), persistent=False)

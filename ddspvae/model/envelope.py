@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-LOWEST_HZ, PER_OCTAVE, N_NODES = 25.0, 12, 113  # to 16.1 kHz
+from ddspvae.model.form import LOWEST_HZ, N_NODES, PER_OCTAVE
+
 OUTSIDE = 0.9  # of the first harmonic, or the last: reading it takes the nodes on both sides
 
 

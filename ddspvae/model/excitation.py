@@ -12,7 +12,8 @@ import math
 import torch
 from torch import Tensor
 
-from ddspvae.features.bands import N_FREQUENCIES, band_shapes
+from ddspvae.features.band_tables import N_FREQUENCIES
+from ddspvae.features.bands import band_shapes
 from ddspvae.features.spectrum import HIGHEST_HZ
 from ddspvae.model.target import Shape
 

@@ -5,12 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ddspvae.model.form import DB_PER_UNIT, KERNEL, QUIETEST_DB, SEMITONES_PER_UNIT, frames_per_step
 from ddspvae.signals.units import hz_to_pitch
-
-KERNEL = 3
-FRAMES_PER_STEP = 4  # of the decoder's stack, where z does not ask for more
-SEMITONES_PER_UNIT, DB_PER_UNIT = 24.0, 20.0  # of scaled curves
-QUIETEST_DB = -90.0  # below, a network hears no difference: rests lie far outside what it was trained on
 
 
 def scale_curves(f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor) -> Tensor:
@@ -22,11 +18,6 @@ def scale_curves(f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor) -> Ten
 def mean_rows(frames: Tensor, frames_per_z: int) -> Tensor:
     """Frames [B, F, C] to rows [B, ceil(F / frames_per_z), C], each the mean of its frames."""
     return nn.functional.avg_pool1d(frames.transpose(1, 2), frames_per_z, ceil_mode=True).transpose(1, 2)
-
-
-def frames_per_step(frames_per_z: int) -> int:
-    """How many frames pass between two steps of the decoder's stack: no row of z may fall between."""
-    return min(FRAMES_PER_STEP, frames_per_z)
 
 
 def row_middle(frames_per_z: int) -> int:

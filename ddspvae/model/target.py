@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ddspvae.features.bands import N_NOISE_BANDS, band_weights, convert_bands
-from ddspvae.features.loudness import a_weighting
+from ddspvae.features.band_tables import N_NOISE_BANDS
+from ddspvae.features.bands import band_weights, convert_bands
 from ddspvae.features.spectrum import HIGHEST_HZ
+from ddspvae.features.weighting import a_weighting
 from ddspvae.model.envelope import harmonics_below, to_nodes
 
 FLOOR = 1e-7  # of the A-weighted power, 70 dB down: below, levels differ less and less

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ddspvae.model.autoencoder import Autoencoder
-from ddspvae.model.decoder import harmonic_knots
+from ddspvae.model.form import harmonic_knots
 
 HARMONICS = ("decoder.harmonic_head.weight", "decoder.harmonic_head.bias")
 ROOMS = ("room_energy", "room_decay")

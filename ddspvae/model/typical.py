@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from ddspvae.features.f0 import VOICED
 from ddspvae.features.partials import read_attributes
-from ddspvae.model.axes import BRIGHTNESS, NAMED_AXES, find_onsets, from_rest
+from ddspvae.model.axes import find_onsets, from_rest
 from ddspvae.model.encoder_inputs import EncoderInputs
+from ddspvae.model.form import BRIGHTNESS, LOWEST_PITCH, N_HATS, N_POWERS, NAMED_AXES, PITCH_STEP
 from ddspvae.model.stack import row_middle, rows_around, scale_curves
 from ddspvae.signals.units import hz_to_pitch, pitch_to_hz
 
@@ -17,8 +18,6 @@ LIMIT = 3.0  # standard deviations that are told apart
 LIMIT_ROUNDS = 8
 QUIET_DB = 40.0  # below a loud frame of the training set, nothing is read
 POWER_OF_LOUDNESS = 2  # among the powers: the place of q
-N_POWERS = 10  # of a polynomial of the third degree in two variables
-LOWEST_PITCH, PITCH_STEP, N_HATS = 21.0, 1.5, 60  # a body's resonances change within a few semitones
 N_TERMS = N_POWERS + 2 * N_HATS
 RISES = np.isin(np.arange(N_TERMS), [2, 4, 5, 7, 8, 9]) | (np.arange(N_TERMS) >= N_POWERS + N_HATS)  # with the loudness
 SMOOTHNESS = 1e-2  # of all frames: what speaks against a power

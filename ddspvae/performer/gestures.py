@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ddspvae.features.segments import VOICED, segment_notes
 from ddspvae.features.statistics import Statistics, measure_attack_s, measure_glide_s
 from ddspvae.midi.rules import LEGATO_GAP_S, SAME_SEMITONES, Habits, perform
-from ddspvae.model.axes import BRIGHTNESS
+from ddspvae.model.form import BRIGHTNESS
 from ddspvae.performer.transcribe import to_notes
 from ddspvae.signals import Features, Notes
 from ddspvae.signals.checks import check_shape, fail

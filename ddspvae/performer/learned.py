@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ddspvae.features.statistics import Statistics
 from ddspvae.midi.closed_forms import velocity_to_level_db
 from ddspvae.midi.rules import EARLIEST_S, LEGATO_GAP_S, REST_DB, Curves, Habits, find_bound, perform
-from ddspvae.model.axes import BITE
+from ddspvae.model.form import BITE
 from ddspvae.performer.gestures import NO_NEIGHBOUR_S, RATE_HZ, UNKNOWN, Gestures
 from ddspvae.signals import Note, Notes
 from ddspvae.signals.checks import check_range, fail

@@ -14,14 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ddspvae.features.bands import N_FREQUENCIES, band_weights
-from ddspvae.features.loudness import a_weighting
+from ddspvae.features.weighting import a_weighting
 from ddspvae.signals import Controls
 from ddspvae.signals.units import DB_FLOOR, db_to_power
 from ddspvae.synth.constrain import constrain_distribution, harmonic_numbers
-from ddspvae.synth.reverb import BAND_EDGES_HZ, N_ROOM_BANDS, Room
-
-QUIETEST_DRY = 1e-4  # of the asked power: where the tail alone is loud enough, the source fades to -40 dB, not to 0
+from ddspvae.synth.reverb import Room
+from ddspvae.synth.tails import BAND_EDGES_HZ, N_ROOM_BANDS, QUIETEST_DRY, noise_weights
 
 
 def harmonic_band_power(f0_hz: Tensor, harmonic_distribution: Tensor) -> Tensor:
@@ -64,8 +62,7 @@ def noise_band_power(noise_magnitudes: Tensor, sample_rate: int) -> Tensor:
 @torch.inference_mode(False)  # a cached tensor must serve training too
 def _noise_weights(n_bands: int, sample_rate: int) -> Tensor:
     """A-weighted power of each noise band at magnitude 1, in each of the room's bands, [K, J]."""
-    room_band = torch.bucketize(torch.linspace(0, sample_rate / 2, N_FREQUENCIES), torch.tensor(BAND_EDGES_HZ[1:-1]))
-    return band_weights(n_bands, sample_rate) @ torch.nn.functional.one_hot(room_band, N_ROOM_BANDS).float()
+    return torch.from_numpy(noise_weights(n_bands, sample_rate))
 
 
 class Tail:

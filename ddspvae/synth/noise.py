@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 
 import numpy as np
 import torch
@@ -14,29 +13,9 @@ from ddspvae.features.bands import band_shapes
 from ddspvae.signals.checks import check_range
 from ddspvae.synth.envelopes import crossfade, hold_last, sounding_segments
 from ddspvae.synth.precision import in_single_precision
+from ddspvae.synth.white import fft_size, noise_key, white_samples
 
 CHUNK_SEGMENTS = 128  # for each thread: their spectra fit the cache of one core
-_HALF, _BYTE, _MULTIPLIER = np.uint32(16), np.int32(8), np.uint32(0x45D9F3B)
-
-
-def _mix(x: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Scramble 32-bit counters in place: two rounds of multiply and xor-shift."""
-    for _ in range(2):
-        x ^= x >> _HALF
-        x *= _MULTIPLIER
-    x ^= x >> _HALF
-    return x
-
-
-def _low_bits(x: Tensor | int, factor: int = 1) -> NDArray[np.uint32]:
-    """The low 32 bits of whole numbers, [B, 1]."""
-    numbers = np.atleast_1d(x.cpu().numpy() if isinstance(x, Tensor) else np.array(x)).astype(np.int64)
-    return (numbers * factor & 0xFFFFFFFF).astype(np.uint32)[:, None]
-
-
-def noise_key(seed: Tensor | int, voice: Tensor | int) -> NDArray[np.uint32]:
-    """What tells one noise from another, [B, 1]; seed and voice are whole numbers, or tensors [B] of them."""
-    return _mix(_mix(_low_bits(seed)) + _low_bits(voice, 0x9E3779B1))
 
 
 def white_noise(key: NDArray[np.uint32], start_sample: int, n_samples: int, device: torch.device | str = "cpu") -> Tensor:
@@ -51,46 +30,13 @@ def white_noise(key: NDArray[np.uint32], start_sample: int, n_samples: int, devi
     Returns:
         [B, n_samples], uniform in +-sqrt(3).
     """
-    parts = []
-    while n_samples > 0:  # in parts that share the high 32 bits of their positions
-        high, low = start_sample >> 32, start_sample & 0xFFFFFFFF
-        n_part = min(n_samples, 2**32 - low)
-        position = np.arange(low, low + n_part, dtype=np.uint32)
-        position ^= _mixed_low_bits(high)
-        parts.append(_mix(_mix(position) + key))
-        start_sample, n_samples = start_sample + n_part, n_samples - n_part
-    bits = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-    noise = (bits.view(np.int32) >> _BYTE).astype(np.float32)  # 24 bits are exact in float32
-    noise *= np.float32(math.sqrt(3.0) / 2**23)
-    return torch.from_numpy(noise).to(device)
-
-
-@functools.lru_cache(maxsize=16)
-def _mixed_low_bits(number: int) -> np.uint32:
-    return np.uint32(_mix(_low_bits(number))[0, 0])
-
-
-def _fast_length(least: int) -> int:
-    """The smallest size from `least` on that has no prime factor above 5: what real FFTs are quick at."""
-    size = least
-    while True:
-        left = size
-        for prime in (2, 3, 5):
-            while left % prime == 0:
-                left //= prime
-        if left == 1:
-            return size
-        size += 1
-
-
-def fft_size(hop_size: int, n_bands: int) -> int:
-    """Of one segment with room for its filter, four bands' reach, on either side."""
-    return _fast_length(hop_size + 8 * n_bands)
+    return torch.from_numpy(white_samples(key, start_sample, n_samples)).to(device)
 
 
 @functools.lru_cache(maxsize=8)
 @torch.inference_mode(False)  # a cached tensor must serve training too
-def _shapes(n_bands: int, n_fft: int) -> Tensor:
+def bin_shapes(n_bands: int, n_fft: int) -> Tensor:
+    """How band powers become bin powers, [n_bands, n_fft // 2 + 1]."""
     return band_shapes(n_bands, n_fft // 2 + 1)
 
 
@@ -119,7 +65,7 @@ def play_noise(noise_magnitudes: Tensor, hop_size: int, key: NDArray[np.uint32],
         return torch.cat([play_noise(part, hop_size, keys[at * rows : at * rows + len(part)], start_sample, n_fft)
                           for at, part in enumerate(noise_magnitudes.split(rows))])
     n_fft = fft_size(hop_size, n_bands) if n_fft is None else n_fft
-    shapes = _shapes(n_bands, n_fft).to(noise_magnitudes)
+    shapes = bin_shapes(n_bands, n_fft).to(noise_magnitudes)
     if noise_magnitudes.requires_grad:
         step = n_segments
     chunks = [

@@ -15,15 +15,16 @@ from torch import Tensor
 
 from ddspvae.signals.units import db_to_power
 from ddspvae.synth.noise import noise_key, white_noise
-
-BAND_EDGES_HZ = (0.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 1e9)
-N_ROOM_BANDS = len(BAND_EDGES_HZ) - 1
-MAX_DECAY_S = 1.0
-MIN_DECAY_S = 0.05
-TAIL_LENGTH_S = 1.0  # no shorter than the longest decay, or `level` would wait for a tail that never comes
-PREDELAY_S = 0.002
-RUNG_OUT = 1e-6  # of the power, 60 dB down
-_TAIL_SEED = 20200426
+from ddspvae.synth.tails import (
+    BAND_EDGES_HZ,
+    MAX_DECAY_S,
+    MIN_DECAY_S,
+    N_ROOM_BANDS,
+    PREDELAY_S,
+    RUNG_OUT,
+    TAIL_LENGTH_S,
+    TAIL_SEED,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +67,7 @@ def _tail_bands(sample_rate: int) -> Tensor:
     n_taps = round(TAIL_LENGTH_S * sample_rate)
     n_fft = 2 ** n_taps.bit_length()
     masks = band_masks(n_fft, sample_rate)
-    bands = torch.fft.irfft(torch.fft.rfft(white_noise(noise_key(_TAIL_SEED, 0), 0, n_fft)) * masks, n=n_fft)[:, :n_taps]
+    bands = torch.fft.irfft(torch.fft.rfft(white_noise(noise_key(TAIL_SEED, 0), 0, n_fft)) * masks, n=n_fft)[:, :n_taps]
     # A tail of energy E spread over a share w of the spectrum answers a tone in its band with power E / w.
     width = masks.square().mean(-1, keepdim=True)
     power = bands.square().mean(-1, keepdim=True).clamp(min=1e-20)  # of nothing, in a band above Nyquist

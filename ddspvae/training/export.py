@@ -17,9 +17,9 @@ from ddspvae.instrument.instrument import Instrument
 from ddspvae.instrument.loading import load
 from ddspvae.instrument.presets import save_instrument
 from ddspvae.model.autoencoder import Autoencoder
-from ddspvae.model.axes import axis_names
 from ddspvae.model.bottleneck import kl_nats, sounding_rows
 from ddspvae.model.encoder_inputs import EncoderInputs
+from ddspvae.model.form import axis_names
 from ddspvae.model.quantize import Quantizer
 from ddspvae.model.stack import mean_rows
 from ddspvae.performer.controls import CARD_KEY as CONTROLS_KEY

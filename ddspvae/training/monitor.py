@@ -14,8 +14,8 @@ import torch
 
 from ddspvae.features.timbre import mel_power
 from ddspvae.model.autoencoder import Autoencoder
-from ddspvae.model.axes import NAMED_AXES, axis_names
 from ddspvae.model.config import ModelConfig
+from ddspvae.model.form import NAMED_AXES, axis_names
 from ddspvae.signals.units import power_to_db
 from ddspvae.training.dataset import Take
 from ddspvae.training.validation import Validation, reconstruct

@@ -6,8 +6,9 @@ import torch
 from scipy import signal
 
 from ddspvae.audio import resample
-from ddspvae.features.loudness import a_weighted_loudness, a_weighting, centred_stft
+from ddspvae.features.loudness import a_weighted_loudness, centred_stft
 from ddspvae.features.timbre import mel_filterbank, mel_power, timbre_frames
+from ddspvae.features.weighting import a_weighting
 
 from ..conftest import melody_take, tone
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from ddspvae.features.bands import N_NOISE_BANDS, band_weights
+from ddspvae.features.band_tables import N_NOISE_BANDS
+from ddspvae.features.bands import band_weights
 from ddspvae.features.extract import extract
-from ddspvae.features.loudness import a_weighting
 from ddspvae.features.partials import read_attributes, read_partials
 from ddspvae.features.statistics import measure
+from ddspvae.features.weighting import a_weighting
 from ddspvae.instrument.instrument import Instrument
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.config import ModelConfig

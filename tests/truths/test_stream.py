@@ -21,7 +21,7 @@ from ddspvae.live.player import Frames
 from ddspvae.live.stream import within_full_scale
 from ddspvae.midi.causal import CausalPerformer
 from ddspvae.model.autoencoder import Autoencoder
-from ddspvae.model.axes import ONSET_FRAMES
+from ddspvae.model.form import ONSET_FRAMES
 from ddspvae.signals import Performance
 from ddspvae.signals.checks import InputError
 from ddspvae.synth.convolve import fft_convolve

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 import torch
 
+from ddspvae.features.attributes import HIGHEST_HZ, N_PARTIALS
 from ddspvae.features.bands import band_centres, band_weights, breath_shares
 from ddspvae.features.extract import extract
-from ddspvae.features.partials import HIGHEST_HZ, N_PARTIALS, measure_partials, partial_statistics, read_attributes
+from ddspvae.features.partials import measure_partials, partial_statistics, read_attributes
 from ddspvae.model.autoencoder import Autoencoder
-from ddspvae.model.axes import NAMED_AXES, ONSET_FRAMES, axis_names, find_onsets, tilt_and_hollow
+from ddspvae.model.axes import find_onsets, tilt_and_hollow
 from ddspvae.model.config import ModelConfig
 from ddspvae.model.encoder_inputs import EncoderInputs
+from ddspvae.model.form import NAMED_AXES, ONSET_FRAMES, axis_names
 from ddspvae.model.stack import scale_curves
 from ddspvae.model.typical import Typical
 from ddspvae.synth.render import render

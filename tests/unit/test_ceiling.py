@@ -7,7 +7,7 @@ import pytest
 
 from ddspvae.evaluation.ceiling import play_ceiling, play_spectrum
 from ddspvae.evaluation.perceptual import judge
-from ddspvae.features.bands import N_NOISE_BANDS
+from ddspvae.features.band_tables import N_NOISE_BANDS
 from ddspvae.features.spectrum import measure_spectrum
 from ddspvae.signals.checks import InputError
 

@@ -8,7 +8,7 @@ import torch
 
 from benchmarks.dynamics import is_right
 from ddspvae.evaluation.dynamics import Frames, centroid_octaves, meet_dynamics, play
-from ddspvae.features.partials import N_PARTIALS
+from ddspvae.features.attributes import N_PARTIALS
 from ddspvae.instrument.loading import load
 from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.typical import LEAST_SLOPE, USUAL_SLOPE, Typical

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ddspvae.features.partials import N_PARTIALS, read_partials
+from ddspvae.features.attributes import N_PARTIALS
+from ddspvae.features.partials import read_partials
 from ddspvae.features.spectrum import measure_spectrum
 from ddspvae.features.timbre import timbre_frames
 from ddspvae.model.encoder import (
@@ -18,7 +19,7 @@ from ddspvae.model.encoder import (
     normalise_level,
 )
 from ddspvae.model.encoder_inputs import EncoderInputs
-from ddspvae.model.envelope import N_NODES
+from ddspvae.model.form import N_NODES
 from ddspvae.model.stack import row_middle
 from ddspvae.model.target import Shape, measured_shape
 from ddspvae.signals.checks import InputError

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ddspvae.model.envelope import LOWEST_HZ, N_NODES, PER_OCTAVE, harmonics_below, read_nodes, to_nodes
+from ddspvae.model.envelope import harmonics_below, read_nodes, to_nodes
+from ddspvae.model.form import LOWEST_HZ, N_NODES, PER_OCTAVE
 
 NODES_HZ = LOWEST_HZ * 2 ** (torch.arange(N_NODES) / PER_OCTAVE)
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from ddspvae.features.bands import N_NOISE_BANDS, band_centres, band_weights
-from ddspvae.features.loudness import a_weighting
+from ddspvae.features.band_tables import N_NOISE_BANDS
+from ddspvae.features.bands import band_centres, band_weights
+from ddspvae.features.weighting import a_weighting
 from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.excitation import N_AUDITORY, SOFTEST, Excitation, auditory_centres_hz
 from ddspvae.model.target import FLOOR, Shape, decoded_shape, measured_shape, shape_error

@@ -3,13 +3,13 @@ import math
 import pytest
 import torch
 
-from ddspvae.features.bands import N_NOISE_BANDS
-from ddspvae.features.partials import N_PARTIALS
+from ddspvae.features.attributes import N_PARTIALS
+from ddspvae.features.band_tables import N_NOISE_BANDS
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.bottleneck import bits_per_second, kl_nats, sample
 from ddspvae.model.config import ModelConfig, harmonics_needed
-from ddspvae.model.decoder import harmonic_knots
 from ddspvae.model.encoder_inputs import EncoderInputs
+from ddspvae.model.form import harmonic_knots
 from ddspvae.model.stack import GatedStack
 from ddspvae.signals import Latents
 from ddspvae.signals.checks import InputError

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from ddspvae.features.bands import N_NOISE_BANDS, band_centres
-from ddspvae.features.partials import N_PARTIALS, measure_partials, read_attributes, read_partials
+from ddspvae.features.attributes import N_PARTIALS
+from ddspvae.features.band_tables import N_NOISE_BANDS
+from ddspvae.features.bands import band_centres
+from ddspvae.features.partials import measure_partials, read_attributes, read_partials
 
 
 def sound(heights, f0_hz, sample_rate, noise=0.0):

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from ddspvae.features import spectrum
-from ddspvae.features.bands import N_NOISE_BANDS, band_centres
+from ddspvae.features.band_tables import N_NOISE_BANDS
+from ddspvae.features.bands import band_centres
 from ddspvae.features.spectrum import BANDWIDTHS_HZ, MOST_HARMONICS, measure_spectrum
 from ddspvae.synth.noise import filtered_noise
 

@@ -27,7 +27,7 @@ from ddspvae.evaluation.independence.swaps import (
 from ddspvae.evaluation.metrics import other_tracker
 from ddspvae.features.loudness import by_blocks
 from ddspvae.features.timbre import timbre_frames
-from ddspvae.model.axes import leading_axes
+from ddspvae.model.form import leading_axes
 from ddspvae.signals import Performance
 from ddspvae.signals.checks import InputError, fail
 

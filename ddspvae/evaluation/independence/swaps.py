@@ -18,7 +18,8 @@ from ddspvae.evaluation.edits import N_DETAILS, Edit, Evaluable, join_tracks
 from ddspvae.evaluation.metrics import AUDIBLE_DB, PitchTrack, compare_tracks, track_pitch
 from ddspvae.features.loudness import a_weighted_loudness
 from ddspvae.features.partials import measure_partials, read_attributes
-from ddspvae.model.axes import ONSET_FRAMES, find_onsets, leading_axes
+from ddspvae.model.axes import find_onsets
+from ddspvae.model.form import ONSET_FRAMES, leading_axes
 from ddspvae.model.stack import scale_curves
 from ddspvae.signals import Performance
 from ddspvae.signals.checks import check_range, fail

@@ -1,0 +1,187 @@
+"""The decoder without torch: from curves and z to what is played, a piece at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ddspvae.features.attributes import HIGHEST_HZ, N_PARTIALS, octaves_above, odd_or_even
+from ddspvae.features.band_tables import band_weights, breath_shares
+from ddspvae.kernels.spectrum import Form, Level, shape_frames
+from ddspvae.model.form import (
+    DB_PER_UNIT,
+    DILATIONS,
+    KERNEL,
+    LOWEST_HZ,
+    LOWEST_PITCH,
+    MOST,
+    MOST_SHARE,
+    N_HATS,
+    N_NODES,
+    NAMED_AXES,
+    NEWTON_STEPS,
+    ONSET_FRAMES,
+    PER_OCTAVE,
+    PITCH_STEP,
+    QUIETEST_DB,
+    RISE_DB,
+    SEMITONES_PER_UNIT,
+    STEP_SEMITONES,
+    TAPS,
+    breath_tilt,
+    frames_per_step,
+    harmonic_knots,
+    string_tilt,
+)
+from ddspvae.signals.units import hz_to_pitch
+from ddspvae.synth.tails import BAND_EDGES_HZ, N_ROOM_BANDS, QUIETEST_DRY, Tail, noise_weights
+
+if TYPE_CHECKING:
+    from ddspvae.model.config import ModelConfig
+
+Array = NDArray[np.float32]
+EPSILON = 1e-5  # of the norm
+
+
+@dataclass
+class State:
+    """What is remembered of one voice between pieces.
+
+    Args:
+        pasts: of the stack, [left, C] each.
+        now: [1, C + E + N + G], the stack's last step; None before the first.
+        curves: [ONSET_FRAMES, 3], of the last frames.
+        ringing: [1, J], what the room still rings, as power.
+    """
+
+    pasts: list[Array]
+    now: Array | None = None
+    curves: Array = field(default_factory=lambda: np.zeros((ONSET_FRAMES, 3), np.float32))
+    ringing: NDArray[np.float64] = field(default_factory=lambda: np.zeros((1, N_ROOM_BANDS)))
+
+
+class Network:
+    """The decoder of an instrument and the level of what it plays: `model.decoder.Decoder` without torch.
+
+    Args:
+        config: sizes of the model.
+        weights: of the model by name, as a preset file has them.
+    """
+
+    def __init__(self, config: ModelConfig, weights: Mapping[str, Array]) -> None:
+        self.config = config
+        self._weights = {name.removeprefix("decoder."): np.ascontiguousarray(value, dtype=np.float32)
+                         for name, value in weights.items() if name.startswith("decoder.")}
+        self.n_named = min(config.n_running, len(NAMED_AXES))
+        n_bands, rate = config.n_noise_bands, config.sample_rate
+        self._knots = harmonic_knots(config.n_harmonics) if len(self._weights["harmonic_head.weight"]) < config.n_harmonics \
+            else None
+        doubles, own = np.float64, self._weights
+        self._form = Form(
+            tilt=string_tilt(config.n_harmonics), octave=octaves_above(config.n_harmonics), odd=odd_or_even(config.n_harmonics),
+            noise_tilt=breath_tilt(n_bands), is_breath=breath_shares(n_bands, rate),
+            noise_weights=band_weights(n_bands, rate).sum(-1), noise_bands=noise_weights(n_bands, rate),
+            edges_hz=np.array(BAND_EDGES_HZ), middle=own["typical.middle"], half_range=own["typical.half_range"],
+            coefficients=own["typical.coefficients"].astype(doubles), deviation=own["typical.deviation"],
+            hats=np.array([LOWEST_PITCH, PITCH_STEP, N_HATS], doubles), nodes=np.array([LOWEST_HZ, PER_OCTAVE], doubles),
+            reading=np.array([min(N_PARTIALS, config.n_harmonics), HIGHEST_HZ], doubles), most_tilt=np.array(MOST),
+            most_share=np.array([MOST_SHARE]),
+            onset=np.array([DB_PER_UNIT, SEMITONES_PER_UNIT, *RISE_DB, *STEP_SEMITONES]))
+
+    def state(self) -> State:
+        """Of a voice that has played nothing."""
+        n_channels = len(self._weights["stack.inlet.bias"])
+        return State([np.zeros(((KERNEL - 1) * dilation, n_channels), np.float32) for dilation in DILATIONS])
+
+    def level(self, tail: Tail | None) -> Level:
+        """What the level must know of a room; None is dry."""
+        nothing = np.zeros(N_ROOM_BANDS)
+        memory = (nothing, nothing, nothing) if tail is None else tail.memory(self.config.sample_rate, self.config.hop_size)
+        return Level(*memory, QUIETEST_DRY)
+
+    def play(self, f0_hz: Array, periodicity: Array, loudness_db: Array, z: Array, highest_hz: Array, level: Level,
+             state: State) -> tuple[Array, Array]:
+        """The frames that follow; every piece but the last is as long as `model.decoder.Decoder.forward` wants it.
+
+        Args:
+            f0_hz, periodicity, loudness_db: [F]; z: [M, Z].
+            highest_hz: [F], the highest f0 of the frames around each.
+            level: of the room.
+            state: of the voice; moved on.
+        Returns:
+            heights [F, H] of the harmonics, and noise magnitudes [F, K].
+        """
+        curves = scale_curves(f0_hz, periodicity, loudness_db)
+        n_frames, config = len(curves), self.config
+        pace = frames_per_step(config.frames_per_z)
+        every = math.gcd(pace, config.frames_per_z)
+        stepped = curves[::pace]
+        held = np.repeat(z, config.frames_per_z // every, axis=0)[:: pace // every][: len(stepped)]
+        steps = self._listen(stepped, held, state)
+        if state.now is None:
+            state.now, state.curves = steps[:1], np.repeat(curves[:1], ONSET_FRAMES, axis=0)
+        ends = np.concatenate([state.now, steps])
+        fade = (np.arange(1, pace + 1, dtype=np.float32) / np.float32(pace))[:, None]
+        hidden = (ends[:-1, None] + np.diff(ends, axis=0)[:, None] * fade).reshape(-1, ends.shape[1])[:n_frames]
+        seen = np.concatenate([state.curves, curves])
+        state.now, state.curves = ends[-1:], seen[-ONSET_FRAMES:]
+        return self._heads(f0_hz, loudness_db, highest_hz, hidden, seen, level, state)
+
+    def _linear(self, name: str, x: Array) -> Array:
+        y: Array = x @ self._weights[f"{name}.weight"].T
+        bias = self._weights.get(f"{name}.bias")
+        if bias is not None:
+            y += bias
+        return y
+
+    def _listen(self, curves: Array, z: Array, state: State) -> Array:
+        """The stack on the curves and the axes without names; beside its output the axes with names, and the code."""
+        named, others = z[:, : self.n_named], z[:, self.n_named :]
+        hidden, n = self._linear("stack.inlet", np.concatenate([curves, others], axis=1)), len(curves)
+        for at, dilation in enumerate(DILATIONS):
+            seen = np.concatenate([state.pasts[at], hidden])
+            taps = np.concatenate([seen[tap * dilation :][:n] for tap in range(KERNEL)], axis=1)
+            value, gate = np.split(self._linear(f"stack.layers.{at}.taps", taps), 2, axis=1)
+            hidden = hidden + self._linear(f"stack.layers.{at}.out", np.tanh(value) / (1 + np.exp(-gate)))
+            state.pasts[at] = seen[n:]
+        hidden = hidden - hidden.mean(axis=1, keepdims=True)
+        hidden /= np.sqrt(np.square(hidden).mean(axis=1, keepdims=True) + np.float32(EPSILON))
+        hidden = hidden * self._weights["stack.norm.weight"] + self._weights["stack.norm.bias"]
+        envelope = self._linear("envelope_head", hidden)
+        if "detail_head.weight" in self._weights:
+            envelope += self._linear("detail_head", others[:, : others.shape[1] - self.config.n_timbre])
+        return np.concatenate([hidden, envelope, named, z[:, z.shape[1] - self.config.n_timbre :]], axis=1)
+
+    def _heads(self, f0_hz: Array, loudness_db: Array, highest_hz: Array, hidden: Array, seen: Array, level: Level,
+               state: State) -> tuple[Array, Array]:
+        n_frames, config = len(f0_hz), self.config
+        sizes = [len(self._weights["stack.norm.bias"]), N_NODES, config.n_noise_bands, self.n_named]
+        hidden, nodes, noise_envelope, named, code = np.split(hidden, np.cumsum(sizes), axis=1)
+        # the last four curves of each frame, pitch by pitch, then sureness, then loudness
+        taps = np.lib.stride_tricks.sliding_window_view(seen[ONSET_FRAMES + 1 - TAPS :], TAPS, axis=0).reshape(n_frames, -1)
+        hidden = self._linear("frame_layer", hidden + self._linear("frame_inlet", taps))
+        hidden /= 1 + np.exp(-hidden)
+        logits = self._linear("harmonic_head", hidden)
+        if self._knots is not None:
+            logits = logits @ self._knots
+        noise_logs = self._linear("noise_head", hidden) + noise_envelope
+        balance = self._linear("balance_head", np.tanh(self._linear("balance_layer", taps)) if self.n_named else hidden)
+        heights = np.empty((n_frames, config.n_harmonics), np.float32)
+        magnitudes = np.empty((n_frames, config.n_noise_bands), np.float32)
+        shape_frames(self._form, level, f0_hz, highest_hz, loudness_db, seen, np.arange(ONSET_FRAMES, ONSET_FRAMES + n_frames),
+                     logits, np.ascontiguousarray(nodes), noise_logs, np.ascontiguousarray(named), np.ascontiguousarray(code),
+                     balance, config.with_noise, ONSET_FRAMES, NEWTON_STEPS, config.sample_rate / 2,
+                     np.zeros(n_frames, np.int64), state.ringing, heights, magnitudes)
+        return heights, magnitudes
+
+
+def scale_curves(f0_hz: Array, periodicity: Array, loudness_db: Array) -> Array:
+    """Curves [F] each as a network hears them, [F, 3]: `model.stack.scale_curves`."""
+    pitch = (hz_to_pitch(f0_hz) - 60) / np.float32(SEMITONES_PER_UNIT)
+    loudness = np.maximum(loudness_db, np.float32(QUIETEST_DB)) / np.float32(DB_PER_UNIT) + np.float32(1.5)
+    return np.stack([pitch, periodicity * 2 - 1, loudness], axis=1).astype(np.float32)

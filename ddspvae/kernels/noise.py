@@ -1,0 +1,160 @@
+"""Filtered noise: white noise from counters, and the filters of two frames at once as one complex transform."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ddspvae.kernels.compiler import compiled
+
+SEGMENTS_AT_ONCE = 64  # their spectra fit the cache of one core
+UNIT_POWER = math.sqrt(3.0) / 2**23  # of whole numbers uniform in +-2^23
+TINY_POWER = 1e-20
+Bins = tuple[NDArray[np.int64], NDArray[np.float32]]
+
+
+def play_filtered_noise(magnitudes: NDArray[np.float32], length: int, keys: NDArray[np.uint32], start_sample: int,
+                        bins: Bins) -> NDArray[np.float32]:
+    """Noise of F segments from the F + 1 frames at their borders; `synth.noise.play_noise` compiled.
+
+    Args:
+        magnitudes: [V, F + 1, K], linear, >= 0.
+        length: samples per segment.
+        keys: [V], what tells one noise from another.
+        start_sample: absolute position of the first sample.
+        bins: of the bands, see `bins_of`.
+    Returns:
+        audio [V, F * length].
+    """
+    n_voices, n_frames, _ = magnitudes.shape
+    lower, weight = bins
+    n_fft = 2 * (len(lower) - 1)
+    audio = np.zeros((n_voices, (n_frames - 1) * length), dtype=np.float32)
+    magnitudes = np.ascontiguousarray(magnitudes)
+    voices, segments = _sounding(magnitudes)
+    for at in range(0, len(voices), SEGMENTS_AT_ONCE):
+        few = slice(at, at + SEGMENTS_AT_ONCE)
+        pieces = np.empty((-(-len(voices[few]) // 2), n_fft), dtype=np.complex64)
+        _cut_white(keys, voices[few], segments[few], length, start_sample - (n_fft - length) // 2, pieces)
+        spectra = np.fft.fft(pieces)
+        filtered = np.empty((len(voices[few]), n_fft), dtype=np.complex64)
+        _filter(spectra, magnitudes, voices[few], segments[few], lower, weight, filtered)
+        _crossfade(np.fft.ifft(filtered), voices[few], segments[few], length, audio)
+    return audio
+
+
+def bins_of(shapes: NDArray[np.float32]) -> Bins:
+    """How band powers become bin powers, from [K, n_fft / 2 + 1] where at most two neighbours share a bin.
+
+    Returns:
+        the lower band of each bin, and the weights of that and of the band above, [2, n_fft / 2 + 1].
+    """
+    lower, each = np.minimum((shapes > 0).argmax(0), len(shapes) - 2), np.arange(shapes.shape[1])
+    return lower, np.stack([shapes[lower, each], shapes[lower + 1, each]])
+
+
+@compiled
+def _sounding(magnitudes):  # type: ignore[no-untyped-def]
+    n_voices, n_frames, n_bands = magnitudes.shape
+    voices, segments = np.empty(n_voices * (n_frames - 1), np.int64), np.empty(n_voices * (n_frames - 1), np.int64)
+    count = 0
+    for voice in range(n_voices):
+        was_silent = True
+        for frame in range(n_frames):
+            is_silent = True
+            for band in range(n_bands):
+                if magnitudes[voice, frame, band] != 0:
+                    is_silent = False
+                    break
+            if frame and not (is_silent and was_silent):
+                voices[count], segments[count] = voice, frame - 1
+                count += 1
+            was_silent = is_silent
+    return voices[:count], segments[:count]
+
+
+@compiled
+def _mix(x):  # type: ignore[no-untyped-def]
+    for _ in range(2):
+        x = np.uint32(x ^ (x >> np.uint32(16)))
+        x = np.uint32(x * np.uint32(0x45D9F3B))
+    return np.uint32(x ^ (x >> np.uint32(16)))
+
+
+@compiled
+def _white(key, start, noise):  # type: ignore[no-untyped-def]
+    """`synth.noise.white_noise`, to the bit."""
+    at, scale = 0, np.float32(UNIT_POWER)
+    while at < len(noise):  # in parts that share the high 32 bits of their positions
+        position = start + at
+        n_part = min(len(noise) - at, 2**32 - (position & 0xFFFFFFFF))
+        high, low = _mix(np.uint32((position >> 32) & 0xFFFFFFFF)), np.uint32(position & 0xFFFFFFFF)
+        for i in range(n_part):
+            bits = _mix(np.uint32(_mix(np.uint32(np.uint32(low + np.uint32(i)) ^ high)) + key))
+            noise[at + i] = np.float32(np.int32(bits) >> np.int32(8)) * scale
+        at += n_part
+
+
+@compiled
+def _cut_white(keys, voices, segments, length, start_sample, pieces):  # type: ignore[no-untyped-def]
+    """White noise around each segment: of two segments as the real and the imaginary part of one piece."""
+    n_fft = pieces.shape[1]
+    noise = np.empty(n_fft, np.float32)
+    for i in range(len(voices)):
+        begin = start_sample + segments[i] * length
+        overlap = n_fft - length
+        if i and voices[i] == voices[i - 1] and segments[i] == segments[i - 1] + 1 and overlap > 0:
+            for t in range(overlap):
+                noise[t] = noise[t + length]
+            _white(keys[voices[i]], begin + overlap, noise[overlap:])
+        else:
+            _white(keys[voices[i]], begin, noise)
+        if i % 2 == 0:
+            for t in range(n_fft):
+                pieces[i // 2, t] = noise[t]
+        else:
+            for t in range(n_fft):
+                pieces[i // 2, t] += np.complex64(1j) * noise[t]
+
+
+@compiled
+def _filter(spectra, magnitudes, voices, segments, lower, weight, filtered):  # type: ignore[no-untyped-def]
+    """X (R + i S), R and S the responses of the frames before and after, has y + i z for its transform: both sounds."""
+    n_fft, n_bins, n_bands = spectra.shape[1], len(lower), magnitudes.shape[2]
+    response, after = np.empty(n_bins, np.float32), np.empty(n_bins, np.float32)
+    power = np.empty(n_bands, np.float32)
+    for i in range(len(voices)):
+        follows = i > 0 and voices[i] == voices[i - 1] and segments[i] == segments[i - 1] + 1
+        for side in range(2):
+            into = response if side == 0 else after
+            if side == 0 and follows:
+                response[:] = after
+                continue
+            for band in range(n_bands):
+                power[band] = magnitudes[voices[i], segments[i] + side, band] ** 2
+            for f in range(n_bins):
+                band = lower[f]
+                into[f] = np.sqrt(weight[0, f] * power[band] + weight[1, f] * power[band + 1] + np.float32(TINY_POWER)) \
+                    * np.float32(0.5)
+        for f in range(n_bins):
+            g = n_fft - f if f else 0
+            z, y = spectra[i // 2, f], spectra[i // 2, g]
+            if i % 2 == 0:
+                real, imag = z.real + y.real, z.imag - y.imag
+            else:
+                real, imag = z.imag + y.imag, y.real - z.real
+            r, s = response[f], after[f]
+            filtered[i, f] = complex(real * r - imag * s, real * s + imag * r)
+            filtered[i, g] = complex(real * r + imag * s, real * s - imag * r)
+
+
+@compiled
+def _crossfade(sounds, voices, segments, length, audio):  # type: ignore[no-untyped-def]
+    margin, step = (sounds.shape[1] - length) // 2, np.float32(1.0 / length)
+    for i in range(len(voices)):
+        at = segments[i] * length
+        for t in range(length):
+            sound = sounds[i, margin + t]
+            audio[voices[i], at + t] = sound.real + (sound.imag - sound.real) * (np.float32(t) * step)

@@ -1,0 +1,255 @@
+"""The shape and the level of the spectrum, frame by frame: what the decoder's heads say, realised in closed form."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ddspvae.kernels.compiler import compiled
+from ddspvae.signals.units import DB_FLOOR
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+SILENCE_DB = DB_FLOOR
+AT_1_KHZ = 10 ** (1.9997 / 10)  # what makes A-weighting 1 there
+_F = np.float32
+
+
+@compiled
+def onset_at(curves, at, n_before, db_per_unit, semitones_per_unit, rise_db, step_semitones):  # type: ignore[no-untyped-def]
+    """`model.axes.find_onsets` for the frame in row `at` of curves [n, 3], with n_before rows before it."""
+    pitch, loud = curves[at, 0], curves[at, 2]
+    low_pitch = high_pitch = pitch
+    low_loud = loud
+    for row in range(at - n_before, at):
+        low_pitch, high_pitch = min(low_pitch, curves[row, 0]), max(high_pitch, curves[row, 0])
+        low_loud = min(low_loud, curves[row, 2])
+    rise = ((loud - low_loud) * db_per_unit - rise_db[0]) / (rise_db[1] - rise_db[0])
+    step = max(pitch - low_pitch, high_pitch - pitch) * semitones_per_unit
+    step = (step - step_semitones[0]) / (step_semitones[1] - step_semitones[0])
+    return min(max(rise, step, 0.0), 1.0)
+
+
+@compiled
+def typical_at(f0_hz, loudness_db, middle, half_range, coefficients, code, grid, typical):  # type: ignore[no-untyped-def]
+    """`model.typical.Typical` for one frame; grid: lowest pitch, step, number of hats."""
+    pitch = _F(69) + _F(12) * np.log2(f0_hz / _F(440))
+    p = min(max((pitch - middle[0]) / half_range[0], _F(-1)), _F(1))
+    q = min(max((loudness_db - middle[1]) / half_range[1], _F(-1)), _F(1))
+    powers = (_F(1), p, q, p * p, p * q, q * q, p * p * p, p * p * q, p * q * q, q * q * q)
+    n_powers, n_hats = len(powers), int(grid[2])
+    place = (p * half_range[0] + middle[0] - _F(grid[0])) / _F(grid[1])
+    left = int(np.floor(place))
+    for axis in range(len(typical)):
+        total = 0.0
+        for copy in range(len(coefficients)):
+            weight = 1.0 if copy == 0 else np.float64(code[copy - 1])
+            c, part = coefficients[copy], 0.0
+            for i, power in enumerate(powers):
+                part += np.float64(power) * c[i, axis]
+            for hat in range(left, left + 2):
+                if 0 <= hat < n_hats:
+                    height = _F(1) - abs(place - _F(hat))
+                    if height > 0:
+                        part += np.float64(height) * c[n_powers + hat, axis]
+                        part += np.float64(height * q) * c[n_powers + n_hats + hat, axis]
+            total += weight * part
+        typical[axis] = total
+
+
+@compiled
+def tilt_and_hollow_at(heights, f0_hz, n_read, highest_hz, octave, odd, brightness, hollowness, n_steps, most, share):  # type: ignore[no-untyped-def]
+    """`model.axes.tilt_and_hollow` for one frame, in place; `share` is room to work in."""
+    n_read = min(n_read, int(np.floor(highest_hz / f0_hz)))
+    loudest = heights[0]
+    for k in range(1, n_read):
+        loudest = max(loudest, heights[k])
+    tilt = side = _F(0)
+    for _ in range(n_steps if n_read > 0 else 0):
+        total = mean_o = mean_s = square_o = square_s = both = 0.0
+        peak = _F(-1e30)
+        for k in range(n_read):
+            share[k] = heights[k] + tilt * octave[k] + side * odd[k]
+            peak = max(peak, share[k])
+        for k in range(n_read):
+            weight = np.exp(share[k] - peak)
+            total += weight
+            mean_o += weight * octave[k]
+            mean_s += weight * odd[k]
+            square_o += weight * octave[k] * octave[k]
+            square_s += weight * odd[k] * odd[k]
+            both += weight * octave[k] * odd[k]
+        mean_o, mean_s = mean_o / total, mean_s / total
+        var_o, var_s = square_o / total - mean_o * mean_o + 1e-3, square_s / total - mean_s * mean_s + 1e-3
+        both = both / total - mean_o * mean_s
+        miss_o, miss_s = brightness - mean_o, hollowness - mean_s
+        scale = 1 / max(var_o * var_s - both * both, 1e-6)
+        tilt = _F(min(max(tilt + min(max((var_s * miss_o - both * miss_s) * scale, -1.0), 1.0), -most[0]), most[0]))
+        side = _F(min(max(side + min(max((var_o * miss_s - both * miss_o) * scale, -1.0), 1.0), -most[1]), most[1]))
+    for k in range(len(heights)):
+        heights[k] += tilt * octave[k] + side * odd[k]
+
+
+@compiled
+def a_weight(frequency_hz):  # type: ignore[no-untyped-def]
+    """`features.loudness.a_weighting`."""
+    f2 = frequency_hz * frequency_hz
+    ends = f2 / (f2 + 20.598997**2) / (f2 / 12194.217**2 + 1)
+    return ends * ends * (f2 / (f2 + 107.65265**2)) * (f2 / (f2 + 737.86223**2)) * AT_1_KHZ
+
+
+@compiled
+def softplus(x):  # type: ignore[no-untyped-def]
+    return x if x > 20 else math.log1p(math.exp(x))
+
+
+class Form(NamedTuple):
+    """What turns a network's outputs into a spectrum, of one instrument; arrays, since a compiler wants to know their kinds.
+
+    Args:
+        tilt, octave, odd: [H], what a spectrum falls by in nepers; log2 of the number; which harmonics are odd, +-1.
+        noise_tilt, is_breath, noise_weights: [K].
+        noise_bands: [K, J], A-weighted power of each noise band in each of the room's.
+        edges_hz: [J + 1], of the room's bands.
+        middle, half_range, coefficients, deviation: of model.typical.Typical.
+        hats: [3], lowest pitch, semitones between two, how many.
+        nodes: [2], lowest frequency in Hz, nodes an octave.
+        reading: [2], harmonics that the named axes are read from, and up to which frequency in Hz.
+        most_tilt: [2]; most_share: [1], nepers.
+        onset: [6], dB and semitones per unit of the curves, rise from and to in dB, step from and to in semitones.
+    """
+
+    tilt: Floats
+    octave: Floats
+    odd: Floats
+    noise_tilt: Floats
+    is_breath: Floats
+    noise_weights: Floats
+    noise_bands: Floats
+    edges_hz: Doubles
+    middle: Floats
+    half_range: Floats
+    coefficients: Doubles
+    deviation: Floats
+    hats: Doubles
+    nodes: Doubles
+    reading: Doubles
+    most_tilt: Doubles
+    most_share: Doubles
+    onset: Doubles
+
+
+class Level(NamedTuple):
+    """The room's memory, as `synth.level.Tail` has it: [J] each; zeros are no room."""
+
+    keep: Doubles
+    now: Doubles
+    first: Doubles
+    quietest_dry: float
+
+
+@compiled
+def shape_frames(form, level, f0_hz, highest_hz, loudness_db, curves, rows, logits, nodes, noise_logs, named, code, balance,  # type: ignore[no-untyped-def]
+                 with_noise, n_onset, n_newton, nyquist_hz, voices, ringing, heights, magnitudes):
+    """Of F frames, what the decoder's heads say to what is played: `Decoder._heads`, `level.weigh` and `level.scale`.
+
+    Args:
+        f0_hz, highest_hz, loudness_db: [F]; the highest f0 of the frames around each.
+        curves, rows: scaled curves [n, 3], and the row of each frame in them [F], with n_onset rows before it.
+        logits: [F, H]; nodes: [F, N]; noise_logs: [F, K]; named: [F, N]; code: [F, G]; balance: [F, 3].
+        with_noise: False gives all power to the harmonics.
+        voices, ringing: [F], which row of ringing [V, J] each frame finds and leaves.
+        heights, magnitudes: [F, H] and [F, K], filled.
+    """
+    n_frames, n_harmonics = logits.shape
+    n_bands, n_rooms, n_nodes, n_named = noise_logs.shape[1], form.noise_bands.shape[1], nodes.shape[1], named.shape[1]
+    work, typical = np.empty(max(n_harmonics, 1), np.float32), np.zeros(4)
+    axes, noise = np.zeros(4, np.float32), np.empty(n_bands, np.float32)
+    harmonic_bands, noise_bands = np.empty(n_rooms), np.empty(n_rooms)
+    for i in range(n_frames):
+        f0, height = f0_hz[i], heights[i]
+        # levels of the harmonics, before they are balanced
+        at_first = _F(form.nodes[1]) * np.log2(f0 / _F(form.nodes[0]))
+        for k in range(n_harmonics):
+            place = min(max(at_first + _F(form.nodes[1]) * form.octave[k], _F(0)), _F(n_nodes - 1))
+            left = min(int(place), n_nodes - 2)
+            low = nodes[i, left]
+            height[k] = logits[i, k] + form.tilt[k] + (low + (nodes[i, left + 1] - low) * (place - _F(left)))
+        for band in range(n_bands):
+            noise[band] = np.exp(min(max(noise_logs[i, band] + form.noise_tilt[band], _F(-12)), _F(12)))
+        share = np.float64(balance[i, 0])
+        if n_named:
+            typical_at(f0, loudness_db[i], form.middle, form.half_range, form.coefficients, code[i], form.hats, typical)
+            for axis in range(n_named):
+                axes[axis] = named[i, axis] * form.deviation[axis]
+            tilt_and_hollow_at(height, f0, int(form.reading[0]), form.reading[1], form.octave, form.odd,
+                               typical[0] + axes[0] + balance[i, 1], typical[2] + axes[2] + balance[i, 2], n_newton,
+                               form.most_tilt, work)
+            onset = onset_at(curves, rows[i], n_onset, form.onset[0], form.onset[1], form.onset[2:4], form.onset[4:6])
+            breath = typical[1] + axes[1] + (typical[3] + axes[3] - typical[1] - axes[1]) * onset - share
+            more = (axes[1] + (axes[3] - axes[1]) * onset) / 2
+            breath_power = noise_power = 0.0
+            for band in range(n_bands):
+                noise[band] *= _F(np.exp(more * form.is_breath[band]))
+                power = np.float64(noise[band]) * noise[band] * form.noise_weights[band]
+                noise_power += power
+                breath_power += power * form.is_breath[band]
+            share = -(breath + np.log(noise_power / breath_power))
+        most = form.most_share[0]
+        share = softplus(most - softplus(most - share) + most) - most
+        harmonic_share = 1 / (1 + np.exp(-share)) if with_noise else 1.0
+        # a distribution of those that may sound
+        n_audible = 0
+        while n_audible < n_harmonics and highest_hz[i] * _F(n_audible + 1) < nyquist_hz:
+            n_audible += 1
+        peak, total, kept = height[0], 0.0, 0.0
+        for k in range(1, n_harmonics):
+            peak = max(peak, height[k])
+        for k in range(n_harmonics):
+            height[k] = np.exp(height[k] - peak)
+            total += height[k]
+            if k < n_audible:
+                kept += height[k]
+        scale = 1 / max(kept / total, 1e-8) / total
+        harmonic_bands[:] = 0
+        room, harmonic_power = 0, 0.0
+        for k in range(n_harmonics):
+            if k >= n_audible:
+                height[k] = 0
+                continue
+            height[k] = _F(height[k] * scale)
+            frequency = f0 * _F(k + 1)
+            while np.float64(frequency) >= form.edges_hz[room + 1]:
+                room += 1
+            power = np.float64(height[k]) * height[k] * a_weight(np.float64(frequency)) / 2
+            harmonic_bands[room] += power
+            harmonic_power += power
+        noise_bands[:] = 0
+        for band in range(n_bands):
+            power = np.float64(noise[band]) * noise[band]
+            for j in range(n_rooms):
+                noise_bands[j] += power * form.noise_bands[band, j]
+        noise_power = noise_bands.sum()
+        if harmonic_power <= 1e-20:
+            harmonic_share = 0.0
+        harmonic_square = harmonic_share / max(harmonic_power, 1e-20)
+        noise_square = (1 - harmonic_share) / max(noise_power, 1e-20)
+        # the level that is asked for, of which the room rings a part already
+        asked = 10.0 ** (np.float64(loudness_db[i]) / 10) if loudness_db[i] > SILENCE_DB else 0.0
+        ring, gain, rung = ringing[voices[i]], 1.0, 0.0
+        for j in range(n_rooms):
+            harmonic_bands[j] = harmonic_square * harmonic_bands[j] + noise_square * noise_bands[j]
+            gain += harmonic_bands[j] * level.now[j]
+            rung += ring[j]
+        dry = max(asked - rung, level.quietest_dry * asked) / gain
+        for j in range(n_rooms):
+            ring[j] = level.keep[j] * ring[j] + harmonic_bands[j] * level.first[j] * dry
+        amplitude = np.sqrt(dry * harmonic_square + 1e-24) if dry > 0 else 0.0
+        noise_gain = np.sqrt(dry * noise_square + 1e-24) if dry > 0 else 0.0
+        for k in range(n_audible):
+            height[k] *= amplitude
+        for band in range(n_bands):
+            magnitudes[i, band] = noise[band] * noise_gain
