@@ -48,6 +48,7 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     model.add_argument("--encoder", default="harmonics", metavar="NAME",
                        help="what hears axes without names: harmonics (default), mel, waveform or transformer")
     model.add_argument("--decoder", default="stack", metavar="NAME", help="stack (default), or one of a plugin")
+    model.add_argument("--synthesizer", default="spectral", metavar="NAME", help="spectral (default), or one of a plugin")
     model.add_argument("--bottleneck", default="gaussian", metavar="NAME",
                        help="gaussian, or whole numbers: vq, rvq, fsq (default gaussian)")
     model.add_argument("--controller", default="log-dual", metavar="NAME", help="what holds the bitrate (default log-dual)")
@@ -76,8 +77,8 @@ def run(args: Namespace) -> None:
         n_z = len(NAMED_AXES)
     config = ModelConfig(sample_rate=args.sample_rate, hop_size=hop_size, frames_per_z=frames_per_z,
                          n_z=n_z if args.axes is None else args.axes, encoder=args.encoder, decoder=args.decoder,
-                         bottleneck=args.bottleneck, with_noise=not args.no_noise,
-                         with_reverb=not args.no_reverb)
+                         bottleneck=args.bottleneck, synthesizer=args.synthesizer,
+                         with_noise=not args.no_noise, with_reverb=not args.no_reverb)
     if args.examine:
         wide = Console(width=None if sys.stdout.isatty() else 140)
         find = prepare_folders if args.many else prepare

@@ -22,10 +22,10 @@ from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.decoder import Memory, rows_of
 from ddspvae.signals import Controls, Performance
 from ddspvae.synth.envelopes import start_phase
-from ddspvae.synth.harmonic import play_harmonics
 from ddspvae.synth.level import Tail, scale, weigh
-from ddspvae.synth.noise import bin_shapes, fft_size, noise_key, play_noise
+from ddspvae.synth.noise import bin_shapes, fft_size, noise_key
 from ddspvae.synth.reverb import N_ROOM_BANDS, Room
+from ddspvae.synth.synthesizers import SYNTHESIZERS, Synthesizer
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,8 +126,9 @@ class Player:
         self.tail = None if room is None else Tail(room, config.sample_rate, config.hop_size)
         nothing = torch.zeros(1, N_ROOM_BANDS, dtype=torch.float64)
         self._in_room = (nothing, nothing, nothing) if self.tail is None else self.tail.constants
-        self._n_fft = fft_size(config.hop_size, config.n_noise_bands)
-        self._bins = bins_of(bin_shapes(config.n_noise_bands, self._n_fft).numpy())
+        self._synthesizer = SYNTHESIZERS[config.synthesizer](config.sample_rate, config.hop_size, config.n_noise_bands)
+        self._is_compiled = HAS_COMPILER and type(self._synthesizer) is Synthesizer
+        self._bins = bins_of(bin_shapes(config.n_noise_bands, fft_size(config.hop_size, config.n_noise_bands)).numpy())
         self.memory = model.decoder.memory(n_voices)
         self.ringing = np.zeros((n_voices, N_ROOM_BANDS))
         self.last = Frames.nothing(n_voices, config.n_harmonics, config.n_noise_bands)
@@ -215,21 +216,21 @@ class Player:
 
     def harmonics(self, frames: Frames, phase: Tensor, length: int) -> tuple[Tensor, Tensor]:
         """The harmonics of segments of `length` samples, and the phase after them."""
-        if HAS_COMPILER:
+        if self._is_compiled:
             audio, after = play_oscillators(frames.f0_hz[..., 0].numpy(), frames.heights.numpy(), phase[:, 0, 0].numpy(),
                                             self.sample_rate, length)
             return torch.from_numpy(audio), torch.from_numpy(after)[:, None, None]
         start = start_phase(frames.f0_hz, self.sample_rate, length, phase)
-        return play_harmonics(frames.f0_hz, frames.heights, start[:, :-1], self.sample_rate, length), start[:, -1:]
+        return self._synthesizer.harmonics(frames.f0_hz, frames.heights, start[:, :-1], length), start[:, -1:]
 
     def noise(self, frames: Frames, start_sample: int, noise_keys: NDArray[np.uint32], length: int) -> Tensor:
         """The noise of segments of `length` samples."""
         if not self.model.config.with_noise:
             return torch.zeros(len(noise_keys), (frames.f0_hz.shape[1] - 1) * length)
-        if HAS_COMPILER:
+        if self._is_compiled:
             magnitudes = frames.noise_magnitudes.numpy()
             return torch.from_numpy(play_filtered_noise(magnitudes, length, noise_keys[:, 0], start_sample, self._bins))
-        return play_noise(frames.noise_magnitudes, length, noise_keys, start_sample, self._n_fft)
+        return self._synthesizer.noise(frames.noise_magnitudes, noise_keys, start_sample, length)
 
     def alone(self, voice: int) -> Player:
         """A player of one of these voices that has played nothing."""

@@ -12,6 +12,7 @@ from ddspvae.model.encoder import ENCODERS
 from ddspvae.model.form import NAMED_AXES
 from ddspvae.signals.checks import InputError, check_range, fail
 from ddspvae.signals.registry import Registry
+from ddspvae.synth.synthesizers import SYNTHESIZERS
 
 FASTER = ((1000.0, 4), (5000.0, 2))  # bit/s, and frames that share a row from there on; below, 25 rows a second say most
 MOST_DETAIL = 96
@@ -34,6 +35,7 @@ class ModelConfig:
         encoder: what hears the axes without names, one of model.encoder.ENCODERS.
         decoder: what says the shape of the spectrum, one of model.decoder.DECODERS.
         bottleneck: one of model.bottlenecks.BOTTLENECKS.
+        synthesizer: what makes sound of the controls, one of synth.synthesizers.SYNTHESIZERS.
         bitrate: bit/s, which decides the sizes of discrete bottlenecks.
         rooms: names of the recording environments; the first is the default.
         with_noise, with_reverb: False leaves that part out (for ablations).
@@ -55,6 +57,7 @@ class ModelConfig:
     rooms: tuple[str, ...] = ("room",)
     with_noise: bool = True
     with_reverb: bool = True
+    synthesizer: str = "spectral"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rooms", tuple(self.rooms))
@@ -76,7 +79,8 @@ class ModelConfig:
 
     @property
     def _parts(self) -> tuple[tuple[Registry, str], ...]:
-        return (ENCODERS, self.encoder), (DECODERS, self.decoder), (BOTTLENECKS, self.bottleneck)
+        return ((ENCODERS, self.encoder), (DECODERS, self.decoder), (BOTTLENECKS, self.bottleneck),
+                (SYNTHESIZERS, self.synthesizer))
 
     @property
     def plugins(self) -> dict[str, str]:
@@ -99,8 +103,11 @@ class ModelConfig:
         return self.frame_rate_hz / self.frames_per_z
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it."""
-        return asdict(self)
+        """As JSON can hold it; the package's own synthesizer goes without saying, as in files of before."""
+        values = asdict(self)
+        if self.synthesizer == ModelConfig.synthesizer:
+            del values["synthesizer"]
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ModelConfig:

@@ -28,6 +28,7 @@ KINDS: Mapping[str, str] = {
     "encoder": "a subclass of model.encoder.Encoder",
     "decoder": "a subclass of model.decoder.Decoder",
     "bottleneck": "a function (n_z, z_rate_hz, bitrate) to a model.bottleneck.Bottleneck",
+    "synthesizer": "a subclass of synth.synthesizers.Synthesizer",
     "loss": "a class with the arguments and the call of training.losses.HeardError",
     "controller": "a subclass of training.schedules.Controller",
     "tracker": "a features.trackers.Tracker",

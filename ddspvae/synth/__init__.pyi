@@ -10,3 +10,4 @@ from .render import render as render
 from .reverb import Room as Room
 from .reverb import impulse_response as impulse_response
 from .reverb import ringing_s as ringing_s
+from .synthesizers import Synthesizer as Synthesizer

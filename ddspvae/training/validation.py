@@ -18,6 +18,7 @@ from ddspvae.signals.checks import InputError
 from ddspvae.signals.units import hz_to_cents
 from ddspvae.synth.render import render
 from ddspvae.synth.reverb import impulse_response
+from ddspvae.synth.synthesizers import SYNTHESIZERS
 from ddspvae.training.dataset import Take
 from ddspvae.training.losses import HeardError
 
@@ -101,7 +102,8 @@ def reconstruct(model: Autoencoder, take: Take, rooms: Sequence[str], device: to
     room = model.room(index)
     controls = model.decode(*heard.curves, z, room)
     response = None if room is None else impulse_response(room, config.sample_rate)
-    audio = render(controls, config.sample_rate, config.hop_size, response=response)
+    synthesizer = SYNTHESIZERS[config.synthesizer](config.sample_rate, config.hop_size, config.n_noise_bands)
+    audio = render(controls, config.sample_rate, config.hop_size, response=response, synthesizer=synthesizer)
     share = model.decoder(*heard.curves, z)[2][0, :, 0]
     sure = torch.from_numpy(take.features.periodicity >= VOICED).to(device)
     rows = sounding_rows(heard.loudness_db[..., 0], config.frames_per_z)
