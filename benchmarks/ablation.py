@@ -30,8 +30,8 @@ from ddspvae.evaluation.metrics import loudness_error, pitch_error, spectral_dis
 from ddspvae.evaluation.perceptual import judge_take
 from ddspvae.model.bottleneck import active_axes
 from ddspvae.model.config import ModelConfig, sizes_for
-from ddspvae.model.encoder import ENCODERS
 from ddspvae.model.form import NAMED_AXES
+from ddspvae.model.parts import ENCODERS
 from ddspvae.signals.checks import check_choice
 from ddspvae.training.trainer import TrainingConfig
 

@@ -26,9 +26,9 @@ from ddspvae.features.f0 import VOICED
 from ddspvae.instrument.presets import FILE_FORMAT
 from ddspvae.model.bottleneck import sounding_rows
 from ddspvae.model.config import ModelConfig, sizes_for
-from ddspvae.model.encoder import ENCODERS
 from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.form import NAMED_AXES
+from ddspvae.model.parts import ENCODERS
 from ddspvae.rate_distortion.measure import rate_interval
 from ddspvae.signals.units import samples_to_frames
 from ddspvae.threads import one_thread

@@ -110,13 +110,13 @@ def _render_line(source: Path, args: Namespace, began: float) -> None:
     from ddspvae.editing.note_table import read_table
     from ddspvae.editing.play_table import play_table
     from ddspvae.instrument.instrument import LEAST_TAIL_S
-    from ddspvae.instrument.loading import load
+    from ddspvae.instrument.loading import load_to_play
     from ddspvae.instrument.mix import place
     from ddspvae.signals import Performance
 
     if args.preset == AUTO:
         raise InputError(f"render: {source} does not say who plays it; name the instrument with --preset.")
-    player = load(args.preset, args.room)
+    player = load_to_play(args.preset, args.room)
     if args.track or args.fold or args.expression != 1.0 or args.voices is not None or args.performer is not None:
         raise InputError("render: --track, --fold, --voices, --performer and --expression are for scores; "
                          f"{source} says already how it is played.")
@@ -211,14 +211,14 @@ def _play(part: Part, args: Namespace, ir: Audio | None, first: tuple[int, int],
 
 def cast_parts(source: Path, args: Namespace) -> list[Part]:
     """The parts of a MIDI file and who plays each, with warnings for what cannot be played as written."""
-    from ddspvae.instrument.loading import load
+    from ddspvae.instrument.loading import load_to_play
     from ddspvae.midi.notes import read_midi
     from ddspvae.midi.trained_range import fold_octaves, outside_range
     from ddspvae.midi.voices import MOST_VOICES, to_voices
 
     loaded: dict[str, Instrument] = {}
     if args.preset != AUTO:
-        loaded[args.preset] = load(args.preset, args.room)
+        loaded[args.preset] = load_to_play(args.preset, args.room)
     elif args.room is not None:
         raise InputError("render: --room is one of a preset's own; name that with --preset.")
     scored = read_midi(source)
@@ -228,7 +228,7 @@ def cast_parts(source: Path, args: Namespace) -> list[Part]:
         if preset == "off":
             continue
         if preset not in loaded:
-            loaded[preset] = load(preset)
+            loaded[preset] = load_to_play(preset)
         player = loaded[preset]
         moved = replace(player.statistics, pitch_low=player.statistics.pitch_low - args.transpose,
                         pitch_high=player.statistics.pitch_high - args.transpose)

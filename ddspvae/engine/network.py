@@ -21,8 +21,10 @@ from ddspvae.model.form import (
     LOWEST_PITCH,
     MOST,
     MOST_SHARE,
+    N_BALANCE,
     N_HATS,
     N_NODES,
+    N_POWERS,
     NAMED_AXES,
     NEWTON_STEPS,
     ONSET_FRAMES,
@@ -83,7 +85,8 @@ class Network:
             else None
         doubles, own = np.float64, self._weights
         self._form = Form(
-            tilt=string_tilt(config.n_harmonics), octave=octaves_above(config.n_harmonics), odd=odd_or_even(config.n_harmonics),
+            tilt=string_tilt(config.n_harmonics), octave=octaves_above(config.n_harmonics),
+            odd=odd_or_even(config.n_harmonics),
             noise_tilt=breath_tilt(n_bands), is_breath=breath_shares(n_bands, rate),
             noise_weights=band_weights(n_bands, rate).sum(-1), noise_bands=noise_weights(n_bands, rate),
             edges_hz=np.array(BAND_EDGES_HZ), middle=own["typical.middle"], half_range=own["typical.half_range"],
@@ -101,8 +104,10 @@ class Network:
     def level(self, tail: Tail | None) -> Level:
         """What the level must know of a room; None is dry."""
         nothing = np.zeros(N_ROOM_BANDS)
-        memory = (nothing, nothing, nothing) if tail is None else tail.memory(self.config.sample_rate, self.config.hop_size)
-        return Level(*memory, QUIETEST_DRY)
+        if tail is None:
+            return Level(nothing, nothing, nothing, QUIETEST_DRY)
+        keep, now, first = tail.memory(self.config.sample_rate, self.config.hop_size)
+        return Level(keep, now, first, QUIETEST_DRY)
 
     def play(self, f0_hz: Array, periodicity: Array, loudness_db: Array, z: Array, highest_hz: Array, level: Level,
              state: State) -> tuple[Array, Array]:
@@ -173,11 +178,32 @@ class Network:
         balance = self._linear("balance_head", np.tanh(self._linear("balance_layer", taps)) if self.n_named else hidden)
         heights = np.empty((n_frames, config.n_harmonics), np.float32)
         magnitudes = np.empty((n_frames, config.n_noise_bands), np.float32)
-        shape_frames(self._form, level, f0_hz, highest_hz, loudness_db, seen, np.arange(ONSET_FRAMES, ONSET_FRAMES + n_frames),
-                     logits, np.ascontiguousarray(nodes), noise_logs, np.ascontiguousarray(named), np.ascontiguousarray(code),
-                     balance, config.with_noise, ONSET_FRAMES, NEWTON_STEPS, config.sample_rate / 2,
-                     np.zeros(n_frames, np.int64), state.ringing, heights, magnitudes)
+        nodes, named, code = map(np.ascontiguousarray, (nodes, named, code))
+        shape_frames(self._form, level, f0_hz, highest_hz, loudness_db, seen, ONSET_FRAMES + np.arange(n_frames), logits,
+                     nodes, noise_logs, named, code, balance, config.with_noise, ONSET_FRAMES, NEWTON_STEPS,
+                     config.sample_rate / 2, np.zeros(n_frames, np.int64), state.ringing, heights, magnitudes)
         return heights, magnitudes
+
+
+def player_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """What the weights that play must be named, and how large they must be."""
+    wide, n_named, n_bands = config.decoder_channels, min(config.n_running, len(NAMED_AXES)), config.n_noise_bands
+    n_envelope, n_knots = N_NODES + n_bands, len(harmonic_knots(config.n_harmonics))
+    layers = {"stack.inlet": (wide, 3 + config.n_z - n_named), "envelope_head": (n_envelope, wide),
+              "frame_inlet": (wide, 3 * TAPS), "frame_layer": (wide, wide), "harmonic_head": (n_knots, wide),
+              "noise_head": (n_bands, wide), "balance_layer": (N_BALANCE, 3 * TAPS),
+              "balance_head": (3, N_BALANCE if n_named else wide)}
+    for at in range(len(DILATIONS)):
+        layers |= {f"stack.layers.{at}.taps": (2 * wide, KERNEL * wide), f"stack.layers.{at}.out": (wide, wide)}
+    shapes: dict[str, tuple[int, ...]] = {f"{name}.weight": shape for name, shape in layers.items()}
+    shapes |= {f"{name}.bias": shape[:1] for name, shape in layers.items()}
+    if (n_detail := config.n_running - n_named) > 0:
+        shapes["detail_head.weight"] = (n_envelope, n_detail)
+    shapes |= {"stack.norm.weight": (wide,), "stack.norm.bias": (wide,), "typical.middle": (2,), "typical.half_range": (2,),
+               "typical.coefficients": (1 + config.n_timbre, N_POWERS + 2 * N_HATS, len(NAMED_AXES)),
+               "typical.deviation": (len(NAMED_AXES),)}
+    rooms = {name: (len(config.rooms), N_ROOM_BANDS) for name in ("room_energy", "room_decay")}
+    return {**{f"decoder.{name}": shape for name, shape in shapes.items()}, **rooms}
 
 
 def scale_curves(f0_hz: Array, periodicity: Array, loudness_db: Array) -> Array:

@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 from ddspvae.engine.network import Network, State
 from ddspvae.engine.room import in_room
 from ddspvae.features.band_tables import band_shapes
-from ddspvae.kernels.noise import bins_of, play_filtered_noise
+from ddspvae.kernels.compiler import HAS_COMPILER
+from ddspvae.kernels.noise import Bins, bins_of, play_filtered_noise
 from ddspvae.kernels.oscillators import play_oscillators
+from ddspvae.kernels.spectrum import Level
+from ddspvae.model.config import ModelConfig
 from ddspvae.model.form import frames_per_step
 from ddspvae.signals import Performance
 from ddspvae.synth.tails import Tail
@@ -38,6 +41,11 @@ class _Voice:
     key: NDArray[np.uint32]
     phase: NDArray[np.float64]
     last: tuple[Array, Array, Array] | None = None
+
+
+def can_play(config: ModelConfig) -> bool:
+    """Whether there is a compiler, and the decoder and the synthesizer are the package's own."""
+    return HAS_COMPILER and (config.decoder, config.synthesizer) == (ModelConfig.decoder, ModelConfig.synthesizer)
 
 
 def play_takes(network: Network, takes: Sequence[Performance], tail: Tail | None, response: Array | None,
@@ -85,7 +93,8 @@ def _play_dry(network: Network, takes: Sequence[Performance], tail: Tail | None,
         over = audio[n_samples:]
 
 
-def _play_piece(network: Network, level, voice: _Voice, take: Performance, first: int, last: int, bins) -> Array:  # type: ignore[no-untyped-def]
+def _play_piece(network: Network, level: Level, voice: _Voice, take: Performance, first: int, last: int, bins: Bins
+                ) -> Array:
     """Frames first to last of a take: audio from the frame before them to the last of them, or beyond at the end."""
     hop_size = network.config.hop_size
     f0_hz, periodicity, loudness_db = (np.ascontiguousarray(curve[first:last], dtype=np.float32)
@@ -99,7 +108,8 @@ def _play_piece(network: Network, level, voice: _Voice, take: Performance, first
     voice.last = (frames[0][-1:], frames[1][-1:], frames[2][-1:])
     if last == take.n_frames:  # the last frame is held for a hop
         joined = tuple(np.concatenate([part, part[-1:]]) for part in joined)
-    audio, voice.phase = play_oscillators(joined[0][None], joined[1][None], voice.phase, network.config.sample_rate, hop_size)
+    rate = network.config.sample_rate
+    audio, voice.phase = play_oscillators(joined[0][None], joined[1][None], voice.phase, rate, hop_size)
     if network.config.with_noise:
         audio += play_filtered_noise(joined[2][None], hop_size, voice.key, max(first - 1, 0) * hop_size, bins)
     sound: Array = audio[0]

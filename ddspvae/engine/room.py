@@ -27,8 +27,8 @@ def in_room(blocks: Iterable[Array], response: Array, n_samples: int) -> Iterato
     window, filled, left = np.zeros(n_fft, np.float32), past, n_samples
 
     def wet() -> Array:
-        sound: Array = np.fft.irfft(np.fft.rfft(window) * spectrum, n=n_fft)[:, past : past + min(step, left)]
-        return sound
+        sound = np.fft.irfft(np.fft.rfft(window) * spectrum, n=n_fft)[:, past : past + min(step, left)]
+        return sound.astype(np.float32, copy=False)
 
     for block in blocks:
         at = 0

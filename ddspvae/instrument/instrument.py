@@ -7,38 +7,39 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from ddspvae.audio import Audio, resample
-from ddspvae.features.extract import extract
+from ddspvae.engine.network import Network
+from ddspvae.engine.playing import can_play, play_takes
 from ddspvae.features.reach import within_reach
 from ddspvae.features.statistics import Statistics
-from ddspvae.instrument.blocks import play_blocks
-from ddspvae.instrument.long_takes import analyze_in_stretches, is_long
-from ddspvae.instrument.presets import fingerprint
+from ddspvae.instrument.presets import arrays_of, fingerprint
 from ddspvae.instrument.rates import to_rates
 from ddspvae.instrument.rooms import Rooms
-from ddspvae.instrument.timbres import on_the_way
-from ddspvae.live.networks import LiveNetworks
-from ddspvae.live.stream import Stream
+from ddspvae.instrument.stored import Stored
 from ddspvae.midi.expression import add_offsets
 from ddspvae.midi.rules import Curves
 from ddspvae.midi.rules import perform as perform_by_rules
 from ddspvae.midi.trained_range import tongue_far
 from ddspvae.midi.voices import MOST_VOICES, seed_of, to_one_voice, to_voices
-from ddspvae.model.autoencoder import Autoencoder
-from ddspvae.model.bottleneck import sounding_rows
-from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.form import axis_names
 from ddspvae.performer.controls import CARD_KEY, ControlRanges, typical_ranges
 from ddspvae.performer.gestures import Gestures
 from ddspvae.performer.learned import play as play_as_learned
-from ddspvae.signals import Features, Latents, Notes, Performance
+from ddspvae.signals import Features, Notes, Performance
 from ddspvae.signals.checks import InputError, check_choice, check_range
-from ddspvae.synth.reverb import Room
+
+if TYPE_CHECKING:
+    import torch
+
+    from ddspvae.live.networks import LiveNetworks
+    from ddspvae.live.stream import Stream
+    from ddspvae.model.autoencoder import Autoencoder
+    from ddspvae.signals import Latents
+    from ddspvae.synth.reverb import Room
 
 LEAST_TAIL_S = 1.0  # after the last note of a score
 RELEASED_DB = 60.0
@@ -49,7 +50,7 @@ class Instrument:
     """A learned instrument.
 
     Args:
-        model: the network.
+        model: the network, or the file's numbers, of which it is built when something else is asked for than to play.
         card: what the file says: config, statistics, tracker, metrics, credits, licence, training.
         name: for messages and reports.
         room: the learned room to play in, one of config.rooms; None takes the first.
@@ -58,9 +59,9 @@ class Instrument:
             a score is played by the mean of all instruments, and a take keeps the code that is heard in it.
     """
 
-    def __init__(self, model: Autoencoder, card: Mapping[str, Any], name: str, room: str | None = None,
+    def __init__(self, model: Autoencoder | Stored, card: Mapping[str, Any], name: str, room: str | None = None,
                  gestures: Gestures | None = None, codes: np.ndarray | None = None) -> None:
-        self.model = model.eval()
+        self._model = model if isinstance(model, Stored) else model.eval()
         self.room = model.config.rooms[0] if room is None else room
         check_choice("load", "room", self.room, model.config.rooms)
         self.card = dict(card)
@@ -76,8 +77,19 @@ class Instrument:
         if (n_known := self.gestures.z.shape[1]) != (n_z := model.config.n_z):
             raise InputError(f"load: the gestures of {name} have {n_known} axes and its network {n_z}; the file is damaged.")
         self.performers = ("learned", "rules") if len(self.gestures) else ("rules",)
-        self._rooms = Rooms(self.model, self.room)
-        self.identity = fingerprint(model.state_dict()) if model.config.n_z else ""
+        self._rooms = Rooms(self.config, self.weights, self.room)
+        self.identity = fingerprint(self.weights()) if model.config.n_z else ""
+
+    @property
+    def model(self) -> Autoencoder:
+        """The network."""
+        if isinstance(self._model, Stored):
+            self._model = self._model.build()
+        return self._model
+
+    def weights(self) -> Mapping[str, np.ndarray]:
+        """Its numbers by name, as they are now."""
+        return self._model.weights if isinstance(self._model, Stored) else arrays_of(self._model.state_dict())
 
     @property
     def control_ranges(self) -> ControlRanges:
@@ -85,11 +97,15 @@ class Instrument:
         saved = self.card.get(CARD_KEY)
         return typical_ranges(self.statistics) if saved is None else ControlRanges.from_dict(saved)
 
-    @torch.inference_mode()
     def encode(self, features: Features, audio: Audio | None = None) -> Latents:
         """The posterior of z for a take, [1, M, Z]; `audio` [F * hop_size] is for encoders of waveforms."""
-        latents = self.model.encode(EncoderInputs.of(features, audio))
-        return latents.keep(torch.from_numpy(self._kept[: self.config.n_running])) if self.trimmed_axes else latents
+        import torch
+
+        from ddspvae.model.encoder_inputs import EncoderInputs
+
+        with torch.inference_mode():
+            latents = self.model.encode(EncoderInputs.of(features, audio))
+            return latents.keep(torch.from_numpy(self._kept[: self.config.n_running])) if self.trimmed_axes else latents
 
     def analyze(self, audio: Audio, sample_rate: int, tracker: str | Path | None = None, *, foreign: bool = False
                 ) -> Performance:
@@ -103,6 +119,8 @@ class Instrument:
         Raises:
             InputError: silence.
         """
+        from ddspvae.instrument.long_takes import analyze_in_stretches, is_long
+
         if not self.config.n_timbre and is_long(len(audio) / sample_rate, tracker):
             rate = self.config.sample_rate
             return analyze_in_stretches(lambda piece: self.analyze(piece, rate, tracker, foreign=foreign),
@@ -118,6 +136,8 @@ class Instrument:
         """z [M, Z] of the instrument that this one is to become on the way, over its own length or duration_s."""
         if self.codes is None:
             return z
+        from ddspvae.instrument.timbres import on_the_way
+
         n_rows = len(z) if duration_s is None else duration_s * self.config.z_rate_hz
         return np.concatenate([z[:, : self.config.n_running], on_the_way(self.codes, len(z), n_rows)], axis=1)
 
@@ -130,6 +150,8 @@ class Instrument:
     def listen(self, audio: Audio, sample_rate: int, tracker: str | Path | None = None, *, foreign: bool = False
                ) -> Features:
         """The features of a take at the instrument's own rates; arguments as in `analyze`."""
+        from ddspvae.features.extract import extract
+
         audio = resample(audio, sample_rate, self.config.sample_rate)
         if not len(audio) or np.abs(audio).max() < 1e-5:
             raise InputError("analyze: the take is silent (its peak is below -100 dBFS); is it the right channel?")
@@ -163,7 +185,6 @@ class Instrument:
             z = self.likely_z(curves.f0_hz, curves.periodicity, curves.loudness_db, seed)
         return self._written(curves, self._turn(self._kept * add_offsets(z, curves.offsets, self.axis_names, step), score_s))
 
-    @torch.inference_mode()
     def likely_z(self, f0_hz: np.ndarray, periodicity: np.ndarray, loudness_db: np.ndarray, seed: int | None = None,
                  temperature: float = 1.0) -> np.ndarray:
         """The z that goes with these curves, [M, Z]: 0, what is typical; or a sample around it where a seed is given.
@@ -177,9 +198,12 @@ class Instrument:
         step, n_running, n_z = self.config.frames_per_z, self.config.n_running, self.config.n_z
         z = np.zeros((-(-len(f0_hz) // step), n_z), dtype=np.float32)
         if seed is not None:
-            f0, sure, loudness = (torch.from_numpy(np.array(curve[::step], dtype=np.float32))[:, None]
-                                  for curve in (f0_hz, periodicity, loudness_db))
-            z[:, :n_running] = self.model.prior.sample(f0, sure, loudness, seed, temperature)[:, :n_running].numpy()
+            import torch
+
+            with torch.inference_mode():
+                f0, sure, loudness = (torch.from_numpy(np.array(curve[::step], dtype=np.float32))[:, None]
+                                      for curve in (f0_hz, periodicity, loudness_db))
+                z[:, :n_running] = self.model.prior.sample(f0, sure, loudness, seed, temperature)[:, :n_running].numpy()
         return self._turn(z * self._kept)
 
     def resynthesize(self, performance: Performance | Sequence[Performance], *, dry: bool = False, seed: int = 0,
@@ -211,18 +235,32 @@ class Instrument:
             raise InputError("resynthesize: there is no performance to play.")
         takes = [self.adapt(take) for take in takes]
         after_samples = 0 if ir is None else np.shape(ir)[-1] - 1  # a learned room's tail is within the performance
+        tail, response = self._rooms.response(dry, ir, wet_db, decay)
+        if can_play(self._model.config):
+            return play_takes(Network(self._model.config, self.weights()), takes, tail, response, after_samples, seed=seed,
+                              first_voice=voice)
+        from ddspvae.instrument.blocks import play_blocks
+
         return play_blocks(self.model, takes, *self.room_and_response(dry, ir, wet_db, decay), after_samples, seed=seed,
                            first_voice=voice)
 
     @cached_property
     def live_networks(self) -> LiveNetworks:
         """What streams run once a frame, exported once for all of them, whichever thread opens the first."""
+        from ddspvae.live.networks import LiveNetworks
+
         return LiveNetworks.of(self.model)
 
     def room_and_response(self, dry: bool = False, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0
                           ) -> tuple[Room | None, torch.Tensor | None]:
-        """The room that the level accounts for, and what to play in; see `Rooms.response`."""
-        return self._rooms.response(dry, ir, wet_db, decay)
+        """The room that the level accounts for, and what to play in, as tensors; see `Rooms.response`."""
+        import torch
+
+        from ddspvae.synth.reverb import Room
+
+        tail, response = self._rooms.response(dry, ir, wet_db, decay)
+        room = None if tail is None else Room(torch.from_numpy(tail.energy)[None], torch.from_numpy(tail.decay_s)[None])
+        return room, None if response is None else torch.from_numpy(response)
 
     def tail_s(self, dry: bool = False, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0) -> float:
         """Seconds after the end of a last note until it has fallen by 60 dB and the room has, too.
@@ -248,6 +286,8 @@ class Instrument:
         if self.codes is not None:
             raise InputError(f"stream: {self.name} turns from one instrument into another over a score, whose end a stream "
                              "does not know; open the whole model, and turn its timbre axes by hand.")
+        from ddspvae.live.stream import Stream
+
         return Stream(self, voices, mono=mono, seed=seed, dry=dry, ir=ir, wet_db=wet_db, decay=decay,
                       expression=expression, start_s=start_s, limit=limit)
 
@@ -293,6 +333,10 @@ class Instrument:
 
     def rate(self, audio: Audio, sample_rate: int) -> dict[str, Any]:
         """What z costs on a take, over its sounding seconds: bits_per_second, per_axis (bit/s each), axes_in_use."""
+        import torch
+
+        from ddspvae.model.bottleneck import sounding_rows
+
         features, latents = self._hear(audio, sample_rate)
         rows = sounding_rows(torch.from_numpy(np.array(features.loudness_db))[None], self.config.frames_per_z)
         per_axis = self.model.bits_per_axis(latents, rows).tolist()

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+import numpy as np
 
 from ddspvae.features.statistics import Statistics
 from ddspvae.instrument.instrument import Instrument
 from ddspvae.instrument.presets import find_preset, read_card, read_weights, split_timbre
-from ddspvae.instrument.timbres import find_timbre
-from ddspvae.model.autoencoder import Autoencoder
+from ddspvae.instrument.stored import Stored
 from ddspvae.model.config import ModelConfig
-from ddspvae.model.transplant import settle
 from ddspvae.performer.gestures import Gestures
 from ddspvae.signals.checks import InputError
 from ddspvae.signals.registry import check_plugins
+
+if TYPE_CHECKING:
+    from ddspvae.model.autoencoder import Autoencoder
 
 
 def load(name: str | Path, room: str | None = None) -> Instrument:
@@ -33,6 +34,18 @@ def load(name: str | Path, room: str | None = None) -> Instrument:
     Raises:
         InputError: unknown name or room, or a file that is corrupt, no instrument, or from a newer version.
     """
+    return _load(name, room, only_play=False)
+
+
+def load_to_play(name: str | Path, room: str | None = None) -> Instrument:
+    """As `load`, for who only plays scores: the network is not built before something else is asked for.
+
+    So torch is not needed, nor waited for; and a file whose encoder does not fit its config is found out only then.
+    """
+    return _load(name, room, only_play=True)
+
+
+def _load(name: str | Path, room: str | None, only_play: bool) -> Instrument:
     name, timbre = split_timbre(name)
     path = find_preset(name)
     card = read_card(path)
@@ -51,24 +64,28 @@ def load(name: str | Path, room: str | None = None) -> Instrument:
         raise InputError(f"load: {path} is not a ddspvae instrument (its card has no readable {error}).") from error
     if Path(tracker).suffix or len(Path(tracker).parts) > 1:
         raise InputError(f"load: {path} names a file of somebody's ({tracker}) as its tracker; an instrument may not.")
-    n_stored = sum(tensor.numel() for tensor in stored.values())
+    n_stored = sum(array.size for array in stored.values())
     if max(config.encoder_channels**2 * bool(config.n_z), config.decoder_channels**2, config.n_harmonics) > n_stored:
         raise InputError(f"load: the weights in {path} do not fit their own config; the file is damaged.")
-    if not all(bool(torch.isfinite(tensor).all()) for tensor in stored.values()):
+    if not all(bool(np.isfinite(array).all()) for array in stored.values()):
         raise InputError(f"load: the weights in {path} are not finite; train it again.")
-    model = Autoencoder(config)
     weights, gestures = Gestures.split(stored)
-    own = model.state_dict()
-    if weights.keys() != own.keys() or any(weights[key].shape != own[key].shape for key in own):
-        raise InputError(f"load: the weights in {path} do not fit their own config; the file is damaged.")
-    model.load_state_dict(weights)
+    network = Stored(config, weights, path)
     if timbre:
-        return choose(model, card, path.stem, timbre, room)
-    return Instrument(model, card, path.stem, room, gestures)
+        return choose(network.build(), card, path.stem, timbre, room)
+    if not only_play:
+        return Instrument(network.build(), card, path.stem, room, gestures)
+    network.check_player()
+    return Instrument(network, card, path.stem, room, gestures)
 
 
 def choose(model: Autoencoder, card: Mapping[str, Any], name: str, timbre: str, room: str | None) -> Instrument:
     """One of many instruments, as `load` describes them."""
+    import torch
+
+    from ddspvae.instrument.timbres import find_timbre
+    from ddspvae.model.transplant import settle
+
     if not model.config.n_timbre:
         raise InputError(f"load: {name} is one instrument, so there is no {timbre} in it; leave out ':{timbre}'.")
     found = find_timbre(timbre, card["timbres"], model, str(card["tracker"]))

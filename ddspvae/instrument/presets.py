@@ -8,13 +8,13 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ddspvae.signals.checks import InputError, check_choice
 from ddspvae.signals.files import new_file
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 FILE_FORMAT = 5
 SUFFIX = ".safetensors"
@@ -103,23 +103,23 @@ def read_card(path: Path) -> dict[str, Any]:
     return card
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path) -> dict[str, NDArray[np.float32]]:
     """The weights, as float32."""
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.numpy import load_file
 
     try:
-        return {name: tensor.float() for name, tensor in load_file(path).items()}
+        return {name: array.astype(np.float32) for name, array in load_file(path).items()}
     except (SafetensorError, OSError) as error:
         raise InputError(f"load: {path} is corrupt ({error}); get it again.") from error
 
 
-def save_instrument(path: Path, weights: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
-    """Write one file, under a temporary name until it is whole; weights in half precision."""
+def save_instrument(path: Path, weights: Mapping[str, Any], card: Mapping[str, Any]) -> None:
+    """Write one file, under a temporary name until it is whole; weights, tensors or arrays, in half precision."""
     from safetensors import SafetensorError
-    from safetensors.torch import save
+    from safetensors.numpy import save
 
-    half = {name: tensor.detach().cpu().half().contiguous() for name, tensor in weights.items()}
+    half = {name: np.ascontiguousarray(array, dtype=np.float16) for name, array in arrays_of(weights).items()}
     try:
         with new_file(path) as part:
             part.write_bytes(save(half, metadata={"ddspvae": json.dumps({"format": FILE_FORMAT, **card})}))
@@ -127,10 +127,15 @@ def save_instrument(path: Path, weights: Mapping[str, Tensor], card: Mapping[str
         raise InputError(f"save: cannot write {path} ({error}).") from error
 
 
-def fingerprint(weights: Mapping[str, Tensor]) -> str:
+def arrays_of(weights: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
+    """Tensors of a model's state as arrays; what is one already stays."""
+    return {name: weight.detach().cpu().numpy() if hasattr(weight, "detach") else weight for name, weight in weights.items()}
+
+
+def fingerprint(weights: Mapping[str, NDArray[np.float32]]) -> str:
     """A name for these weights: z means the same only to the network that wrote it."""
     digest = hashlib.sha256()
-    for key, tensor in sorted(weights.items()):
+    for key, array in sorted(weights.items()):
         digest.update(key.encode())
-        digest.update(tensor.detach().cpu().half().numpy().tobytes())
+        digest.update(array.astype(np.float16).tobytes())
     return digest.hexdigest()[:16]

@@ -13,7 +13,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 try:
     import numba
 
-    HAS_COMPILER = not numba.config.DISABLE_JIT  # as Python these loops are thousands of times slower than torch
+    # as Python, these loops are thousands of times slower than torch
+    HAS_COMPILER = not numba.config.DISABLE_JIT  # type: ignore[attr-defined]
 except ImportError:  # pragma: no cover
     HAS_COMPILER = False
 
@@ -25,4 +26,4 @@ def compiled(function: F) -> F:
     """Compile a function of numbers and arrays on its first call, and keep it beside the source or in the user's cache."""
     if not HAS_COMPILER:
         return function
-    return numba.njit(cache=True, nogil=True, fastmath=_SAFE, error_model="numpy")(function)  # type: ignore[no-any-return]
+    return numba.njit(cache=True, nogil=True, fastmath=_SAFE, error_model="numpy")(function)  # type: ignore[return-value]

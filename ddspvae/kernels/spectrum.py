@@ -143,7 +143,7 @@ class Form(NamedTuple):
 
 
 class Level(NamedTuple):
-    """The room's memory, as `synth.level.Tail` has it: [J] each; zeros are no room."""
+    """The room's memory, as `synth.level.Tail` has it: [J] each, zeros are no room; and the least share of the source."""
 
     keep: Doubles
     now: Doubles

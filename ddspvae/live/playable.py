@@ -18,7 +18,8 @@ from ddspvae.synth.reverb import Room
 class Playable(Protocol):
     """An instrument, as far as streams know it; what each part is stands there."""
 
-    model: Autoencoder
+    @property
+    def model(self) -> Autoencoder: ...
 
     @property
     def config(self) -> ModelConfig: ...

@@ -20,12 +20,13 @@ from ddspvae.kernels.oscillators import play_oscillators
 from ddspvae.live.networks import LiveNetworks
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.decoder import Memory, rows_of
+from ddspvae.model.parts import SYNTHESIZERS
 from ddspvae.signals import Controls, Performance
 from ddspvae.synth.envelopes import start_phase
 from ddspvae.synth.level import Tail, scale, weigh
 from ddspvae.synth.noise import bin_shapes, fft_size, noise_key
 from ddspvae.synth.reverb import N_ROOM_BANDS, Room
-from ddspvae.synth.synthesizers import SYNTHESIZERS, Synthesizer
+from ddspvae.synth.synthesizers import Synthesizer
 
 
 @dataclass(frozen=True, eq=False)

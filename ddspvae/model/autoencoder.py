@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from ddspvae.model.bottleneck import bits_per_second, kl_nats
 from ddspvae.model.bottlenecks import make_bottleneck
 from ddspvae.model.config import ModelConfig, bits_a_row
-from ddspvae.model.decoder import DECODERS
-from ddspvae.model.encoder import ENCODERS
 from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.form import DILATIONS, N_NODES, NAMED_AXES
+from ddspvae.model.parts import DECODERS, ENCODERS
 from ddspvae.model.prior import Prior
 from ddspvae.model.quantize import Quantizer
 from ddspvae.model.stack import row_middle, rows_around, scale_curves

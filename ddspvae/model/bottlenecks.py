@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 from ddspvae.model.bottleneck import Bottleneck, GaussianBottleneck
+from ddspvae.model.parts import BOTTLENECKS
 from ddspvae.model.quantize import make_quantizer
-from ddspvae.signals.registry import Registry
 
-BOTTLENECKS: Registry[Callable[[int, float, float], Bottleneck]] = Registry("bottleneck", {
-    "gaussian": lambda n_z, z_rate_hz, bitrate: GaussianBottleneck(n_z, z_rate_hz),
-    **{name: partial(make_quantizer, name) for name in ("vq", "rvq", "fsq")},
-})
+vq, rvq, fsq = (partial(make_quantizer, name) for name in ("vq", "rvq", "fsq"))
+
+
+def gaussian(n_z: int, z_rate_hz: float, bitrate: float) -> Bottleneck:
+    """That of a variational autoencoder, which leaves the bitrate to the rate controller."""
+    return GaussianBottleneck(n_z, z_rate_hz)
 
 
 def make_bottleneck(name: str, n_z: int, z_rate_hz: float, bitrate: float) -> Bottleneck:

@@ -6,13 +6,10 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from ddspvae.model.bottlenecks import BOTTLENECKS
-from ddspvae.model.decoder import DECODERS
-from ddspvae.model.encoder import ENCODERS
 from ddspvae.model.form import NAMED_AXES
+from ddspvae.model.parts import BOTTLENECKS, DECODERS, ENCODERS, SYNTHESIZERS
 from ddspvae.signals.checks import InputError, check_range, fail
 from ddspvae.signals.registry import Registry
-from ddspvae.synth.synthesizers import SYNTHESIZERS
 
 FASTER = ((1000.0, 4), (5000.0, 2))  # bit/s, and frames that share a row from there on; below, 25 rows a second say most
 MOST_DETAIL = 96
@@ -32,10 +29,10 @@ class ModelConfig:
         n_timbre: the last of them, which tell instruments apart; 0 for a model of one instrument.
         n_harmonics, n_noise_bands: of the synthesizer.
         encoder_channels, decoder_channels: widths of the stacks.
-        encoder: what hears the axes without names, one of model.encoder.ENCODERS.
-        decoder: what says the shape of the spectrum, one of model.decoder.DECODERS.
-        bottleneck: one of model.bottlenecks.BOTTLENECKS.
-        synthesizer: what makes sound of the controls, one of synth.synthesizers.SYNTHESIZERS.
+        encoder: what hears the axes without names, one of model.parts.ENCODERS.
+        decoder: what says the shape of the spectrum, one of model.parts.DECODERS.
+        bottleneck: one of model.parts.BOTTLENECKS.
+        synthesizer: what makes sound of the controls, one of model.parts.SYNTHESIZERS.
         bitrate: bit/s, which decides the sizes of discrete bottlenecks.
         rooms: names of the recording environments; the first is the default.
         with_noise, with_reverb: False leaves that part out (for ablations).

@@ -20,6 +20,7 @@ from ddspvae.model.form import (
     BRIGHTNESS,
     HOLLOWNESS,
     MOST_SHARE,
+    N_BALANCE,
     N_NODES,
     NAMED_AXES,
     ONSET_FRAMES,
@@ -31,9 +32,6 @@ from ddspvae.model.form import (
 )
 from ddspvae.model.stack import GatedStack, scale_curves
 from ddspvae.model.typical import Typical
-from ddspvae.signals.registry import Registry
-
-N_BALANCE = 32
 
 
 @dataclass
@@ -211,6 +209,3 @@ class Decoder(nn.Module):
         softplus = nn.functional.softplus  # a hard bound would never let go of what has reached it
         share = softplus(MOST_SHARE - softplus(MOST_SHARE - share) + MOST_SHARE) - MOST_SHARE
         return torch.softmax(heights, dim=-1), noise_shape, torch.sigmoid(share)
-
-
-DECODERS: Registry[type[Decoder]] = Registry("decoder", {"stack": Decoder})

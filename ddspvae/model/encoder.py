@@ -24,7 +24,6 @@ from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.stack import GatedStack, mean_rows, row_middle, rows_around
 from ddspvae.signals import Latents
 from ddspvae.signals.checks import check_shape
-from ddspvae.signals.registry import Registry
 
 LOGVAR_RANGE = (-8.0, 2.0)  # per axis; the lower end caps the variance's share at 3.5 nats a row
 DILATIONS = (1, 2, 4, 8)  # 31 frames: 0.16 s
@@ -231,11 +230,3 @@ class TransformerLayer(nn.Module):
             keys, values = (torch.cat([part[:, :-1], part[:, 1:]], dim=-2) for part in (key, value))
             heard = torch.cat([heard, scaled_dot_product_attention(query[:, 1:], keys, values, mask)], dim=1)
         return self.outlet(heard.transpose(2, 3).flatten(3).flatten(1, 2)[:, :n_rows])
-
-
-ENCODERS: Registry[type[Encoder]] = Registry("encoder", {
-    "mel": MelEncoder,
-    "harmonics": HarmonicEncoder,
-    "waveform": WaveformEncoder,
-    "transformer": TransformerEncoder,
-})

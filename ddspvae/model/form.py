@@ -31,6 +31,7 @@ LOWEST_HZ, PER_OCTAVE, N_NODES = 25.0, 12, 113  # of spectral envelopes, to 16.1
 LOWEST_PITCH, PITCH_STEP, N_HATS = 21.0, 1.5, 60  # of what is typical: a body's resonances change within a few semitones
 N_POWERS = 10  # of a polynomial of the third degree in pitch and loudness
 MAX_KNOTS = 128
+N_BALANCE = 32  # numbers between the curves and what balances the spectrum
 MOST_SHARE = 14.0  # nepers between the harmonics' power and the noise's, either way
 TAPS = 4  # frames whose curves a frame hears directly: one step's worth
 

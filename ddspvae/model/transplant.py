@@ -53,7 +53,7 @@ def transplant(given: Autoencoder, network: Autoencoder) -> None:
     taken = {key: value for key, value in weights.items()
              if key in own and own[key].shape == value.shape and key not in (*HARMONICS, *ROOMS, *ASKED, INLET)
              and not key.startswith(("decoder.typical.", "timbre.", "expected.", "persistence"))}
-    here, there = harmonic_knots(network.config.n_harmonics), harmonic_knots(given.config.n_harmonics)
+    here, there = (torch.from_numpy(harmonic_knots(one.config.n_harmonics)) for one in (network, given))
     n_both = min(here.shape[1], there.shape[1])
     is_as_wide = network.config.decoder_channels == given.config.decoder_channels
     for key in HARMONICS if is_as_wide else ():

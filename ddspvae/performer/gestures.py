@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ddspvae.features.segments import VOICED, segment_notes
@@ -97,24 +96,24 @@ class Gestures:
         none = np.zeros(0, np.float32)
         return Gestures(np.zeros((0, len(CONTEXT)), np.float32), none, none, np.zeros((0, n_z), np.float32))
 
-    def to_tensors(self) -> dict[str, torch.Tensor]:
+    def to_arrays(self) -> dict[str, NDArray[np.float32]]:
         """As a preset file keeps them; half precision is enough."""
-        return {PREFIX + name: torch.from_numpy(np.array(getattr(self, name))) for name in PARTS}
+        return {PREFIX + name: np.array(getattr(self, name)) for name in PARTS}
 
     @staticmethod
-    def split(tensors: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], Gestures | None]:
-        """The tensors of a preset file to the weights of its network and what `to_tensors` wrote beside them, if anything.
+    def split(arrays: Mapping[str, NDArray[np.float32]]) -> tuple[dict[str, NDArray[np.float32]], Gestures | None]:
+        """The arrays of a preset file to the weights of its network and what `to_arrays` wrote beside them, if anything.
 
         Raises:
             InputError: parts that do not fit each other.
         """
-        weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(PREFIX)}
-        if len(weights) == len(tensors):
+        weights = {name: array for name, array in arrays.items() if not name.startswith(PREFIX)}
+        if len(weights) == len(arrays):
             return weights, None
         try:
-            return weights, Gestures(*(tensors[PREFIX + name].numpy() for name in PARTS))
+            return weights, Gestures(*(arrays[PREFIX + name] for name in PARTS))
         except KeyError as error:
-            raise fail("Gestures", "tensors", f"hold {', '.join(PARTS)}", f"no {error}") from error
+            raise fail("Gestures", "arrays", f"hold {', '.join(PARTS)}", f"no {error}") from error
 
 
 def learn_gestures(takes: Sequence[Features], z: Sequence[NDArray], statistics: Statistics, frames_per_z: int,

@@ -71,17 +71,21 @@ class Registry(Mapping[str, T], Generic[T]):
 
     Args:
         kind: one of KINDS.
-        own: the package's own.
+        own: the package's own, or where they are, "module:name", which is imported when it is asked for.
     """
 
-    def __init__(self, kind: str, own: Mapping[str, T]) -> None:
+    def __init__(self, kind: str, own: Mapping[str, T | str]) -> None:
         self.kind = kind
         self.own = dict(own)
         _own[kind] |= set(own)
 
     def __getitem__(self, name: str) -> T:
         if name in self.own:
-            return self.own[name]
+            own = self.own[name]
+            if isinstance(own, str):
+                module, _, attribute = own.partition(":")
+                own = getattr(importlib.import_module(module), attribute)
+            return own  # type: ignore[return-value]
         load_plugins()
         found: T = _outside[self.kind][name]
         return found

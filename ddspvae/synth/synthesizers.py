@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ddspvae.signals.registry import Registry
 from ddspvae.synth.harmonic import POINTS_PER_HARMONIC, play_harmonics
 from ddspvae.synth.noise import fft_size, play_noise
 
@@ -59,6 +58,3 @@ class Synthesizer:
             audio [V, F * length].
         """
         return play_noise(noise_magnitudes, length, noise_keys, start_sample, self._n_fft)
-
-
-SYNTHESIZERS: Registry[type[Synthesizer]] = Registry("synthesizer", {"spectral": Synthesizer})

@@ -203,7 +203,7 @@ def finish(run: Run, prepared: Prepared, out: Path, start_from: str = "") -> Non
     if not model.config.n_timbre:  # the notes of several instruments are nobody's gestures
         gestures = learn_gestures([take.features for take, _ in played], [performance.z for _, performance in played],
                                   statistics, prepared.model.frames_per_z)
-    weights = {**model.state_dict(), **gestures.to_tensors()}
+    weights = {**model.state_dict(), **gestures.to_arrays()}
     card: dict[str, Any] = {
         "config": prepared.model.to_dict(),
         **({"plugins": plugins} if (plugins := prepared.model.plugins) else {}),

@@ -13,12 +13,12 @@ from ddspvae.features.extract import track_and_refine
 from ddspvae.features.f0 import VOICED
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.bottleneck import sounding_rows
+from ddspvae.model.parts import SYNTHESIZERS
 from ddspvae.model.target import frame_weights
 from ddspvae.signals.checks import InputError
 from ddspvae.signals.units import hz_to_cents
 from ddspvae.synth.render import render
 from ddspvae.synth.reverb import impulse_response
-from ddspvae.synth.synthesizers import SYNTHESIZERS
 from ddspvae.training.dataset import Take
 from ddspvae.training.losses import HeardError
 

@@ -13,7 +13,7 @@ import soundfile
 import ddspvae
 from ddspvae.features.trackers import TRACKERS, Tracker
 from ddspvae.instrument.presets import read_card
-from ddspvae.model.encoder import ENCODERS
+from ddspvae.model.parts import ENCODERS
 from ddspvae.signals import registry
 
 from ..conftest import ROOT, melody_take

@@ -13,7 +13,8 @@ from ddspvae.model.bottleneck import (
     kl_nats,
     sounding_rows,
 )
-from ddspvae.model.bottlenecks import BOTTLENECKS, make_bottleneck
+from ddspvae.model.bottlenecks import make_bottleneck
+from ddspvae.model.parts import BOTTLENECKS
 from ddspvae.signals import Latents
 from ddspvae.signals.checks import InputError
 

@@ -12,7 +12,6 @@ from ddspvae.features.timbre import timbre_frames
 from ddspvae.model.encoder import (
     BLOCK_FRAMES,
     CONTEXT,
-    ENCODERS,
     TransformerLayer,
     WaveformEncoder,
     factor_hop,
@@ -20,6 +19,7 @@ from ddspvae.model.encoder import (
 )
 from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.form import N_NODES
+from ddspvae.model.parts import ENCODERS
 from ddspvae.model.stack import row_middle
 from ddspvae.model.target import Shape, measured_shape
 from ddspvae.signals.checks import InputError

@@ -14,12 +14,13 @@ import ddspvae
 from ddspvae.features.extract import extract
 from ddspvae.instrument.presets import read_card
 from ddspvae.model.config import ModelConfig
+from ddspvae.model.parts import SYNTHESIZERS
 from ddspvae.signals import Controls, registry
 from ddspvae.signals.checks import InputError
 from ddspvae.synth.harmonic import harmonic
 from ddspvae.synth.noise import filtered_noise
 from ddspvae.synth.render import render
-from ddspvae.synth.synthesizers import SYNTHESIZERS, Synthesizer
+from ddspvae.synth.synthesizers import Synthesizer
 from ddspvae.training.dataset import Take
 from ddspvae.training.validation import reconstruct
 

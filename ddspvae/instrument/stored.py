@@ -1,0 +1,60 @@
+"""A network as the numbers of its file: enough to play scores, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ddspvae.engine.network import player_shapes
+from ddspvae.model.config import ModelConfig
+from ddspvae.signals.checks import InputError
+
+if TYPE_CHECKING:
+    from ddspvae.model.autoencoder import Autoencoder
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """The weights of a model that is built when something must be heard, learned or streamed.
+
+    Args:
+        config: of the model.
+        weights: by name.
+        path: of the file, for messages.
+    """
+
+    config: ModelConfig
+    weights: Mapping[str, NDArray[np.float32]]
+    path: Path
+
+    def build(self) -> Autoencoder:
+        """The model.
+
+        Raises:
+            InputError: the weights do not fit the config.
+        """
+        import torch
+
+        from ddspvae.model.autoencoder import Autoencoder
+
+        model = Autoencoder(self.config)
+        own = model.state_dict()
+        if self.weights.keys() != own.keys() or any(self.weights[key].shape != tuple(own[key].shape) for key in own):
+            raise self.misfit()
+        model.load_state_dict({key: torch.from_numpy(weight) for key, weight in self.weights.items()})
+        return model.eval()
+
+    def check_player(self) -> None:
+        """Raise InputError unless the weights that play fit the config."""
+        for name, shape in player_shapes(self.config).items():
+            if name not in self.weights or self.weights[name].shape != shape:
+                raise self.misfit()
+
+    def misfit(self) -> InputError:
+        """What to raise where they do not."""
+        return InputError(f"load: the weights in {self.path} do not fit their own config; the file is damaged.")
