@@ -2,60 +2,40 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
 from ddspvae.audio import Audio
-from ddspvae.live.player import Player, play_whole
-from ddspvae.model.autoencoder import Autoencoder
+from ddspvae.engine.network import Network
+from ddspvae.engine.playing import can_play, play_takes
+from ddspvae.instrument.stored import Stored, weights_of
 from ddspvae.signals import Performance
-from ddspvae.synth.convolve import Convolver, partition_size
-from ddspvae.synth.reverb import Room
-from ddspvae.threads import one_thread
+from ddspvae.synth.tails import Tail
 
-BLOCK_STEPS = 128  # rows of z a block: 5 s at 25 a second
+if TYPE_CHECKING:
+    from ddspvae.model.autoencoder import Autoencoder
 
 
-def play_blocks(model: Autoencoder, takes: Sequence[Performance], room: Room | None, response: torch.Tensor | None,
-                after_samples: int, *, seed: int, first_voice: int) -> Iterator[Audio]:
-    """Several performances as the voices of one instrument, in blocks.
+def play_blocks(model: Autoencoder | Stored, takes: Sequence[Performance], tail: Tail | None,
+                response: NDArray[np.float32] | None, after_samples: int, *, seed: int, first_voice: int) -> Iterator[Audio]:
+    """Several performances as the voices of one instrument, in blocks: compiled where that is possible, else in torch.
 
     Args:
         takes: adapted to the instrument.
-        room: that the level accounts for.
+        tail: of the room that the level accounts for; None is dry.
         response: [1, L] or [2, L], to play in; None is dry.
         after_samples: to go on for after the last frame, while `response` rings.
         seed, first_voice: of the noise; voices are numbered from the first on.
     Returns:
         blocks [T], or [2, T] in a stereo room.
     """
-    config = model.config
-    players = [Player(model, room, 1, seed=seed, first_voice=first_voice + i) for i in range(len(takes))]
-    longest, hop_size = max(take.n_frames for take in takes), config.hop_size
-    step = BLOCK_STEPS * math.lcm(config.frames_per_z, model.decoder.frames_per_step)
-    convolver = None if response is None else Convolver(response, partition_size(min(longest, step) * hop_size))
-    over = torch.zeros(1, hop_size)  # the last hop of voices that end with a block lies in the next
-    for first in range(0, longest, step):
-        last = min(first + step, longest)
-        n_samples = (last - max(first - 1, 0) - (last < longest)) * hop_size
-        with torch.inference_mode(), one_thread():  # not around the yield: what happens there is the caller's
-            audio = torch.nn.functional.pad(over, (0, n_samples))
-            for player, take in zip(players, takes):
-                if first < take.n_frames:
-                    sound = play_whole(player, take, first, min(last, take.n_frames))
-                    audio[:, : sound.shape[1]] += sound
-            audio, over = audio[:, :n_samples], audio[:, n_samples:]
-            block = _as_audio(audio if convolver is None else convolver(audio))
-        yield block
-    if after_samples and convolver is not None:
-        with torch.inference_mode(), one_thread():
-            block = _as_audio(convolver(torch.zeros(1, after_samples)))
-        yield block
+    if can_play(model.config):
+        network = Network(model.config, weights_of(model))
+        return play_takes(network, takes, tail, response, after_samples, seed=seed, first_voice=first_voice)
+    from ddspvae.instrument.torch_blocks import play_in_torch
 
-
-def _as_audio(audio: torch.Tensor) -> Audio:
-    """[1, T] to [T]; stereo stays [2, T]."""
-    array: Audio = audio.numpy()
-    return array[0] if len(array) == 1 else array
+    built = model.build() if isinstance(model, Stored) else model
+    return play_in_torch(built, takes, tail, response, after_samples, seed=seed, first_voice=first_voice)

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ddspvae.audio import Audio, resample
-from ddspvae.engine.network import Network
-from ddspvae.engine.playing import can_play, play_takes
 from ddspvae.features.reach import within_reach
 from ddspvae.features.statistics import Statistics
-from ddspvae.instrument.presets import arrays_of, fingerprint
-from ddspvae.instrument.rates import to_rates
+from ddspvae.instrument.blocks import play_blocks
+from ddspvae.instrument.presets import fingerprint
+from ddspvae.instrument.rates import on_the_way, to_rates
 from ddspvae.instrument.rooms import Rooms
-from ddspvae.instrument.stored import Stored
+from ddspvae.instrument.stored import Stored, weights_of, with_torch
 from ddspvae.midi.expression import add_offsets
 from ddspvae.midi.rules import Curves
 from ddspvae.midi.rules import perform as perform_by_rules
@@ -33,7 +32,7 @@ from ddspvae.signals import Features, Notes, Performance
 from ddspvae.signals.checks import InputError, check_choice, check_range
 
 if TYPE_CHECKING:
-    import torch
+    from torch import Tensor
 
     from ddspvae.live.networks import LiveNetworks
     from ddspvae.live.stream import Stream
@@ -41,9 +40,7 @@ if TYPE_CHECKING:
     from ddspvae.signals import Latents
     from ddspvae.synth.reverb import Room
 
-LEAST_TAIL_S = 1.0  # after the last note of a score
-RELEASED_DB = 60.0
-AXIS_IN_USE_BITS = 1.0  # bit/s above which an axis of z counts as used
+LEAST_TAIL_S, RELEASED_DB = 1.0, 60.0  # after the last note of a score
 
 
 class Instrument:
@@ -77,8 +74,8 @@ class Instrument:
         if (n_known := self.gestures.z.shape[1]) != (n_z := model.config.n_z):
             raise InputError(f"load: the gestures of {name} have {n_known} axes and its network {n_z}; the file is damaged.")
         self.performers = ("learned", "rules") if len(self.gestures) else ("rules",)
-        self._rooms = Rooms(self.config, self.weights, self.room)
-        self.identity = fingerprint(self.weights()) if model.config.n_z else ""
+        self._rooms = Rooms(self.config, lambda: weights_of(self._model), self.room)
+        self.identity = fingerprint(weights_of(self._model)) if model.config.n_z else ""
 
     @property
     def model(self) -> Autoencoder:
@@ -86,10 +83,6 @@ class Instrument:
         if isinstance(self._model, Stored):
             self._model = self._model.build()
         return self._model
-
-    def weights(self) -> Mapping[str, np.ndarray]:
-        """Its numbers by name, as they are now."""
-        return self._model.weights if isinstance(self._model, Stored) else arrays_of(self._model.state_dict())
 
     @property
     def control_ranges(self) -> ControlRanges:
@@ -99,13 +92,8 @@ class Instrument:
 
     def encode(self, features: Features, audio: Audio | None = None) -> Latents:
         """The posterior of z for a take, [1, M, Z]; `audio` [F * hop_size] is for encoders of waveforms."""
-        import torch
-
-        from ddspvae.model.encoder_inputs import EncoderInputs
-
-        with torch.inference_mode():
-            latents = self.model.encode(EncoderInputs.of(features, audio))
-            return latents.keep(torch.from_numpy(self._kept[: self.config.n_running])) if self.trimmed_axes else latents
+        kept = self._kept[: self.config.n_running] if self.trimmed_axes else None
+        return with_torch().encode(self.model, features, audio, kept)  # type: ignore[no-any-return]
 
     def analyze(self, audio: Audio, sample_rate: int, tracker: str | Path | None = None, *, foreign: bool = False
                 ) -> Performance:
@@ -136,8 +124,6 @@ class Instrument:
         """z [M, Z] of the instrument that this one is to become on the way, over its own length or duration_s."""
         if self.codes is None:
             return z
-        from ddspvae.instrument.timbres import on_the_way
-
         n_rows = len(z) if duration_s is None else duration_s * self.config.z_rate_hz
         return np.concatenate([z[:, : self.config.n_running], on_the_way(self.codes, len(z), n_rows)], axis=1)
 
@@ -150,12 +136,10 @@ class Instrument:
     def listen(self, audio: Audio, sample_rate: int, tracker: str | Path | None = None, *, foreign: bool = False
                ) -> Features:
         """The features of a take at the instrument's own rates; arguments as in `analyze`."""
-        from ddspvae.features.extract import extract
-
         audio = resample(audio, sample_rate, self.config.sample_rate)
         if not len(audio) or np.abs(audio).max() < 1e-5:
             raise InputError("analyze: the take is silent (its peak is below -100 dBFS); is it the right channel?")
-        return extract(audio, self.config.sample_rate, self.config.hop_size, tracker or self.tracker,
+        return with_torch().extract(audio, self.config.sample_rate, self.config.hop_size, tracker or self.tracker,
                        range_hz=None if foreign else self.statistics.range_hz)
 
     def perform(self, notes: Notes, *, expression: float = 1.0, performer: str | None = None, seed: int | None = None,
@@ -198,12 +182,8 @@ class Instrument:
         step, n_running, n_z = self.config.frames_per_z, self.config.n_running, self.config.n_z
         z = np.zeros((-(-len(f0_hz) // step), n_z), dtype=np.float32)
         if seed is not None:
-            import torch
-
-            with torch.inference_mode():
-                f0, sure, loudness = (torch.from_numpy(np.array(curve[::step], dtype=np.float32))[:, None]
-                                      for curve in (f0_hz, periodicity, loudness_db))
-                z[:, :n_running] = self.model.prior.sample(f0, sure, loudness, seed, temperature)[:, :n_running].numpy()
+            sampled = with_torch().sample_z(self.model, (f0_hz, periodicity, loudness_db), step, seed, temperature)
+            z[:, :n_running] = sampled[:, :n_running]
         return self._turn(z * self._kept)
 
     def resynthesize(self, performance: Performance | Sequence[Performance], *, dry: bool = False, seed: int = 0,
@@ -235,32 +215,18 @@ class Instrument:
             raise InputError("resynthesize: there is no performance to play.")
         takes = [self.adapt(take) for take in takes]
         after_samples = 0 if ir is None else np.shape(ir)[-1] - 1  # a learned room's tail is within the performance
-        tail, response = self._rooms.response(dry, ir, wet_db, decay)
-        if can_play(self._model.config):
-            return play_takes(Network(self._model.config, self.weights()), takes, tail, response, after_samples, seed=seed,
-                              first_voice=voice)
-        from ddspvae.instrument.blocks import play_blocks
-
-        return play_blocks(self.model, takes, *self.room_and_response(dry, ir, wet_db, decay), after_samples, seed=seed,
+        return play_blocks(self._model, takes, *self._rooms.response(dry, ir, wet_db, decay), after_samples, seed=seed,
                            first_voice=voice)
 
     @cached_property
     def live_networks(self) -> LiveNetworks:
         """What streams run once a frame, exported once for all of them, whichever thread opens the first."""
-        from ddspvae.live.networks import LiveNetworks
-
-        return LiveNetworks.of(self.model)
+        return with_torch().LiveNetworks.of(self.model)
 
     def room_and_response(self, dry: bool = False, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0
-                          ) -> tuple[Room | None, torch.Tensor | None]:
+                          ) -> tuple[Room | None, Tensor | None]:
         """The room that the level accounts for, and what to play in, as tensors; see `Rooms.response`."""
-        import torch
-
-        from ddspvae.synth.reverb import Room
-
-        tail, response = self._rooms.response(dry, ir, wet_db, decay)
-        room = None if tail is None else Room(torch.from_numpy(tail.energy)[None], torch.from_numpy(tail.decay_s)[None])
-        return room, None if response is None else torch.from_numpy(response)
+        return with_torch().as_tensors(*self._rooms.response(dry, ir, wet_db, decay))
 
     def tail_s(self, dry: bool = False, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0) -> float:
         """Seconds after the end of a last note until it has fallen by 60 dB and the room has, too.
@@ -286,9 +252,7 @@ class Instrument:
         if self.codes is not None:
             raise InputError(f"stream: {self.name} turns from one instrument into another over a score, whose end a stream "
                              "does not know; open the whole model, and turn its timbre axes by hand.")
-        from ddspvae.live.stream import Stream
-
-        return Stream(self, voices, mono=mono, seed=seed, dry=dry, ir=ir, wet_db=wet_db, decay=decay,
+        return with_torch().Stream(self, voices, mono=mono, seed=seed, dry=dry, ir=ir, wet_db=wet_db, decay=decay,
                       expression=expression, start_s=start_s, limit=limit)
 
     def adapt(self, performance: Performance) -> Performance:
@@ -333,12 +297,4 @@ class Instrument:
 
     def rate(self, audio: Audio, sample_rate: int) -> dict[str, Any]:
         """What z costs on a take, over its sounding seconds: bits_per_second, per_axis (bit/s each), axes_in_use."""
-        import torch
-
-        from ddspvae.model.bottleneck import sounding_rows
-
-        features, latents = self._hear(audio, sample_rate)
-        rows = sounding_rows(torch.from_numpy(np.array(features.loudness_db))[None], self.config.frames_per_z)
-        per_axis = self.model.bits_per_axis(latents, rows).tolist()
-        return {"bits_per_second": sum(per_axis), "per_axis": per_axis,
-                "axes_in_use": sum(bits > AXIS_IN_USE_BITS for bits in per_axis)}
+        return with_torch().count_bits(self.model, *self._hear(audio, sample_rate))

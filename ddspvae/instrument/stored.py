@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ddspvae.engine.network import player_shapes
+from ddspvae.instrument.presets import arrays_of
 from ddspvae.model.config import ModelConfig
 from ddspvae.signals.checks import InputError
 
@@ -58,3 +60,15 @@ class Stored:
     def misfit(self) -> InputError:
         """What to raise where they do not."""
         return InputError(f"load: the weights in {self.path} do not fit their own config; the file is damaged.")
+
+
+def with_torch() -> ModuleType:
+    """What an instrument does in torch, which takes longer to import than a short score to play."""
+    from ddspvae.instrument import in_torch
+
+    return in_torch
+
+
+def weights_of(model: Autoencoder | Stored) -> Mapping[str, NDArray[np.float32]]:
+    """A model's numbers by name, as they are now."""
+    return model.weights if isinstance(model, Stored) else arrays_of(model.state_dict())

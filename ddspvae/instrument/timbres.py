@@ -73,12 +73,6 @@ def find_timbre(asked: str, timbres: Mapping[str, Mapping[str, Any]], model: Aut
     return _named(asked, timbres)
 
 
-def on_the_way(codes: NDArray[np.float32], n_steps: int, n_whole: float) -> NDArray[np.float32]:
-    """The codes [n_steps, G] of an instrument that turns from one code to another, [2, G], in n_whole steps."""
-    way = np.clip(np.arange(n_steps) / max(n_whole - 1, 1), 0, 1)[:, None]
-    return np.asarray(codes[0] + way * (codes[1] - codes[0]), dtype=np.float32)
-
-
 def _named(name: str, timbres: Mapping[str, Mapping[str, Any]]) -> Timbre:
     found = timbres[name]
     code = np.array(found["code"], dtype=np.float32)

@@ -6,7 +6,6 @@ import json
 
 import numpy as np
 import pytest
-import torch
 
 from ddspvae import InputError, load
 from ddspvae.instrument.instrument import Instrument
@@ -51,7 +50,7 @@ def test_weights_that_are_not_finite(parts, tmp_path):
     weights, card = parts
     name = next(name for name in weights if name.startswith("decoder"))
     with pytest.raises(InputError, match="are not finite"):
-        load(write(tmp_path, {**weights, name: torch.full_like(weights[name], float("nan"))}, card))
+        load(write(tmp_path, {**weights, name: np.full_like(weights[name], np.nan)}, card))
 
 
 def test_brackets_without_end(tmp_path):

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from ddspvae.features.statistics import measure
 from ddspvae.midi import rules
@@ -139,12 +138,12 @@ def test_a_note_with_a_hole_in_it_is_not_remembered():
 
 def test_gestures_survive_the_file():
     gestures, _ = learned_from(take())
-    weights = {"decoder.weight": torch.ones(3)}
-    kept, again = Gestures.split({**weights, **gestures.to_tensors()})
+    weights = {"decoder.weight": np.ones(3, np.float32)}
+    kept, again = Gestures.split({**weights, **gestures.to_arrays()})
     assert kept.keys() == weights.keys() and again is not None
     assert all((getattr(again, name) == getattr(gestures, name)).all() for name in ("context", "cents", "level_db", "z"))
     assert Gestures.split(weights) == (weights, None)
-    broken = gestures.to_tensors()
+    broken = gestures.to_arrays()
     del broken["gestures.z"]
     with pytest.raises(InputError, match="hold context, cents, level_db, z"):
         Gestures.split(broken)
@@ -204,7 +203,7 @@ def test_z_is_kept_at_its_own_rate_and_played_row_for_row(frames_per_z, rows_eve
     for note in notes.notes:  # brightness is evened out; the end of a note is aligned with its end
         rows = slice(*(round(at * FRAME_RATE_HZ / frames_per_z) for at in (note.onset_s + 0.1, note.offset_s - 0.3)))
         np.testing.assert_allclose(played[rows, 1:], LIKENESS * z[rows, 1:], atol=1e-4)
-    _, again = Gestures.split(gestures.to_tensors())
+    _, again = Gestures.split(gestures.to_arrays())
     assert again.rows_every == rows_every and (again.note(3)[2] == gestures.note(3)[2]).all()
 
 
@@ -223,10 +222,10 @@ def test_notes_that_are_least_alike_are_kept_where_all_are_too_many():
     takes = [take((20,) * 6, pitches=(60, 61, 60, 61, 60, 61)) for _ in range(3)] + [take((20,) * 6, pitches=(84,) * 6)]
     statistics = measure([one for one, _ in takes])
     everything = learn_gestures([one for one, _ in takes], [z for _, z in takes], statistics, FRAMES_PER_Z)
-    size = sum(tensor.numel() for tensor in everything.to_tensors().values()) * 2
+    size = sum(array.size for array in everything.to_arrays().values()) * 2
     few = learn_gestures([one for one, _ in takes], [z for _, z in takes], statistics, FRAMES_PER_Z, size // 4)
     assert 4 <= len(few) <= len(everything) / 4
-    assert sum(tensor.numel() for tensor in few.to_tensors().values()) * 2 <= size // 4
+    assert sum(array.size for array in few.to_arrays().values()) * 2 <= size // 4
     assert few["pitch"].min() < 62 and few["pitch"].max() > 83
     for number in range(len(few)):  # whole, and each still with its own curves
         same = np.flatnonzero((everything.context == few.context[number]).all(axis=1))[0]

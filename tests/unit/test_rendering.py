@@ -112,7 +112,7 @@ def test_parts_of_two_instruments_are_played_as_each_would_be_alone(tmp_path):
 def test_a_slow_release_in_a_wet_room_rings_out(tmp_path, monkeypatch, ending):
     slow = load("violin")
     slow.statistics = replace(slow.statistics, release_db_per_s=40.0)
-    monkeypatch.setattr("ddspvae.instrument.loading.load", lambda *_: slow)
+    monkeypatch.setattr("ddspvae.instrument.loading.load_to_play", lambda *_: slow)
     (tmp_path / "song.csv").write_text(TABLE + "0,1,69,100\n")
     write_midi(Notes((Note(69, 100, 0, 1),)), tmp_path / "song.mid")
     run(tmp_path / f"song.{ending}", "--preset", "violin", "--out", tmp_path / "out.wav", "--wet", 12, "--decay", 20,
