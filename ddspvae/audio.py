@@ -22,7 +22,7 @@ from ddspvae.signals.checks import InputError, check_choice, check_range, fail
 from ddspvae.signals.clockless import forget_serial_number, forget_time
 from ddspvae.signals.files import new_file
 from ddspvae.signals.mono import to_mono
-from ddspvae.signals.true_peak import PEAK_SIZE, interpolator_reach, peak_between
+from ddspvae.signals.true_peak import PEAK_SIZE, between_samples, interpolator_reach, peak_between
 from ddspvae.signals.units import amplitude_to_db, db_to_amplitude
 
 Audio = NDArray[np.float32]
@@ -163,12 +163,16 @@ def true_peak(audio: NDArray) -> float:
 
 def true_peak_of_blocks(blocks: Iterable[NDArray]) -> float:
     """As `true_peak`, of a sound that comes in blocks."""
+    from ddspvae.kernels.compiler import HAS_COMPILER
+    from ddspvae.kernels.peaks import find_peak
+
     peak, reach = 0.0, interpolator_reach()
     for around, first, last in with_context(blocks, BLOCK_SIZE, 64):  # the interpolator looks 10 samples to either side
         for channel in np.atleast_2d(np.asarray(around, dtype=np.float32)):
             padded = np.pad(channel, reach)
             for at in range(first, last, PEAK_SIZE):
-                peak = max(peak, peak_between(padded[at : min(at + PEAK_SIZE, last) + 2 * reach]))
+                piece = padded[at : min(at + PEAK_SIZE, last) + 2 * reach]
+                peak = find_peak(piece, between_samples(), peak) if HAS_COMPILER else max(peak, peak_between(piece))
     return peak
 
 

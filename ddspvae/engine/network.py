@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -127,7 +127,13 @@ class Network:
         every = math.gcd(pace, config.frames_per_z)
         stepped = curves[::pace]
         held = np.repeat(z, config.frames_per_z // every, axis=0)[:: pace // every][: len(stepped)]
-        steps = self._listen(stepped, held, state)
+
+        def taps_of(at: int, dilation: int, hidden: Array) -> Array:
+            seen = np.concatenate([state.pasts[at], hidden])
+            state.pasts[at] = seen[len(hidden) :]
+            return np.concatenate([seen[tap * dilation :][: len(hidden)] for tap in range(KERNEL)], axis=1)
+
+        steps = self.stack(stepped, held, taps_of)
         if state.now is None:
             state.now, state.curves = steps[:1], np.repeat(curves[:1], ONSET_FRAMES, axis=0)
         ends = np.concatenate([state.now, steps])
@@ -135,7 +141,9 @@ class Network:
         hidden = (ends[:-1, None] + np.diff(ends, axis=0)[:, None] * fade).reshape(-1, ends.shape[1])[:n_frames]
         seen = np.concatenate([state.curves, curves])
         state.now, state.curves = ends[-1:], seen[-ONSET_FRAMES:]
-        return self._heads(f0_hz, loudness_db, highest_hz, hidden, seen, level, state)
+        taps = np.lib.stride_tricks.sliding_window_view(seen[ONSET_FRAMES + 1 - TAPS :], TAPS, axis=0).reshape(n_frames, -1)
+        return self.heads(f0_hz, loudness_db, highest_hz, hidden, taps, seen, ONSET_FRAMES + np.arange(n_frames), level,
+                          np.zeros(n_frames, np.int64), state.ringing)
 
     def _linear(self, name: str, x: Array) -> Array:
         y: Array = x @ self._weights[f"{name}.weight"].T
@@ -144,16 +152,21 @@ class Network:
             y += bias
         return y
 
-    def _listen(self, curves: Array, z: Array, state: State) -> Array:
-        """The stack on the curves and the axes without names; beside its output the axes with names, and the code."""
+    def stack(self, curves: Array, z: Array, taps_of: Callable[[int, int, Array], Array]) -> Array:
+        """The stack on the curves and the axes without names; beside its output the axes with names, and the code.
+
+        Args:
+            curves: [n, 3]; z: [n, Z].
+            taps_of: what layer number `at`, of a dilation, hears of [n, C] and of what was before: [n, KERNEL * C].
+        Returns:
+            [n, C + E + N + G].
+        """
         named, others = z[:, : self.n_named], z[:, self.n_named :]
-        hidden, n = self._linear("stack.inlet", np.concatenate([curves, others], axis=1)), len(curves)
+        hidden = self._linear("stack.inlet", np.concatenate([curves, others], axis=1))
         for at, dilation in enumerate(DILATIONS):
-            seen = np.concatenate([state.pasts[at], hidden])
-            taps = np.concatenate([seen[tap * dilation :][:n] for tap in range(KERNEL)], axis=1)
-            value, gate = np.split(self._linear(f"stack.layers.{at}.taps", taps), 2, axis=1)
-            hidden = hidden + self._linear(f"stack.layers.{at}.out", np.tanh(value) / (1 + np.exp(-gate)))
-            state.pasts[at] = seen[n:]
+            value = self._linear(f"stack.layers.{at}.taps", taps_of(at, dilation, hidden))
+            gated = np.tanh(value[:, : hidden.shape[1]]) / (1 + np.exp(-value[:, hidden.shape[1] :]))
+            hidden = hidden + self._linear(f"stack.layers.{at}.out", gated)
         hidden = hidden - hidden.mean(axis=1, keepdims=True)
         hidden /= np.sqrt(np.square(hidden).mean(axis=1, keepdims=True) + np.float32(EPSILON))
         hidden = hidden * self._weights["stack.norm.weight"] + self._weights["stack.norm.bias"]
@@ -162,13 +175,22 @@ class Network:
             envelope += self._linear("detail_head", others[:, : others.shape[1] - self.config.n_timbre])
         return np.concatenate([hidden, envelope, named, z[:, z.shape[1] - self.config.n_timbre :]], axis=1)
 
-    def _heads(self, f0_hz: Array, loudness_db: Array, highest_hz: Array, hidden: Array, seen: Array, level: Level,
-               state: State) -> tuple[Array, Array]:
+    def heads(self, f0_hz: Array, loudness_db: Array, highest_hz: Array, hidden: Array, taps: Array, curves: Array,
+              rows: NDArray[np.int64], level: Level, voices: NDArray[np.int64], ringing: NDArray[np.float64]
+              ) -> tuple[Array, Array]:
+        """From the stack's output to what is played; F frames of one voice, or one frame of each of F voices.
+
+        Args:
+            f0_hz, loudness_db, highest_hz: [F]; hidden: [F, C + E + N + G].
+            taps: [F, 3 * TAPS], the last curves of each frame: pitches, then periodicities, then loudnesses.
+            curves, rows: scaled curves [n, 3], and where each frame is in them, with ONSET_FRAMES before it.
+            voices, ringing: which row of ringing [V, J] each frame finds and leaves.
+        Returns:
+            heights [F, H] of the harmonics, and noise magnitudes [F, K].
+        """
         n_frames, config = len(f0_hz), self.config
         sizes = [len(self._weights["stack.norm.bias"]), N_NODES, config.n_noise_bands, self.n_named]
         hidden, nodes, noise_envelope, named, code = np.split(hidden, np.cumsum(sizes), axis=1)
-        # the last four curves of each frame, pitch by pitch, then sureness, then loudness
-        taps = np.lib.stride_tricks.sliding_window_view(seen[ONSET_FRAMES + 1 - TAPS :], TAPS, axis=0).reshape(n_frames, -1)
         hidden = self._linear("frame_layer", hidden + self._linear("frame_inlet", taps))
         hidden /= 1 + np.exp(-hidden)
         logits = self._linear("harmonic_head", hidden)
@@ -179,9 +201,9 @@ class Network:
         heights = np.empty((n_frames, config.n_harmonics), np.float32)
         magnitudes = np.empty((n_frames, config.n_noise_bands), np.float32)
         nodes, named, code = map(np.ascontiguousarray, (nodes, named, code))
-        shape_frames(self._form, level, f0_hz, highest_hz, loudness_db, seen, ONSET_FRAMES + np.arange(n_frames), logits,
-                     nodes, noise_logs, named, code, balance, config.with_noise, ONSET_FRAMES, NEWTON_STEPS,
-                     config.sample_rate / 2, np.zeros(n_frames, np.int64), state.ringing, heights, magnitudes)
+        shape_frames(self._form, level, f0_hz, highest_hz, loudness_db, curves, rows, logits, nodes, noise_logs, named, code,
+                     balance, config.with_noise, ONSET_FRAMES, NEWTON_STEPS, config.sample_rate / 2, voices, ringing,
+                     heights, magnitudes)
         return heights, magnitudes
 
 

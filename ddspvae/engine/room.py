@@ -14,6 +14,8 @@ SHORTEST = 4096
 def in_room(blocks: Iterable[Array], response: Array, n_samples: int) -> Iterator[Array]:
     """Play a dry sound in a room, by overlapping transforms of about twice the response.
 
+    Two pieces are transformed as one, the second as its imaginary part: what a real response makes of both stays apart.
+
     Args:
         blocks: [T] each, of any lengths.
         response: [R, L], 1 or 2 channels.
@@ -21,29 +23,32 @@ def in_room(blocks: Iterable[Array], response: Array, n_samples: int) -> Iterato
     Yields:
         [R, T] in pieces of other lengths, n_samples together.
     """
-    n_fft = 2 ** int(np.ceil(np.log2(max(SHORTEST, 2 * response.shape[1], min(2.5 * response.shape[1], n_samples)))))
-    step, past = n_fft - response.shape[1] + 1, response.shape[1] - 1
-    spectrum = np.fft.rfft(response, n=n_fft)
-    window, filled, left = np.zeros(n_fft, np.float32), past, n_samples
+    past = response.shape[1] - 1
+    n_fft = 2 ** int(np.ceil(np.log2(max(SHORTEST, 2 * past, min(2.5 * past, past + n_samples)))))
+    step, left = n_fft - past, n_samples
+    spectrum = np.fft.fft(response.astype(np.complex64), n=n_fft)
+    window, filled = np.zeros(past + 2 * step, np.float32), past  # the past, and two pieces
 
-    def wet() -> Array:
-        sound = np.fft.irfft(np.fft.rfft(window) * spectrum, n=n_fft)[:, past : past + min(step, left)]
-        return sound.astype(np.float32, copy=False)
+    def play() -> Array:
+        pieces = np.empty(n_fft, np.complex64)
+        pieces.real, pieces.imag = window[:n_fft], window[step:]
+        sounds = np.fft.ifft(np.fft.fft(pieces) * spectrum)[:, past:]
+        return np.concatenate([sounds.real, sounds.imag], axis=1)[:, :left]
 
     for block in blocks:
         at = 0
         while at < len(block):
-            n = min(len(block) - at, n_fft - filled)
+            n = min(len(block) - at, len(window) - filled)
             window[filled : filled + n] = block[at : at + n]
             at, filled = at + n, filled + n
-            if filled == n_fft:
-                yield wet()
-                left -= min(step, left)
-                window[:past] = window[step:]
+            if filled == len(window):
+                yield (wet := play())
+                left -= wet.shape[1]
+                window[:past] = window[2 * step :].copy()
                 filled = past
     while left:  # silence follows
         window[filled:] = 0
-        yield wet()
-        left -= min(step, left)
-        window[:past] = window[step:].copy()
+        yield (wet := play())
+        left -= wet.shape[1]
+        window[:past] = window[2 * step :].copy()
         filled = past

@@ -1,7 +1,8 @@
-"""The part of the control network that a live stream runs once a frame, on ONNX Runtime where that is installed.
+"""The part of the control network that a live stream runs once a frame, without torch where that is possible.
 
 A frame of one voice is a hundred operations on a few hundred numbers, and torch spends more time on calling than on
-computing. The same modules, exported, cost less a call; without `pip install "ddspvae[live]"` they run as they are.
+computing. Frames are compiled loops (`engine.live`), steps of the stack run on ONNX Runtime; without a compiler both do,
+and without `pip install "ddspvae[live]"` the modules run as they are.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ import threading
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ddspvae.engine.live import LiveNetwork
+from ddspvae.engine.playing import can_play
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.form import ONSET_FRAMES
 from ddspvae.synth.level import asked_power, controls_of, solve_frame, weigh
@@ -79,8 +83,19 @@ class LiveNetworks:
         step_inputs = (one, one, one, torch.zeros(1, 1, model.config.n_z), *stack.silence(1))
         frame_inputs = (one, one, one, steps, steps, one, torch.zeros(1, ONSET_FRAMES, 3), one, one, *[ringing] * 4)
         with EXPORTING:
-            return cls(_fastest(StepNetwork(model), step_inputs),
-                       _fastest(FrameNetwork(model), frame_inputs, alike=range(10, 13)))
+            step = _fastest(StepNetwork(model), step_inputs)
+            if can_play(model.config):
+                weights = {name: weight.detach().numpy() for name, weight in model.state_dict().items()}
+                return cls(step, _on_arrays(LiveNetwork(model.config, weights).frame))
+            return cls(step, _fastest(FrameNetwork(model), frame_inputs, alike=range(10, 13)))
+
+
+def _on_arrays(function: Callable[..., tuple[Any, ...]]) -> Network:
+    """A function of arrays as one of tensors, which share their memory."""
+    def run(*tensors: Tensor) -> tuple[Tensor, ...]:
+        return tuple(map(torch.from_numpy, function(*(tensor.numpy() for tensor in tensors))))
+
+    return run
 
 
 def _fastest(network: nn.Module, inputs: tuple[Tensor, ...], alike: Sequence[int] = ()) -> Network:

@@ -15,12 +15,12 @@ PEAK_SIZE = 1 << 15  # samples: what is worked on stays in the cache
 
 def interpolator_reach() -> int:
     """Samples to either side that the interpolator looks at."""
-    return _between().shape[-1] // 2
+    return between_samples().shape[-1] // 2
 
 
 def peak_between(padded: NDArray[np.float32]) -> float:
     """Largest absolute value at samples and between, of a signal with the reach of the interpolator at either end."""
-    taps = _between()
+    taps = between_samples()
     n = len(padded) - taps.shape[-1] + 1
     middle = padded[taps.shape[-1] // 2 :][:n]
     peak = max(float(middle.max(initial=0.0)), -float(middle.min(initial=0.0)))
@@ -35,7 +35,7 @@ def peak_between(padded: NDArray[np.float32]) -> float:
 
 
 @functools.lru_cache(maxsize=1)
-def _between() -> NDArray[np.float32]:
+def between_samples() -> NDArray[np.float32]:
     """What reads a signal a quarter, half and three quarters on the way to the next sample, [3, 21]: a Kaiser low-pass."""
     n = np.arange(-40, 41)
     low_pass = np.sinc(n / 4) * np.kaiser(81, 5.0)
