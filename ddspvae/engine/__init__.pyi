@@ -1,4 +1,4 @@
+from .ability import can_play as can_play
 from .network import Network as Network
-from .playing import can_play as can_play
 from .playing import play_takes as play_takes
 from .room import in_room as in_room

@@ -21,10 +21,8 @@ from ddspvae.model.form import (
     LOWEST_PITCH,
     MOST,
     MOST_SHARE,
-    N_BALANCE,
     N_HATS,
     N_NODES,
-    N_POWERS,
     NAMED_AXES,
     NEWTON_STEPS,
     ONSET_FRAMES,
@@ -205,27 +203,6 @@ class Network:
                      balance, config.with_noise, ONSET_FRAMES, NEWTON_STEPS, config.sample_rate / 2, voices, ringing,
                      heights, magnitudes)
         return heights, magnitudes
-
-
-def player_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """What the weights that play must be named, and how large they must be."""
-    wide, n_named, n_bands = config.decoder_channels, min(config.n_running, len(NAMED_AXES)), config.n_noise_bands
-    n_envelope, n_knots = N_NODES + n_bands, len(harmonic_knots(config.n_harmonics))
-    layers = {"stack.inlet": (wide, 3 + config.n_z - n_named), "envelope_head": (n_envelope, wide),
-              "frame_inlet": (wide, 3 * TAPS), "frame_layer": (wide, wide), "harmonic_head": (n_knots, wide),
-              "noise_head": (n_bands, wide), "balance_layer": (N_BALANCE, 3 * TAPS),
-              "balance_head": (3, N_BALANCE if n_named else wide)}
-    for at in range(len(DILATIONS)):
-        layers |= {f"stack.layers.{at}.taps": (2 * wide, KERNEL * wide), f"stack.layers.{at}.out": (wide, wide)}
-    shapes: dict[str, tuple[int, ...]] = {f"{name}.weight": shape for name, shape in layers.items()}
-    shapes |= {f"{name}.bias": shape[:1] for name, shape in layers.items()}
-    if (n_detail := config.n_running - n_named) > 0:
-        shapes["detail_head.weight"] = (n_envelope, n_detail)
-    shapes |= {"stack.norm.weight": (wide,), "stack.norm.bias": (wide,), "typical.middle": (2,), "typical.half_range": (2,),
-               "typical.coefficients": (1 + config.n_timbre, N_POWERS + 2 * N_HATS, len(NAMED_AXES)),
-               "typical.deviation": (len(NAMED_AXES),)}
-    rooms = {name: (len(config.rooms), N_ROOM_BANDS) for name in ("room_energy", "room_decay")}
-    return {**{f"decoder.{name}": shape for name, shape in shapes.items()}, **rooms}
 
 
 def scale_curves(f0_hz: Array, periodicity: Array, loudness_db: Array) -> Array:

@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 from ddspvae.engine.network import Network, State
 from ddspvae.engine.room import in_room
 from ddspvae.features.band_tables import band_shapes
-from ddspvae.kernels.compiler import HAS_COMPILER
 from ddspvae.kernels.noise import Bins, bins_of, play_filtered_noise
 from ddspvae.kernels.oscillators import play_oscillators
 from ddspvae.kernels.spectrum import Level
-from ddspvae.model.config import ModelConfig
 from ddspvae.model.form import frames_per_step
 from ddspvae.signals import Performance
 from ddspvae.synth.tails import Tail
@@ -41,11 +39,6 @@ class _Voice:
     key: NDArray[np.uint32]
     phase: NDArray[np.float64]
     last: tuple[Array, Array, Array] | None = None
-
-
-def can_play(config: ModelConfig) -> bool:
-    """Whether there is a compiler, and the decoder and the synthesizer are the package's own."""
-    return HAS_COMPILER and (config.decoder, config.synthesizer) == (ModelConfig.decoder, ModelConfig.synthesizer)
 
 
 def play_takes(network: Network, takes: Sequence[Performance], tail: Tail | None, response: Array | None,

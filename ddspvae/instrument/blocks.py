@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddspvae.audio import Audio
-from ddspvae.engine.network import Network
-from ddspvae.engine.playing import can_play, play_takes
+from ddspvae.engine.ability import can_play
 from ddspvae.instrument.stored import Stored, weights_of
 from ddspvae.signals import Performance
 from ddspvae.synth.tails import Tail
@@ -33,6 +32,9 @@ def play_blocks(model: Autoencoder | Stored, takes: Sequence[Performance], tail:
         blocks [T], or [2, T] in a stereo room.
     """
     if can_play(model.config):
+        from ddspvae.engine.network import Network
+        from ddspvae.engine.playing import play_takes
+
         network = Network(model.config, weights_of(model))
         return play_takes(network, takes, tail, response, after_samples, seed=seed, first_voice=first_voice)
     from ddspvae.instrument.torch_blocks import play_in_torch

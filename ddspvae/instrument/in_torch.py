@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ddspvae.features.extract import extract
-from ddspvae.live.networks import LiveNetworks
-from ddspvae.live.stream import Stream
 from ddspvae.model.bottleneck import sounding_rows
 from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.signals import Features, Latents
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     from ddspvae.model.autoencoder import Autoencoder
     from ddspvae.synth.tails import Tail
 
-__all__ = ["LiveNetworks", "Stream", "as_tensors", "count_bits", "encode", "extract", "sample_z"]
+__all__ = ["as_tensors", "count_bits", "encode", "extract", "sample_z"]
 
 AXIS_IN_USE_BITS = 1.0  # bit/s above which an axis of z counts as used
 

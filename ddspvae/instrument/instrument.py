@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ddspvae import live
 from ddspvae.audio import Audio, resample
 from ddspvae.features.reach import within_reach
 from ddspvae.features.statistics import Statistics
@@ -61,8 +62,7 @@ class Instrument:
         self._model = model if isinstance(model, Stored) else model.eval()
         self.room = model.config.rooms[0] if room is None else room
         check_choice("load", "room", self.room, model.config.rooms)
-        self.card = dict(card)
-        self.name = name
+        self.card, self.name = dict(card), name
         self.config = model.config
         self.statistics = Statistics.from_dict(card["statistics"])
         self.tracker = str(card["tracker"])
@@ -221,7 +221,7 @@ class Instrument:
     @cached_property
     def live_networks(self) -> LiveNetworks:
         """What streams run once a frame, exported once for all of them, whichever thread opens the first."""
-        return with_torch().LiveNetworks.of(self.model)
+        return live.LiveNetworks.of(self.model)
 
     def room_and_response(self, dry: bool = False, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0
                           ) -> tuple[Room | None, Tensor | None]:
@@ -252,7 +252,7 @@ class Instrument:
         if self.codes is not None:
             raise InputError(f"stream: {self.name} turns from one instrument into another over a score, whose end a stream "
                              "does not know; open the whole model, and turn its timbre axes by hand.")
-        return with_torch().Stream(self, voices, mono=mono, seed=seed, dry=dry, ir=ir, wet_db=wet_db, decay=decay,
+        return live.Stream(self, voices, mono=mono, seed=seed, dry=dry, ir=ir, wet_db=wet_db, decay=decay,
                       expression=expression, start_s=start_s, limit=limit)
 
     def adapt(self, performance: Performance) -> Performance:

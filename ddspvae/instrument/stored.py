@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ddspvae.engine.network import player_shapes
+from ddspvae.engine.shapes import player_shapes
 from ddspvae.instrument.presets import arrays_of
 from ddspvae.model.config import ModelConfig
 from ddspvae.signals.checks import InputError

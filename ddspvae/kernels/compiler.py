@@ -5,18 +5,15 @@ What is compiled here has a twin in torch that is differentiable, runs anywhere,
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-try:
-    import numba
-
-    # as Python, these loops are thousands of times slower than torch
-    HAS_COMPILER = not numba.config.DISABLE_JIT  # type: ignore[attr-defined]
-except ImportError:  # pragma: no cover
-    HAS_COMPILER = False
+# as Python, these loops are thousands of times slower than torch
+HAS_COMPILER = find_spec("numba") is not None and os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
 
 # sums keep their order, so that a block of any length gives the same samples
 _SAFE = {"contract", "nsz", "arcp"}
@@ -26,4 +23,6 @@ def compiled(function: F) -> F:
     """Compile a function of numbers and arrays on its first call, and keep it beside the source or in the user's cache."""
     if not HAS_COMPILER:
         return function
+    import numba
+
     return numba.njit(cache=True, nogil=True, fastmath=_SAFE, error_model="numpy")(function)  # type: ignore[return-value]

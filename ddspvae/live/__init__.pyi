@@ -1,2 +1,3 @@
+from .networks import LiveNetworks as LiveNetworks
 from .player import Player as Player
 from .stream import Stream as Stream

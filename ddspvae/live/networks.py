@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ddspvae.engine.ability import can_play
 from ddspvae.engine.live import LiveNetwork
-from ddspvae.engine.playing import can_play
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.form import ONSET_FRAMES
 from ddspvae.synth.level import asked_power, controls_of, solve_frame, weigh

@@ -1,0 +1,188 @@
+"""What plays without torch, beside the torch that it must agree with."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.signal import fftconvolve
+
+from ddspvae import load
+from ddspvae.engine.ability import can_play
+from ddspvae.engine.network import Network
+from ddspvae.engine.playing import play_takes
+from ddspvae.engine.room import in_room
+from ddspvae.engine.shapes import player_shapes
+from ddspvae.instrument.loading import load_to_play
+from ddspvae.instrument.presets import arrays_of, find_preset, read_card, read_weights, save_instrument
+from ddspvae.instrument.stored import weights_of
+from ddspvae.instrument.torch_blocks import play_in_torch
+from ddspvae.kernels.compiler import HAS_COMPILER
+from ddspvae.kernels.noise import bins_of, play_filtered_noise
+from ddspvae.kernels.oscillators import play_oscillators
+from ddspvae.kernels.peaks import find_peak
+from ddspvae.live.player import Player
+from ddspvae.signals import Performance
+from ddspvae.signals.checks import InputError
+from ddspvae.signals.true_peak import between_samples, interpolator_reach, peak_between
+from ddspvae.synth.envelopes import start_phase
+from ddspvae.synth.harmonic import play_harmonics
+from ddspvae.synth.noise import bin_shapes, fft_size, noise_key, play_noise
+from ddspvae.synth.reverb import impulse_response, ringing_s
+from ddspvae.synth.tails import Tail
+from ddspvae.synth.tails import ringing_s as tail_ringing_s
+
+RATE, HOP = 48_000, 240
+PLACES = [(HOP, 0, 40), (HOP, 2**32 - 5000, 40), (100, -300, 4), (HOP, 7, 2)]
+PITCHES = [(80, 200.0, 3000.0), (368, 30.0, 60.0), (1, 8000.0, 8100.0)]
+pytestmark = pytest.mark.skipif(not HAS_COMPILER, reason="numba is not installed")
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def violin():
+    return load("violin")
+
+
+def glide(n_voices: int, n_frames: int, low_hz: float, high_hz: float) -> np.ndarray:
+    return np.geomspace(low_hz, high_hz, n_voices * n_frames).reshape(n_voices, n_frames).astype(np.float32)
+
+
+@pytest.mark.parametrize(("n_harmonics", "low_hz", "high_hz"), PITCHES)
+def test_oscillators_agree_with_tables(rng, n_harmonics, low_hz, high_hz):
+    f0 = glide(2, 31, low_hz, high_hz)
+    number = np.arange(1, n_harmonics + 1)
+    heights = (rng.random((2, 31, n_harmonics)) / number * (number * f0[..., None] < RATE / 2.1)).astype(np.float32)
+    heights[0, 10:14] = 0  # a rest
+    phase = rng.random(2)
+    audio, after = play_oscillators(f0, heights, phase, RATE, HOP)
+    start = start_phase(torch.from_numpy(f0)[..., None], RATE, HOP, torch.from_numpy(phase)[:, None, None])
+    tables = play_harmonics(torch.from_numpy(f0)[..., None], torch.from_numpy(heights), start[:, :-1], RATE, HOP, 60)
+    np.testing.assert_allclose(audio, tables.numpy(), rtol=0, atol=1e-6 * np.abs(heights).sum(-1).max())
+    np.testing.assert_array_equal(after, start[:, -1, 0].numpy())
+    assert not audio[0, 10 * HOP : 13 * HOP].any() and audio[0, 14 * HOP :].any()
+
+
+def test_oscillators_join_without_a_seam(rng):
+    f0, heights = glide(1, 9, 440.0, 500.0), rng.random((1, 9, 20)).astype(np.float32)
+    whole, _ = play_oscillators(f0, heights, np.zeros(1), RATE, HOP)
+    first, phase = play_oscillators(f0[:, :4], heights[:, :4], np.zeros(1), RATE, HOP)
+    rest, _ = play_oscillators(f0[:, 3:], heights[:, 3:], phase, RATE, HOP)
+    np.testing.assert_array_equal(np.concatenate([first, rest], axis=1), whole)
+
+
+@pytest.mark.parametrize(("length", "start", "n_frames"), PLACES)
+def test_compiled_noise_is_the_noise(rng, length, start, n_frames):
+    magnitudes = (rng.random((3, n_frames, 65)) ** 3).astype(np.float32)
+    magnitudes[1, : n_frames // 2] = 0
+    keys, n_fft = noise_key(3, np.arange(3)), fft_size(HOP, 65)
+    audio = play_filtered_noise(magnitudes, length, keys[:, 0], start, bins_of(bin_shapes(65, n_fft).numpy()))
+    noise = play_noise(torch.from_numpy(magnitudes), length, keys, start, n_fft).numpy()
+    np.testing.assert_allclose(audio, noise, rtol=0, atol=1e-6)
+
+
+def test_the_peak_is_looked_for_only_where_it_may_be(rng):
+    sound = (rng.standard_normal(5000) * np.hanning(5000)).astype(np.float32)
+    padded = np.pad(sound, interpolator_reach())
+    assert find_peak(padded, between_samples(), 0.0) == pytest.approx(peak_between(padded), rel=1e-6)
+    assert find_peak(padded, between_samples(), 100.0) == 100.0
+    low = np.pad(np.sin(np.arange(64) * np.pi / 2 + np.pi / 4).astype(np.float32), interpolator_reach())
+    assert find_peak(low, between_samples(), 0.0) > 0.95  # 0.707 at its samples
+
+
+@pytest.mark.parametrize(("n_samples", "n_taps", "n_channels"), [(50_000, 100, 1), (3000, 5000, 2), (1, 3, 1), (100, 1, 2)])
+def test_rooms_in_large_pieces(rng, n_samples, n_taps, n_channels):
+    sound = rng.standard_normal(n_samples).astype(np.float32)
+    response = (rng.standard_normal((n_channels, n_taps)) / n_taps).astype(np.float32)
+    whole = np.stack([fftconvolve(sound.astype(float), taps) for taps in response])
+    for n_wet in (n_samples, n_samples + n_taps - 1):
+        wet = np.concatenate(list(in_room(np.array_split(sound, 7), response, n_wet)), axis=1)
+        assert wet.dtype == np.float32
+        np.testing.assert_allclose(wet, whole[:, :n_wet], rtol=0, atol=1e-6)
+
+
+def test_rooms_are_those_of_torch(violin):
+    room, response = violin.room_and_response(wet_db=3.0, decay=0.5)
+    np.testing.assert_allclose(impulse_response(room, RATE).numpy(), response.numpy(), rtol=0, atol=1e-7)
+    assert tail_ringing_s(response[0].numpy(), RATE) == pytest.approx(ringing_s(room, RATE), abs=1e-3)
+
+
+def played(instrument, rng, seconds=3.0) -> Performance:
+    config = instrument.config
+    n_frames = round(seconds * config.frame_rate_hz)
+    low_hz, high_hz = instrument.statistics.range_hz
+    steps = np.interp(np.arange(n_frames) / 50, np.arange(n_frames // 50 + 2), rng.uniform(size=n_frames // 50 + 2))
+    loudness_db = (-30 + 12 * np.sin(np.arange(n_frames) / 40)).astype(np.float32)
+    loudness_db[200:260] = -120.0
+    z = rng.normal(0, 0.7, (-(-n_frames // config.frames_per_z), config.n_z))
+    return Performance((low_hz * (high_hz / low_hz) ** steps).astype(np.float32), np.full(n_frames, 0.9, np.float32),
+                       loudness_db, z.astype(np.float32), instrument.axis_names, config.frame_rate_hz, config.frames_per_z)
+
+
+@pytest.mark.parametrize("name", ["violin", "tuba", "ensemble"])
+def test_the_network_agrees_with_torch(name, rng):
+    instrument = load(name)
+    take, config = played(instrument, rng), instrument.config
+    network = Network(config, weights_of(instrument.model))
+    curves = (take.f0_hz, take.periodicity, take.loudness_db)
+    around = np.pad(take.f0_hz, 1, mode="edge")
+    highest_hz = np.maximum(take.f0_hz, np.maximum(around[:-2], around[2:]))
+    room = instrument.model.room()
+    tail = Tail(room.tail_energy[0].detach().numpy(), room.decay_s[0].detach().numpy())
+    heights, magnitudes = network.play(*curves, take.z, highest_hz, network.level(tail), network.state())
+    with torch.inference_mode():
+        frames = Player(instrument.model, room, 1).control(*(torch.tensor(curve)[None, :, None] for curve in curves),
+                                                           torch.tensor(take.z)[None], None, None)
+    for ours, theirs in ((heights, frames.heights), (magnitudes, frames.noise_magnitudes)):
+        np.testing.assert_allclose(ours, theirs[0].numpy(), rtol=0, atol=1e-5 * float(theirs.max()))
+
+
+@pytest.mark.parametrize("where", ["room", "dry", "stereo"])
+def test_takes_sound_as_in_torch(violin, rng, where):
+    takes = [played(violin, rng), played(violin, rng, 4.2)]
+    ir = (rng.standard_normal((2, 3000)) * np.exp(-np.arange(3000) / 500)).astype(np.float32) / 30
+    tail, response = violin._rooms.response(where == "dry", ir if where == "stereo" else None)
+    after = 2999 if where == "stereo" else 0
+    network = Network(violin.config, weights_of(violin.model))
+    ours, theirs = (np.concatenate(list(play(of, takes, tail, response, after, seed=5, first_voice=2)), axis=-1)
+                    for play, of in ((play_takes, network), (play_in_torch, violin.model)))
+    assert ours.shape == theirs.shape and ours.dtype == np.float32
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
+
+
+def test_without_a_compiler_torch_plays(violin, rng, monkeypatch):
+    take = played(violin, rng)
+    ours = violin.resynthesize(take)
+    monkeypatch.setattr("ddspvae.engine.ability.HAS_COMPILER", False)
+    assert not can_play(violin.config)
+    np.testing.assert_allclose(violin.resynthesize(take), ours, rtol=0, atol=1e-5 * np.abs(ours).max())
+
+
+@pytest.fixture(scope="module")
+def flute():
+    path = find_preset("flute")
+    return read_weights(path), {key: value for key, value in read_card(path).items() if key != "format"}
+
+
+def test_a_file_that_only_plays_is_checked_as_far(flute, tmp_path):
+    weights, card = flute
+    one = dict(weights)
+    del one["decoder.noise_head.bias"]
+    save_instrument(tmp_path / "one.safetensors", one, card)
+    with pytest.raises(InputError, match="do not fit their own config"):
+        load_to_play(tmp_path / "one.safetensors")
+    mute = {name: weight for name, weight in weights.items() if not name.startswith("encoder")}
+    save_instrument(tmp_path / "two.safetensors", mute, card)
+    deaf = load_to_play(tmp_path / "two.safetensors")
+    with pytest.raises(InputError, match="do not fit their own config"):
+        _ = deaf.model
+
+
+@pytest.mark.parametrize("name", ["violin", "tuba", "ensemble"])
+def test_shapes_of_what_plays(name):
+    model = load(name).model
+    own = {key: weight.shape for key, weight in arrays_of(model.state_dict()).items()
+           if key.startswith(("decoder.", "room_")) and key != "decoder.typical.loud_db"}
+    assert player_shapes(model.config) == own
