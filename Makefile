@@ -18,6 +18,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 .venv/.player: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(PIP) --editable .
+	$(BIN)/python -m ddspvae.engine
 	@touch $@
 
 .venv/.developer: .venv/.player

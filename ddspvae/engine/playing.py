@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from ddspvae.engine.network import Network, State
 from ddspvae.engine.room import in_room
 from ddspvae.features.band_tables import band_shapes
-from ddspvae.kernels.noise import Bins, bins_of, play_filtered_noise
+from ddspvae.kernels.noise import bins_of, play_filtered_noise
 from ddspvae.kernels.oscillators import play_oscillators
 from ddspvae.kernels.spectrum import Level
+from ddspvae.model.config import ModelConfig
 from ddspvae.model.form import frames_per_step
 from ddspvae.signals import Performance
+from ddspvae.signals.ahead import in_stages
+from ddspvae.signals.jobs import free_cores
 from ddspvae.synth.tails import Tail
 from ddspvae.synth.white import fft_size, noise_key
 
@@ -38,7 +41,7 @@ class _Voice:
     state: State
     key: NDArray[np.uint32]
     phase: NDArray[np.float64]
-    last: tuple[Array, Array, Array] | None = None
+    last: tuple[Array, ...] | None = None
 
 
 def play_takes(network: Network, takes: Sequence[Performance], tail: Tail | None, response: Array | None,
@@ -55,55 +58,78 @@ def play_takes(network: Network, takes: Sequence[Performance], tail: Tail | None
     Yields:
         [T], or [2, T] in a stereo room.
     """
-    dry = _play_dry(network, takes, tail, seed, first_voice)
-    if response is None:
-        yield from dry
-        return
-    n_samples = max(take.n_frames for take in takes) * network.config.hop_size + after_samples
-    for wet in in_room(dry, response, n_samples):
-        yield wet[0] if len(wet) == 1 else wet
+    config, shaped = network.config, _shape(network, takes, tail, seed, first_voice)
+
+    def sound(pieces: Iterator[Shaped]) -> Iterator[Array]:
+        return _sound(pieces, config)
+
+    def room(dry: Iterator[Array]) -> Iterator[Array]:
+        assert response is not None
+        n_samples = max(take.n_frames for take in takes) * config.hop_size + after_samples
+        return (wet[0] if len(wet) == 1 else wet for wet in in_room(dry, response, n_samples))
+
+    return in_stages(shaped, sound, *([] if response is None else [room]), n_cores=free_cores())
 
 
-def _play_dry(network: Network, takes: Sequence[Performance], tail: Tail | None, seed: int, first_voice: int
-              ) -> Iterator[Array]:
+@dataclass(frozen=True, eq=False)
+class Shaped:
+    """What some voices play from one frame to another.
+
+    Args:
+        voices: each with its f0 [F], heights [F, H] and noise magnitudes [F, K], and whether the take ends here.
+        first, last: frames of the whole; in all but the first piece, the frame before is the first of each array.
+        is_last: whether nothing follows.
+    """
+
+    voices: list[tuple[_Voice, tuple[Array, ...]]]
+    first: int
+    last: int
+    is_last: bool
+
+
+def _shape(network: Network, takes: Sequence[Performance], tail: Tail | None, seed: int, first_voice: int
+           ) -> Iterator[Shaped]:
     config, level = network.config, network.level(tail)
-    hop_size = config.hop_size
     keys = noise_key(seed, np.arange(first_voice, first_voice + len(takes)))
     voices = [_Voice(network.state(), key, np.zeros(1)) for key in keys]
-    bins = bins_of(band_shapes(config.n_noise_bands, fft_size(hop_size, config.n_noise_bands) // 2 + 1))
     longest = max(take.n_frames for take in takes)
     step = BLOCK_STEPS * math.lcm(config.frames_per_z, frames_per_step(config.frames_per_z))
-    over = np.zeros(hop_size, np.float32)  # the last hop of voices that end with a block lies in the next
     for first in range(0, longest, step):
         last = min(first + step, longest)
-        n_samples = (last - max(first - 1, 0) - (last < longest)) * hop_size
-        audio = np.concatenate([over, np.zeros(n_samples, np.float32)])
-        for voice, take in zip(voices, takes):
-            if first < take.n_frames:
-                sound = _play_piece(network, level, voice, take, first, min(last, take.n_frames), bins)
-                audio[: len(sound)] += sound
-        yield audio[:n_samples]
-        over = audio[n_samples:]
+        yield Shaped([(voice, _shape_piece(network, level, voice, take, first, min(last, take.n_frames)))
+                      for voice, take in zip(voices, takes) if first < take.n_frames], first, last, last == longest)
 
 
-def _play_piece(network: Network, level: Level, voice: _Voice, take: Performance, first: int, last: int, bins: Bins
-                ) -> Array:
-    """Frames first to last of a take: audio from the frame before them to the last of them, or beyond at the end."""
-    hop_size = network.config.hop_size
+def _shape_piece(network: Network, level: Level, voice: _Voice, take: Performance, first: int, last: int
+                 ) -> tuple[Array, ...]:
+    """Frames first to last of a take, after the frame before them and, at the end, before the last one once more."""
     f0_hz, periodicity, loudness_db = (np.ascontiguousarray(curve[first:last], dtype=np.float32)
                                        for curve in (take.f0_hz, take.periodicity, take.loudness_db))
     around = np.asarray(take.f0_hz[max(first - 1, 0) : last + 1], dtype=np.float32)
     around = np.pad(around, (int(first == 0), int(last == take.n_frames)), mode="edge")
     highest_hz = np.maximum(f0_hz, np.maximum(around[:-2], around[2:]))
     z = np.asarray(take.z[first // take.frames_per_z : -(-last // take.frames_per_z)], dtype=np.float32)
-    frames = (f0_hz, *network.play(f0_hz, periodicity, loudness_db, z, highest_hz, level, voice.state))
-    joined = frames if voice.last is None else tuple(np.concatenate(pair) for pair in zip(voice.last, frames))
-    voice.last = (frames[0][-1:], frames[1][-1:], frames[2][-1:])
+    frames: tuple[Array, ...] = (f0_hz, *network.play(f0_hz, periodicity, loudness_db, z, highest_hz, level, voice.state))
+    ends = [frames] if voice.last is None else [voice.last, frames]
+    voice.last = tuple(part[-1:] for part in frames)
     if last == take.n_frames:  # the last frame is held for a hop
-        joined = tuple(np.concatenate([part, part[-1:]]) for part in joined)
-    rate = network.config.sample_rate
-    audio, voice.phase = play_oscillators(joined[0][None], joined[1][None], voice.phase, rate, hop_size)
-    if network.config.with_noise:
-        audio += play_filtered_noise(joined[2][None], hop_size, voice.key, max(first - 1, 0) * hop_size, bins)
-    sound: Array = audio[0]
-    return sound
+        ends.append(voice.last)
+    return tuple(np.concatenate(parts) for parts in zip(*ends))
+
+
+def _sound(pieces: Iterator[Shaped], config: ModelConfig) -> Iterator[Array]:
+    """The dry sound of all voices."""
+    hop_size, n_bands = config.hop_size, config.n_noise_bands
+    bins = bins_of(band_shapes(n_bands, fft_size(hop_size, n_bands) // 2 + 1))
+    over = np.zeros(hop_size, np.float32)  # the last hop of voices that end with a piece lies in the next
+    for piece in pieces:
+        begin = max(piece.first - 1, 0)
+        n_samples = (piece.last - begin - (not piece.is_last)) * hop_size
+        audio = np.concatenate([over, np.zeros(n_samples, np.float32)])
+        for voice, (f0_hz, heights, magnitudes) in piece.voices:
+            sound, voice.phase = play_oscillators(f0_hz[None], heights[None], voice.phase, config.sample_rate, hop_size)
+            if config.with_noise:
+                sound += play_filtered_noise(magnitudes[None], hop_size, voice.key, begin * hop_size, bins)
+            audio[: sound.shape[1]] += sound[0]
+        yield audio[:n_samples]
+        over = audio[n_samples:]

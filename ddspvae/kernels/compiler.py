@@ -25,4 +25,8 @@ def compiled(function: F) -> F:
         return function
     import numba
 
-    return numba.njit(cache=True, nogil=True, fastmath=_SAFE, error_model="numpy")(function)  # type: ignore[return-value]
+    options: dict[str, Any] = {"nogil": True, "fastmath": _SAFE, "error_model": "numpy"}
+    try:
+        return numba.njit(cache=True, **options)(function)  # type: ignore[no-any-return]
+    except RuntimeError:  # neither the package's folder nor the user's cache can be written
+        return numba.njit(**options)(function)  # type: ignore[no-any-return]

@@ -57,7 +57,7 @@ def in_order(function: Callable[[T], R], items: Sequence[T], jobs: int | None = 
     n_workers = min(jobs or cores(), len(items))
     if n_workers <= 1 or not can_fork():
         for item in items:
-            with _telling(progress):
+            with _in_context(_teller, progress), on_cores(jobs or cores()):
                 result = function(item)
             yield result
         return
@@ -67,7 +67,8 @@ def in_order(function: Callable[[T], R], items: Sequence[T], jobs: int | None = 
     try:
         for _ in range(n_workers):
             ours, theirs = context.Pipe(duplex=False)
-            worker = context.Process(target=_work, args=(function, items, taken, theirs, ours), daemon=True)
+            worker = context.Process(target=_work, daemon=True,
+                                     args=(function, items, taken, theirs, ours, max(1, (jobs or cores()) // n_workers)))
             worker.start()
             theirs.close()
             workers[ours] = worker
@@ -84,6 +85,21 @@ def in_order(function: Callable[[T], R], items: Sequence[T], jobs: int | None = 
 _teller: ContextVar[Callable[[Any], None] | None] = ContextVar("_teller", default=None)
 
 
+_free: ContextVar[int] = ContextVar("_free", default=0)
+
+
+def free_cores() -> int:
+    """How many cores the work of this moment may use: what is left for each where `in_order` does several things at once."""
+    return _free.get() or cores()
+
+
+@contextlib.contextmanager
+def on_cores(n: int) -> Iterator[None]:
+    """Let the work inside use so many cores; 1 keeps it in this thread."""
+    with _in_context(_free, n):
+        yield
+
+
 def tell(news: Any) -> None:
     """From inside a function that `in_order` works with: how far it is."""
     teller = _teller.get()
@@ -92,15 +108,16 @@ def tell(news: Any) -> None:
 
 
 @contextlib.contextmanager
-def _telling(progress: Callable[[Any], None] | None) -> Iterator[None]:
-    token = _teller.set(progress)
+def _in_context(variable: ContextVar[T], value: T) -> Iterator[None]:
+    token = variable.set(value)
     try:
         yield
     finally:
-        _teller.reset(token)
+        variable.reset(token)
 
 
-def _work(function: Callable[[Any], Any], items: Sequence[Any], taken: Any, pipe: Connection, other_end: Connection) -> None:
+def _work(function: Callable[[Any], Any], items: Sequence[Any], taken: Any, pipe: Connection, other_end: Connection,
+          n_cores: int) -> None:
     """A worker's life: one item after the other, until none is left."""
     import signal
 
@@ -109,6 +126,7 @@ def _work(function: Callable[[Any], Any], items: Sequence[Any], taken: Any, pipe
         signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.SIG_IGN)
     if "torch" in sys.modules:  # its pool of threads did not come along
         sys.modules["torch"].set_num_threads(1)
+    _free.set(n_cores)
     _teller.set(lambda news: pipe.send(("news", -1, news)))
     while True:
         with taken.get_lock():

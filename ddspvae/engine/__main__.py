@@ -1,0 +1,35 @@
+"""Compile the loops that play, ahead of the first render: `python -m ddspvae.engine`, some seconds, once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ddspvae.engine.ability import can_play
+from ddspvae.engine.network import Network
+from ddspvae.engine.playing import play_takes
+from ddspvae.engine.shapes import player_shapes
+from ddspvae.kernels.peaks import find_peak
+from ddspvae.model.config import ModelConfig
+from ddspvae.model.form import axis_names
+from ddspvae.signals import Performance
+from ddspvae.signals.true_peak import between_samples
+from ddspvae.synth.tails import Tail
+
+
+def main() -> None:
+    """Play a moment of an instrument that has learned nothing, by everything that is compiled."""
+    config = ModelConfig()
+    if not can_play(config):
+        return
+    weights = {name: np.full(shape, 0.01, np.float32) for name, shape in player_shapes(config).items()}
+    f0_hz, periodicity, loudness_db = (np.full(8, value, np.float32) for value in (440.0, 1.0, -30.0))
+    take = Performance(f0_hz, periodicity, loudness_db, np.zeros((2, config.n_z), np.float32), axis_names(config.n_z),
+                       config.frame_rate_hz, config.frames_per_z)
+    tail = Tail.learned(weights["room_energy"][0], weights["room_decay"][0])
+    for sound in play_takes(Network(config, weights), [take], tail, tail.response(config.sample_rate)[None], 0, seed=0,
+                            first_voice=0):
+        find_peak(sound, between_samples(), 0.0)
+
+
+if __name__ == "__main__":
+    main()
