@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from ddspvae.engine.live_room import LiveRoom
+from ddspvae.kernels.compiler import HAS_COMPILER
 from ddspvae.live.midi_source import LiveNotes
 from ddspvae.live.performance_source import FedTakes
 from ddspvae.live.player import Player
@@ -31,6 +34,16 @@ def within_full_scale(audio: torch.Tensor) -> torch.Tensor:
         return audio
     bent = audio.sign() * (KNEE + (1 - KNEE - 1e-6) * torch.tanh(over / (1 - KNEE)))
     return torch.where(over > 0, bent, audio)
+
+
+def _convolver(response: torch.Tensor | None, hop_size: int) -> Callable[[torch.Tensor], torch.Tensor] | None:
+    """What plays mono blocks [1, T] in a room, compiled where that is possible."""
+    if response is None:
+        return None
+    if not HAS_COMPILER:
+        return Convolver(response, hop_size)
+    room = LiveRoom(response.numpy(), hop_size)
+    return lambda dry: torch.from_numpy(room(dry[0].numpy()))
 
 
 class Stream:
@@ -58,7 +71,7 @@ class Stream:
         networks = instrument.live_networks
         with torch.inference_mode():
             room, self._response = instrument.room_and_response(dry, ir, wet_db, decay)
-            self._convolver = None if self._response is None else Convolver(self._response, self.hop_size)
+            self._convolver = _convolver(self._response, self.hop_size)
             self._player = Player(instrument.model, room, voices, seed=seed)
             self._notes = LiveNotes(instrument, networks, voices, mono, expression)
             self._takes = FedTakes(instrument)

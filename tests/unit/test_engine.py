@@ -7,6 +7,7 @@ from scipy.signal import fftconvolve
 
 from ddspvae import load
 from ddspvae.engine.ability import can_play
+from ddspvae.engine.live_room import LiveRoom
 from ddspvae.engine.network import Network
 from ddspvae.engine.playing import play_takes
 from ddspvae.engine.room import in_room
@@ -101,6 +102,16 @@ def test_rooms_in_large_pieces(rng, n_samples, n_taps, n_channels):
         wet = np.concatenate(list(in_room(np.array_split(sound, 7), response, n_wet)), axis=1)
         assert wet.dtype == np.float32
         np.testing.assert_allclose(wet, whole[:, :n_wet], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("n_taps", "n_channels"), [(1000, 1), (100, 2), (240, 1), (241, 2), (48_000, 1)])
+def test_live_rooms_in_blocks_of_any_size(rng, n_taps, n_channels):
+    sound = rng.standard_normal(20_000).astype(np.float32)
+    response = (rng.standard_normal((n_channels, n_taps)) * np.exp(-np.arange(n_taps) * 4 / n_taps) / 20).astype(np.float32)
+    whole = np.stack([fftconvolve(sound.astype(float), taps)[: len(sound)] for taps in response])
+    room, cuts = LiveRoom(response, HOP), np.sort(rng.integers(0, len(sound), 60))
+    wet = np.concatenate([room(piece) for piece in np.split(sound, cuts)], axis=1)
+    np.testing.assert_allclose(wet, whole, rtol=0, atol=3e-6 * np.abs(whole).max())
 
 
 def test_rooms_are_those_of_torch(violin):
