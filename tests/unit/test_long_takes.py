@@ -21,7 +21,7 @@ def flute():
 
 def test_stretches_are_the_whole(flute, monkeypatch):
     silence = np.zeros(3 * RATE, np.float32)
-    audio = np.concatenate([silence, melody_take(10.0, RATE), silence, melody_take(3.01, RATE, 1)])
+    audio = np.concatenate([silence, melody_take(5.0, RATE), silence, melody_take(2.01, RATE, 1)])
     whole = flute.analyze(audio, RATE)
     for name, seconds in (("LONG_S", 5.0), ("STRETCH_S", 2.5), ("AROUND_S", 1.5)):
         monkeypatch.setattr(long_takes, name, seconds)

@@ -48,19 +48,19 @@ def folder(tmp_path_factory):
     for name, strength in STRENGTHS.items():
         (root / name).mkdir()
         for seed in (1, 2):
-            soundfile.write(root / name / f"{seed}.wav", dull(melody_take(6.0, RATE, seed), strength), RATE)
+            soundfile.write(root / name / f"{seed}.wav", dull(melody_take(5.0, RATE, seed), strength), RATE)
     return root
 
 
 @pytest.fixture(scope="module")
 def ensemble(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("ensemble") / "three.safetensors"
-    return train(folder, out, steps=8, seed=1, many=True, device="cpu", model=SMALL)
+    return train(folder, out, steps=4, seed=1, many=True, device="cpu", model=SMALL)
 
 
 def test_takes_of_one_instrument_have_one_code_whatever_they_play():
     names = ["bright", "dull", "middling"] * 4
-    takes = [heard_of(STRENGTHS[name], seed) for seed, name in enumerate(names)]
+    takes = [heard_of(STRENGTHS[name], seed, seconds=3.0) for seed, name in enumerate(names)]
     ear = TimbreCode(2)
     ear.fit(takes, names)
     known = {name: ear.hear([take for take, own in zip(takes, names) if own == name]) for name in set(names)}
