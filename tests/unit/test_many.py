@@ -60,7 +60,7 @@ def ensemble(folder, tmp_path_factory):
 
 def test_takes_of_one_instrument_have_one_code_whatever_they_play():
     names = ["bright", "dull", "middling"] * 4
-    takes = [heard_of(STRENGTHS[name], seed, seconds=3.0) for seed, name in enumerate(names)]
+    takes = [heard_of(STRENGTHS[name], seed) for seed, name in enumerate(names)]
     ear = TimbreCode(2)
     ear.fit(takes, names)
     known = {name: ear.hear([take for take, own in zip(takes, names) if own == name]) for name in set(names)}

@@ -50,7 +50,7 @@ def turned(monkeypatch):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("turned")
-    soundfile.write(folder / "take.wav", melody_take(6.0, RATE), RATE)
+    soundfile.write(folder / "take.wav", melody_take(5.0, RATE), RATE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(registry, "_outside", {**registry._outside, "synthesizer": {"turned": Turned}})
         return ddspvae.train(folder / "take.wav", folder / "turned.safetensors", steps=20,
