@@ -239,11 +239,11 @@ def test_frames_fed_in_pieces_equal_the_whole(violin):
 
 
 def test_eight_voices_equal_eight_alone(violin):
-    performances = [take(violin, 4, seed, 200 + 60 * seed) for seed in range(8)]
+    performances = [take(violin, 2, seed, 200 + 60 * seed) for seed in range(8)]
     stream = violin.stream(8, limit=False)
     for voice, performance in enumerate(performances):
         stream.feed(performance, voice)
-    together = read_in_blocks(stream, 4 * RATE, sizes(4, 64, 2000))
+    together = read_in_blocks(stream, 2 * RATE, sizes(4, 64, 2000))
     alone = sum(violin.resynthesize(performance, voice=voice) for voice, performance in enumerate(performances))
     np.testing.assert_allclose(together, alone, atol=1e-5, rtol=0)
 

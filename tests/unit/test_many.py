@@ -206,6 +206,7 @@ def test_a_few_seconds_give_the_code_of_who_plays(ensemble, folder, tmp_path):
     assert min(away, key=lambda name: away[name]) == "dull"
 
 
+@pytest.mark.slow
 def test_training_starts_from_the_one_that_sounds_alike(ensemble, folder, tmp_path):
     before = load(ensemble).model.decoder.frame_layer.weight
     path = train(folder / "dull", tmp_path / "own.safetensors", steps=1, seed=2, device="cpu", model=SMALL,
