@@ -51,6 +51,7 @@ def test_editable_install_finds_the_presets():
     assert presets_folder() == ROOT / "presets" and "violin" in list_presets()
 
 
+@pytest.mark.slow
 def test_wheel_carries_the_presets_and_works_from_any_folder(tmp_path):
     subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, ROOT], check=True,
                    capture_output=True)

@@ -80,12 +80,14 @@ def quiet_compiler(caplog):
         yield
 
 
+@pytest.mark.slow
 def test_a_compiled_synthesizer_gives_the_same_sound(quiet_compiler):
     controls = [tensor.detach() for tensor in frames(dtype=torch.float32)]
     compiled = torch.compile(sound, backend="aot_eager")(*controls)
     torch.testing.assert_close(compiled, sound(*controls))
 
 
+@pytest.mark.slow
 def test_the_decoder_compiles_as_one_graph_and_exports(quiet_compiler):
     decoder = ddspvae.load("flute").model.decoder
     curves = [torch.full((1, 16, 1), value) for value in (440.0, 1.0, -20.0)]

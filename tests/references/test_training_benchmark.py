@@ -65,6 +65,7 @@ def test_the_noise_of_a_frame_rings_into_the_two_after_it():
     assert rings.tolist() == [False, True, True, True, False, False]  # 64 + 128 - 1 samples are three hops
 
 
+@pytest.mark.slow
 def test_the_published_recipe_learns_and_its_rate_falls(monkeypatch):
     run = small_run(monkeypatch)
     losses = [run.advance() for _ in range(6)]
@@ -86,6 +87,7 @@ def test_the_reference_leaves_the_generator_of_others_alone_and_repeats_itself(m
     assert losses[0] == losses[1]
 
 
+@pytest.mark.slow
 def test_the_reference_is_measured_on_time_and_at_its_end(monkeypatch, tmp_path):
     for name in ("one.wav", "two.wav"):
         soundfile.write(tmp_path / name, tone(1.0), RATE)

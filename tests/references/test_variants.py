@@ -107,7 +107,8 @@ def test_noise_bands_lie_elsewhere_only_inside():
     assert torch.equal(band_centres(9), before)
 
 
-@pytest.mark.parametrize("network", [Plain, FreeLevel, FreeRoom, Transients, Residual])
+@pytest.mark.parametrize("network", [
+    Plain, *(pytest.param(network, marks=pytest.mark.slow) for network in (FreeLevel, FreeRoom, Transients, Residual))])
 def test_every_network_learns_and_plays_as_long_as_the_take(network, take):
     run = AudioRun(made(network), TrainingConfig(steps=12))
     crops = Crops([take], SMALL.rooms, 160, 64, HOP)

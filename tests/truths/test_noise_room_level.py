@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,7 +10,7 @@ from ddspvae.features.bands import band_centres
 from ddspvae.features.loudness import a_weighted_loudness
 from ddspvae.signals.checks import InputError
 from ddspvae.synth.convolve import Convolver, fft_convolve
-from ddspvae.synth.level import solve_level
+from ddspvae.synth.level import Tail, solve_level
 from ddspvae.synth.noise import filtered_noise, noise_key, white_noise
 from ddspvae.synth.render import render
 from ddspvae.synth.reverb import TAIL_LENGTH_S, Room, band_masks, impulse_response
@@ -55,6 +56,13 @@ def test_band_levels_are_exact(sample_rate, hop):
         low, high = band_centres(65)[[step * 16 + 3, step * 16 + 12]].tolist()
         band = power[round(low * len(power)) : round(high * len(power))]
         assert 10 * math.log10(float(band.mean())) == pytest.approx(float(steps_db[step * 16]), abs=0.5)
+
+
+@pytest.mark.parametrize("hop", [240, 101])
+def test_flat_noise_is_the_white_noise_of_its_time(hop):
+    magnitudes = torch.ones(1, 6, 33)
+    white = white_noise(noise_key(3, 1), 777, 6 * hop)
+    torch.testing.assert_close(filtered_noise(magnitudes, hop, seed=3, voice=1, start_sample=777), white, atol=1e-5, rtol=0)
 
 
 def test_noise_starts_where_its_frame_is():
@@ -109,6 +117,23 @@ def test_the_level_is_solved_in_double_precision_too(wet):
     double = solve_level(*(value.double() for value in asked), 48_000, 240, room)
     assert double.amplitude.dtype == torch.float64
     torch.testing.assert_close(double.amplitude.float(), single.amplitude, rtol=1e-4, atol=0)
+
+
+def test_a_steady_sound_rings_with_the_energy_of_the_room_and_solving_undoes_the_recursion():
+    room = Room(torch.tensor([[0.5, 1.0, 0.2, 0.1, 2.0, 0.3, 0.7]]), torch.tensor([[0.1, 0.3, 2.0, 0.5, 1.0, 0.2, 0.4]]))
+    tail = Tail(room, 48_000, 240)
+    np.testing.assert_allclose(tail.now + tail.first / (1 - tail.keep), room.tail_energy, rtol=1e-5)
+    # a frame's own share is what rings within half a hop of its instant: power falls by 60 dB in decay_s
+    np.testing.assert_allclose(tail.now, room.tail_energy * (1 - 1e-6 ** (120 / 48_000 / room.decay_s.double())), rtol=1e-5)
+    random = np.random.default_rng(0)
+    asked, share = 1 + 0.1 * random.random((1, 400)), random.dirichlet(np.ones(7), (1, 400))
+    dry, left = tail.solve(asked, share, np.full((1, 7), 0.01))
+    ringing = np.full(7, 0.01)
+    for frame in range(400):
+        wet = dry[0, frame] * (1 + share[0, frame] @ tail.now[0]) + ringing.sum()
+        assert wet == pytest.approx(asked[0, frame], rel=1e-6)
+        ringing = tail.keep[0] * ringing + tail.first[0] * share[0, frame] * dry[0, frame]
+    np.testing.assert_allclose(left[0], ringing, rtol=1e-6)
 
 
 def test_band_masks_split_power_without_loss():

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from ddspvae.audio import read_audio
+from ddspvae.features import refine
 from ddspvae.features.extract import extract
 from ddspvae.features.f0 import track_f0
 from ddspvae.features.refine import MOST_CENTS, refine_f0
 from ddspvae.signals.units import hz_to_cents
+
+from ..conftest import tone
 
 SECONDS = 2.0
 
@@ -39,6 +42,15 @@ def test_what_a_tracker_is_off_by_is_found(f0_hz, sample_rate, hop_size):
     error = np.abs(hz_to_cents(refined_hz, truth_hz))[20:-20]
     assert np.median(error) < (2.5 if f0_hz < 50 else 0.5)  # of 35 Hz a window holds half a swing
     assert np.quantile(error, 0.95) < (4 if f0_hz < 50 else 1.5)
+
+
+@pytest.mark.parametrize("cents", [-12.0, -4.0, 4.0, 12.0])
+def test_one_look_at_a_steady_tone_finds_all_that_a_curve_is_off_by(cents, monkeypatch):
+    monkeypatch.setattr(refine, "ROUNDS", 1)  # more would hide a step that falls short
+    audio = tone(220.0, 1.0)
+    tracked_hz = np.full(200, 220 * 2 ** (cents / 1200))
+    refined_hz = refine_f0(audio, 48_000, 240, tracked_hz, np.ones(200))
+    assert hz_to_cents(refined_hz, 220.0)[20:-20] == pytest.approx(0, abs=0.2)
 
 
 def test_only_pitched_frames_move_and_none_moves_far():

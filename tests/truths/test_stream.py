@@ -95,7 +95,7 @@ def busy_minute(seed, seconds, n_notes):
 
 @pytest.mark.parametrize("blocks", [(64, 8192), (1, 700), (240, 240)])
 def test_blocks_of_any_size_equal_the_whole(violin, blocks):
-    performance = take(violin, 12)
+    performance = take(violin, 6)  # the offline render has a border at 5.1 s
     whole = violin.resynthesize(performance)
     stream = violin.stream(1)
     stream.feed(performance)
@@ -105,21 +105,23 @@ def test_blocks_of_any_size_equal_the_whole(violin, blocks):
 
 
 def test_blocks_of_one_sample_equal_the_whole(violin):
-    performance = take(violin, 2)
-    whole = violin.resynthesize(performance)
+    performance = take(violin, 1)
+    whole = violin.resynthesize(performance)[: RATE // 2]
     stream = violin.stream(1)
     stream.feed(performance)
     np.testing.assert_allclose(read_in_blocks(stream, len(whole), lambda: 1), whole, atol=1e-5, rtol=0)
+    assert np.abs(whole[-RATE // 10 :]).max() > 0.01
 
 
 def test_a_start_in_the_middle_is_where_the_whole_would_be(violin):
-    performance = take(violin, 20)
+    performance = take(violin, 17)
     whole = violin.resynthesize(performance)
     for start_s in (0.5, 13.015):
         stream = violin.stream(1, start_s=start_s)
         stream.feed(performance)
-        rest = whole[round(start_s * RATE) :]
+        rest = whole[round(start_s * RATE) :][: 3 * RATE]  # what lies before is heard longer neither in level nor room
         np.testing.assert_allclose(read_in_blocks(stream, len(rest), sizes(2, 64, 8192)), rest, atol=1e-5, rtol=0)
+        assert np.abs(rest).max() > 0.05
 
 
 @pytest.mark.slow
@@ -169,6 +171,20 @@ def test_a_legato_note_sounds_the_same_wherever_it_falls_in_a_hop(violin):
     assert early == pytest.approx(late, abs=0.1)
 
 
+@pytest.mark.parametrize("onset", [1140, 1430])  # in an attack, inside a hop
+def test_a_legato_note_goes_on_from_where_the_voice_is(violin, onset):
+    def play(*pitches):
+        stream = violin.stream(1, mono=True, dry=True)
+        for pitch, at in zip(pitches, (0, onset)):
+            stream.send(note_on(pitch, 100), at)
+        return stream.read(onset + HOP)
+
+    alone, bound = play(64), play(64, 66)
+    np.testing.assert_array_equal(alone[:onset], bound[:onset])
+    apart = np.abs(bound - alone)[onset:]
+    assert apart[:3].max() < 0.01 * np.abs(alone[onset - HOP : onset]).max() < apart.max()
+
+
 @pytest.mark.usefixtures("run_hour")
 def test_an_hour_in_random_blocks_and_from_its_last_ten_seconds(violin):
     performance = take(violin, 3600)
@@ -187,7 +203,7 @@ def test_an_hour_in_random_blocks_and_from_its_last_ten_seconds(violin):
 
 
 def test_frames_fed_in_pieces_equal_the_whole(violin):
-    performance = take(violin, 6)
+    performance = take(violin, 4)
     whole = violin.resynthesize(performance)
 
     def part(first, last):
@@ -201,7 +217,7 @@ def test_frames_fed_in_pieces_equal_the_whole(violin):
     stream = violin.stream(1)
     stream.feed(part(0, 400))
     blocks = [stream.read((400 - ahead) * HOP)]
-    for first in range(400, 1200, 80):
+    for first in range(400, 800, 80):
         stream.feed(part(first, first + 80))
         blocks.append(stream.read(80 * HOP))
     blocks.append(stream.read(ahead * HOP))
@@ -218,16 +234,16 @@ def test_frames_fed_in_pieces_equal_the_whole(violin):
 
     begun_later = violin.stream(1, start_s=2.0)
     begun_later.feed(part(0, 400))
-    begun_later.feed(part(400, 1200))
+    begun_later.feed(part(400, 800))
     np.testing.assert_allclose(begun_later.read(len(whole) - 2 * RATE), whole[2 * RATE :], atol=1e-5, rtol=0)
 
 
 def test_eight_voices_equal_eight_alone(violin):
-    performances = [take(violin, 4, seed, 200 + 60 * seed) for seed in range(8)]
+    performances = [take(violin, 2, seed, 200 + 60 * seed) for seed in range(8)]
     stream = violin.stream(8, limit=False)
     for voice, performance in enumerate(performances):
         stream.feed(performance, voice)
-    together = read_in_blocks(stream, 4 * RATE, sizes(4, 64, 2000))
+    together = read_in_blocks(stream, 2 * RATE, sizes(4, 64, 2000))
     alone = sum(violin.resynthesize(performance, voice=voice) for voice, performance in enumerate(performances))
     np.testing.assert_allclose(together, alone, atol=1e-5, rtol=0)
 
@@ -490,7 +506,7 @@ def test_other_models_stream_as_they_render(violin, changes):
         torch.nn.init.normal_(model.decoder.harmonic_head.weight, std=0.1)
         model.room_energy.fill_(-2.0)
     instrument = Instrument(model, {**violin.card, "config": config.to_dict()}, "untrained")
-    n_frames = 500
+    n_frames = 400
     t = np.arange(n_frames) / n_frames
     z = np.random.default_rng(0).normal(0, 1, (-(-n_frames // config.frames_per_z), config.n_z))
     performance = Performance(300 * 2 ** np.sin(9 * t), np.ones(n_frames), -30 + 9 * np.sin(30 * t), z,
@@ -504,9 +520,9 @@ def test_other_models_stream_as_they_render(violin, changes):
     begin = late.sample
     np.testing.assert_allclose(late.read(len(whole) - begin), whole[begin:], atol=1e-5, rtol=0)
     assert np.abs(whole).max() > 0.01
-    events = busy_minute(2, 3, 30)
-    once = read_in_blocks(instrument.stream(3), 3 * RATE, lambda: 3 * RATE, events)
-    pieces = read_in_blocks(instrument.stream(3), 3 * RATE, sizes(3, 1, 900), events)
+    events = busy_minute(2, 2, 20)
+    once = read_in_blocks(instrument.stream(3), 2 * RATE, lambda: 2 * RATE, events)
+    pieces = read_in_blocks(instrument.stream(3), 2 * RATE, sizes(3, 1, 900), events)
     np.testing.assert_allclose(pieces, once, atol=1e-5, rtol=0)
 
 

@@ -42,6 +42,8 @@ def test_an_onset_is_a_rise_or_a_step_and_a_swell_or_a_vibrato_is_none():
     assert float(onsets[at + ONSET_FRAMES :].max()) == 0
     step = find_onsets(curves_of(np.where(t_s < 0.5, 440.0, 494.0), np.full(n, -20.0)))[0, :, 0]
     assert float(step[at]) == 1 and float(step[:at].max()) == 0
+    down = find_onsets(curves_of(np.where(t_s < 0.5, 494.0, 440.0), np.full(n, -20.0)))[0, :, 0]
+    assert torch.equal(down, step)
     swell = -40 + 20 * t_s
     vibrato = 440 * 2 ** (0.5 * np.sin(2 * np.pi * 6 * t_s) / 12)
     assert float(find_onsets(curves_of(vibrato, swell)).max()) == 0

@@ -13,7 +13,7 @@ from ddspvae.signals.checks import InputError
 from tests.conftest import tone
 
 
-@pytest.mark.parametrize("name", ["crepe", "crepe-full"])
+@pytest.mark.parametrize("name", ["crepe", pytest.param("crepe-full", marks=pytest.mark.slow)])
 def test_torchcrepe_runs_here(name: str) -> None:
     audio = tone(261.63, 0.3, 16_000)
     track = TRACKERS[name].track(audio)

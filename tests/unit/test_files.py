@@ -93,7 +93,7 @@ def test_what_a_kill_leaves_is_cleared_by_a_later_writer_and_what_lives_is_not(t
 
 
 @posix
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)])
 def test_a_command_that_is_asked_to_end_leaves_nothing(tmp_path, root, number):
     melody = root / "examples" / "melody.mid"
     command = subprocess.Popen([sys.executable, "-m", "ddspvae", "render", melody, "--preset", "violin", "--out",

@@ -124,9 +124,13 @@ def test_the_page_parses_and_holds_everything_itself(report):
     assert "nan" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text).lower().replace("resonan", "")
 
 
-def test_a_recording_without_an_answer_leaves_the_mean_to_the_others(tmp_path):
-    audio, _ = soundfile.read(take(tmp_path / "one.wav"), dtype="float32")
-    recording = try_recording(Organ(), "one.wav", audio, "autocorrelation", lambda words: None)
+@pytest.fixture(scope="module")
+def recording(report):
+    audio, _ = soundfile.read(report.folder / "one.wav", dtype="float32")
+    return try_recording(Organ(), "one.wav", audio, "autocorrelation", lambda words: None)
+
+
+def test_a_recording_without_an_answer_leaves_the_mean_to_the_others(recording):
     assert recording.harmonics_db >= 0
     unknown = replace(recording, harmonics_db=math.nan)
     assert summarize([unknown, recording])["resynthesis"]["harmonics_db"] == recording.harmonics_db
@@ -213,9 +217,7 @@ def test_the_command_says_in_a_line_what_is_left_out(report, tmp_path, monkeypat
     assert judges["resynthesis"]["visqol"] is None and judges["resynthesis"]["zimtohrli"] > 1
 
 
-def test_another_sound_that_is_judged_is_another_column(tmp_path):
-    audio, _ = soundfile.read(take(tmp_path / "one.wav"), dtype="float32")
-    recording = try_recording(Organ(), "one.wav", audio, "autocorrelation", lambda words: None)
+def test_another_sound_that_is_judged_is_another_column(recording):
     more = replace(recording, judges={**recording.judges, "organ <pipe>": Judgement(4.2, 4.5)})
     judges = summarize([recording, more])["judges"]
     assert list(judges) == ["resynthesis", "typical_z", "ceiling", "organ <pipe>"]

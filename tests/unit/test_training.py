@@ -23,7 +23,7 @@ from ddspvae.training.dataset import Crops, Take, split
 from ddspvae.training.loop import pick_device, train
 from ddspvae.training.losses import HeardError, beat_span, fft_sizes, scale_terms, spectral_loss
 from ddspvae.training.trainer import TrainingConfig
-from ddspvae.training.validation import TrainingStopped, Validation, check_health
+from ddspvae.training.validation import TrainingStopped, Validation, check_health, excerpts
 
 from ..conftest import melody_take, tone
 
@@ -52,6 +52,14 @@ def trained(recordings, tmp_path_factory):
     reports = []
     train(recordings, out, steps=16, model=SMALL, seed=3, report=reports.append)
     return out, reports[0]
+
+
+@pytest.fixture(scope="module")
+def short_run(recordings, tmp_path_factory):
+    """A run that was trained for two steps, and what its folder holds."""
+    folder = tmp_path_factory.mktemp("short")
+    train(recordings, folder / "x.safetensors", steps=2, model=SMALL)
+    return folder
 
 
 def test_it_learns_and_writes_one_small_file(trained, recordings):
@@ -94,7 +102,7 @@ def test_another_seed_needs_another_name(trained, recordings):
         train(recordings, out, steps=16, model=SMALL, seed=4)
 
 
-def test_a_killed_run_goes_on_where_it_was(recordings, tmp_path):
+def test_a_killed_run_goes_on_where_it_was(trained, recordings, tmp_path):
     class Killed(Exception):
         pass
 
@@ -102,29 +110,26 @@ def test_a_killed_run_goes_on_where_it_was(recordings, tmp_path):
         if row["step"] >= 10:
             raise Killed
 
-    whole, cut = tmp_path / "whole.safetensors", tmp_path / "cut.safetensors"
-    train(recordings, whole, steps=16, model=SMALL, seed=5)
+    (whole, _), cut = trained, tmp_path / "cut.safetensors"
     with pytest.raises(Killed):
-        train(recordings, cut, steps=16, model=SMALL, seed=5, progress=kill_at_10)
+        train(recordings, cut, steps=16, model=SMALL, seed=3, progress=kill_at_10)
     assert not cut.exists()
-    train(recordings, cut, steps=16, model=SMALL, seed=5)
-    last = [json.loads((tmp_path / f"{n}.training" / "log.jsonl").read_text().splitlines()[-1]) for n in ("whole", "cut")]
+    train(recordings, cut, steps=16, model=SMALL, seed=3)
+    logs = [path.with_suffix(".training") / "log.jsonl" for path in (whole, cut)]
+    last = [json.loads(log.read_text().splitlines()[-1]) for log in logs]
     assert last[0]["step"] == last[1]["step"] == 16
     assert last[0]["validation_loss"] == pytest.approx(last[1]["validation_loss"], rel=1e-3)
 
 
-def test_start_from_takes_the_weights(trained, recordings, tmp_path):
+def test_start_from_takes_the_weights(trained, short_run, recordings, tmp_path):
     out, _ = trained
-    rows = {}
-    for name, source in (("fresh", None), ("warm", out)):
-        path = tmp_path / f"{name}.safetensors"
-        train(recordings, path, steps=2, model=SMALL, seed=3, start_from=source)
-        rows[name] = read_card(path)["metrics"]["validation"]["loss"]
-    assert rows["warm"] < rows["fresh"]
+    train(recordings, tmp_path / "x.safetensors", steps=2, model=SMALL, start_from=out)
+    warm, fresh = (read_card(folder / "x.safetensors")["metrics"]["validation"]["loss"] for folder in (tmp_path, short_run))
+    assert warm < fresh
 
 
 def test_validation_is_by_recording_or_the_end_of_a_long_one():
-    many = [take(2.0, f"{i}.wav", i) for i in range(12)]
+    many = [take(1.0, f"{i}.wav", i) for i in range(12)]
     training, validation = split(many, HOP)
     assert 1 <= len(validation) <= 2 and not {t.path for t in training} & {v.path for v in validation}
     long = take(30.0)
@@ -267,7 +272,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(recordings, tmp_path, monkeypat
     (lambda r, o: train(r, o / "x.safetensors", steps=1, minutes=1), "either minutes or steps"),
     (lambda r, o: train(r, o / "x.safetensors", steps=0), "steps must lie between"),
     (lambda r, o: train(r, o / "x.safetensors", steps=1, seed=-1), "seed must lie between"),
-    (lambda r, o: train(r, o / "no" / "x.safetensors", steps=1), "cannot write beside"),
+    (lambda r, o: train(r, o / "no" / "x.safetensors", steps=1, model=SMALL), "cannot write beside"),
     (lambda r, o: train(r / "corrupt.wav", o / "x.safetensors", steps=1, model=SMALL), "no usable recording"),
 ])
 def test_training_says_what_is_wrong(recordings, tmp_path, call, words):
@@ -282,21 +287,13 @@ def test_a_corrupt_checkpoint_says_so(recordings, tmp_path):
         train(recordings, tmp_path / "x.safetensors", steps=1, model=SMALL)
 
 
-@pytest.fixture(scope="module")
-def short_run(recordings, tmp_path_factory):
-    """A run that was trained for two steps, and what its folder holds."""
-    folder = tmp_path_factory.mktemp("short")
-    train(recordings, folder / "x.safetensors", steps=2, model=SMALL)
-    return folder
-
-
 def test_flipped_bytes_of_a_checkpoint_are_noticed_and_the_one_before_goes_on(recordings, short_run, tmp_path):
     shutil.copytree(short_run, tmp_path / "a")
     out, folder = tmp_path / "a" / "x.safetensors", tmp_path / "a" / "x.training"
     whole = (folder / "state.pt").read_bytes()
     (folder / "state.before.pt").write_bytes(whole)
     random = np.random.default_rng(0)
-    for at in random.integers(0, len(whole), 100):
+    for at in random.integers(0, len(whole), 40):
         broken = bytearray(whole)
         broken[at] ^= 1 << int(random.integers(8))
         (folder / "state.pt").write_bytes(broken)
@@ -319,6 +316,18 @@ def test_other_recordings_under_the_same_names_are_another_run(recordings, short
         train(again, tmp_path / "a" / "x.safetensors", steps=2, model=SMALL)
 
 
+def test_takes_without_a_pitch_give_way_to_those_of_the_training():
+    silent = np.zeros(RATE, np.float32)
+    rest = Take(Path("rest.wav"), silent, extract(silent, RATE, HOP), "booth")
+    sung = take(2.0)
+    assert [part.path.name for part in excerpts([rest, sung], HOP)] == ["a.wav"]
+    with pytest.warns(UserWarning, match="what was kept for validation has no pitch"):
+        assert [part.path.name for part in excerpts([rest], HOP, [sung])] == ["a.wav"]
+    with pytest.raises(InputError, match="no take has a pitch that could be validated"):
+        excerpts([rest], HOP)
+
+
+@pytest.mark.slow
 def test_where_nothing_kept_for_validation_has_a_pitch_the_training_is_looked_at(tmp_path):
     sound = np.concatenate([melody_take(12.0, RATE, 3), np.zeros(3 * RATE, np.float32)])
     soundfile.write(tmp_path / "take.wav", sound, RATE)
