@@ -21,7 +21,7 @@ from ddspvae.signals.blocks import even_blocks, with_context
 from ddspvae.signals.checks import InputError, check_choice, check_range, fail
 from ddspvae.signals.clockless import forget_serial_number, forget_time
 from ddspvae.signals.files import new_file
-from ddspvae.signals.mono import to_mono
+from ddspvae.signals.mono import Look, Mixing
 from ddspvae.signals.true_peak import PEAK_SIZE, between_samples, interpolator_reach, peak_between
 from ddspvae.signals.units import amplitude_to_db, db_to_amplitude
 
@@ -34,6 +34,7 @@ FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG"}
 BLOCK_SIZE = 1 << 18  # samples; 5 s at 48 kHz
 WRITE_SIZE = 1 << 16  # samples; the Vorbis encoder overflows its stack when a long sound comes at once
 RATES, MOST_CHANNELS, LONGEST_S = (1000, 768_000), 64, 3 * 3600.0  # of a file that is read
+BOMB_BYTES, BOMB_RATIO = 1 << 29, 500  # in memory, and that over the file: music takes 50 times at most
 WAV_LIMIT_BYTES = (1 << 32) - 1024  # a WAV file counts its bytes in 32 bits; the header takes some
 
 
@@ -48,60 +49,84 @@ def read_audio(path: str | Path, sample_rate: int | None = None, *, mono: bool =
     Returns:
         audio [T] (or [C, T] for C > 1 channels kept apart), full scale +-1, and its sample rate in Hz.
     Raises:
-        InputError: missing, unreadable, empty, longer than 3 hours, of a sample rate that nobody has, or with NaN or
-            infinite samples.
+        InputError: missing, unreadable, empty, longer than 3 hours, of a sample rate that nobody has, with NaN or
+            infinite samples, or small on disk and more than 0.5 GB of silence in memory.
     """
-    path = Path(path)
-    if not os.path.isfile(path):
-        what = f"{path} is a folder, not a file" if os.path.isdir(path) else f"no file {path}"
-        raise InputError(f"read_audio: {what}.")
-    try:
-        with soundfile.SoundFile(path) as file:
-            frames, file_rate = _read_frames(path, file), file.samplerate
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise InputError(f"read_audio: {path} is not a sound file that can be read ({error}).") from error
-    if len(frames) == 0:
-        raise InputError(f"read_audio: {path} holds no samples; record it again.")
-    _check_finite(path, frames, file_rate)
-    if mono or frames.shape[1] == 1:
-        audio, said = to_mono(frames)
-        if said:
-            warnings.warn(f"read_audio: {path}: {said}.", stacklevel=2)
-    else:
-        audio = np.ascontiguousarray(frames.T)
-    if sample_rate is None or sample_rate == file_rate:
-        return audio, file_rate
-    return resample(audio, file_rate, sample_rate), sample_rate
+    file = AudioFile(path)
+    mono = mono or file.n_channels == 1
+    audio = file.read(mono)
+    if file.mixing.said and mono:
+        warnings.warn(f"read_audio: {path}: {file.mixing.said}.", stacklevel=2)
+    if sample_rate is None or sample_rate == file.sample_rate:
+        return audio, file.sample_rate
+    return resample(audio, file.sample_rate, sample_rate), sample_rate
 
 
-def _check_finite(path: Path, frames: NDArray[np.float32], rate: int) -> None:
-    for at in range(0, len(frames), BLOCK_SIZE):
-        block = frames[at : at + BLOCK_SIZE]
-        if not np.isfinite(block).all():
-            at_s = (at + int(np.nonzero(~np.isfinite(block))[0].min())) / rate
-            raise InputError(f"read_audio: {path} has NaN or infinite samples, the first at {at_s:.3f} s; export it again.")
+class AudioFile:
+    """A sound file that was looked through once, and can be read in blocks: a long one is never held.
 
+    Args:
+        path: as in `read_audio`, whose InputErrors it raises.
+    """
 
-def _read_frames(path: Path, file: soundfile.SoundFile) -> NDArray[np.float32]:
-    """[T, C] of what is there: a header may claim any length and any rate."""
-    if not RATES[0] <= file.samplerate <= RATES[1]:
-        raise InputError(f"read_audio: {path} claims {file.samplerate} samples a second; export it again at 44100 or 48000.")
-    if file.channels > MOST_CHANNELS:
-        raise InputError(f"read_audio: {path} has {file.channels} channels; export it in mono or stereo.")
-    most = round(LONGEST_S * file.samplerate)
-    # what is claimed is taken from the system page by page as it is filled, and no more than can be read
-    try:
-        frames = np.empty((min(max(file.frames, 0), most) + 1, file.channels), np.float32)
-    except MemoryError as error:
-        raise InputError(f"read_audio: {path} claims {file.frames / file.samplerate / 3600:.1f} hours in {file.channels} "
-                         "channels, more than fits into memory; cut it into pieces.") from error
-    n = 0
-    while n < len(frames) and len(block := file.read(min(BLOCK_SIZE, len(frames) - n), dtype="float32", always_2d=True)):
-        frames[n : n + len(block)] = block
-        n += len(block)
-    if n > most:
-        raise InputError(f"read_audio: {path} is longer than {LONGEST_S / 3600:.0f} hours; cut it into pieces.")
-    return frames[:n]
+    def __init__(self, path: str | Path) -> None:
+        self.path = path = Path(path)
+        if not os.path.isfile(path):
+            what = f"{path} is a folder, not a file" if os.path.isdir(path) else f"no file {path}"
+            raise InputError(f"read_audio: {what}.")
+        self.sample_rate, self.n_channels, self.n_samples, look = 0, 0, 0, Look()
+        for frames in self._frames():
+            if not np.isfinite(frames).all():
+                at_s = (self.n_samples + int(np.nonzero(~np.isfinite(frames))[0].min())) / self.sample_rate
+                raise InputError(f"read_audio: {path} has NaN or infinite samples, the first at {at_s:.3f} s; export "
+                                 "it again.")
+            self.n_samples += len(frames)
+            if self.n_samples > round(LONGEST_S * self.sample_rate):
+                raise InputError(f"read_audio: {path} is longer than {LONGEST_S / 3600:.0f} hours; cut it into pieces.")
+            look.add(frames)
+        if not self.n_samples:
+            raise InputError(f"read_audio: {path} holds no samples; record it again.")
+        self.mixing: Mixing = look.decide()
+
+    def blocks(self) -> Iterator[Audio]:
+        """The one channel, [T] each."""
+        return (self.mixing.mix(frames) for frames in self._frames())
+
+    def read(self, mono: bool = True) -> Audio:
+        """All of it, [T] or [C, T]."""
+        n_bytes = 4 * self.n_samples * (1 if mono else self.n_channels)
+        if n_bytes > BOMB_BYTES and n_bytes > BOMB_RATIO * os.path.getsize(self.path):
+            raise InputError(f"read_audio: {self.path} is {n_bytes / 1e9:.1f} GB in memory, nearly all of it silence; cut "
+                             "the silence off.")
+        try:
+            audio = np.empty((self.n_samples,) if mono else (self.n_samples, self.n_channels), np.float32)
+        except MemoryError as error:
+            hours = self.n_samples / self.sample_rate / 3600
+            raise InputError(f"read_audio: {self.path} lasts {hours:.1f} hours, more than fits into memory; cut it into "
+                             "pieces.") from error
+        n = 0
+        for block in self.blocks() if mono else self._frames():
+            kept = block[: self.n_samples - n]  # of a file that somebody still writes
+            audio[n : n + len(kept)] = kept
+            n += len(kept)
+        return audio[:n] if mono else np.ascontiguousarray(audio[:n].T)
+
+    def _frames(self) -> Iterator[NDArray[np.float32]]:
+        """[T, C] each, of what is there: a header may claim any length and any rate."""
+        path = self.path
+        try:
+            with soundfile.SoundFile(path) as file:
+                self.sample_rate, self.n_channels = file.samplerate, file.channels
+                if not RATES[0] <= file.samplerate <= RATES[1]:
+                    raise InputError(f"read_audio: {path} claims {file.samplerate} samples a second; export it again at "
+                                     "44100 or 48000.")
+                if file.channels > MOST_CHANNELS:
+                    raise InputError(f"read_audio: {path} has {file.channels} channels; export it in mono or stereo.")
+                size = max(BLOCK_SIZE // file.channels, 1 << 14)
+                while len(frames := file.read(size, dtype="float32", always_2d=True)):
+                    yield frames
+        except (soundfile.LibsndfileError, RuntimeError) as error:
+            raise InputError(f"read_audio: {path} is not a sound file that can be read ({error}).") from error
 
 
 def count_channels(audio: NDArray) -> int:

@@ -35,6 +35,7 @@ def run(args: Namespace) -> None:
     from ddspvae.features.f0 import write_f0_csv
     from ddspvae.features.lost import find_lost
     from ddspvae.instrument.loading import load
+    from ddspvae.instrument.take_files import analyze_file
     from ddspvae.midi.notes import pitch_to_name
     from ddspvae.signals.units import hz_to_pitch
 
@@ -46,14 +47,13 @@ def run(args: Namespace) -> None:
 
         check_drawing()
     instrument = load(args.preset)
-    audio, rate = read_audio(args.take)
-    performance = instrument.analyze(audio, rate, args.tracker)
+    performance = analyze_file(instrument, args.take, args.tracker)
     sure = performance.periodicity >= 0.5
     lost = find_lost(performance, instrument.statistics.range_hz)
     if args.plot:
         from ddspvae.evaluation.plots import plot_performance
 
-        plot_performance(audio, rate, performance, args.plot, lost_s=lost.spans_s)
+        plot_performance(*read_audio(args.take), performance, args.plot, lost_s=lost.spans_s)
     if args.csv:
         write_f0_csv(args.csv, performance.f0_hz, performance.periodicity, performance.frame_rate_hz)
     performance.save(args.out)

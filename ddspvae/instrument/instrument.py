@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ddspvae import live
-from ddspvae.audio import Audio, resample
+from ddspvae.audio import Audio, resample, resample_blocks
 from ddspvae.features.reach import within_reach
 from ddspvae.features.statistics import Statistics
 from ddspvae.instrument.blocks import play_blocks
@@ -112,7 +112,7 @@ class Instrument:
         if not self.config.n_timbre and is_long(len(audio) / sample_rate, tracker):
             rate = self.config.sample_rate
             return analyze_in_stretches(lambda piece: self.analyze(piece, rate, tracker, foreign=foreign),
-                                        resample(audio, sample_rate, rate), self.config)
+                                        resample_blocks([audio], sample_rate, rate), self.config)
         features, latents = self._hear(audio, sample_rate, tracker, foreign)
         return self._written(features, self._turn(self.model.to_z(latents)[0].numpy()))
 

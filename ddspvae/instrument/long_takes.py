@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from ddspvae.audio import Audio
 from ddspvae.features.hum import find_hum, without_hum
 from ddspvae.model.config import ModelConfig
 from ddspvae.signals import Performance
+from ddspvae.signals.blocks import with_context
 from ddspvae.signals.units import DB_FLOOR
 
 LONG_S = 360.0  # a take longer than this is cut
@@ -24,36 +25,34 @@ def is_long(seconds: float, tracker: str | Path | None) -> bool:
     return seconds > LONG_S and not str(tracker or "").lower().endswith(".csv")
 
 
-def stretches(n_samples: int, config: ModelConfig) -> Iterator[tuple[slice, slice]]:
-    """Which samples to listen to, and which of their frames to keep; borders lie between rows of z."""
+def stretches(blocks: Iterable[Audio], config: ModelConfig) -> Iterator[tuple[Audio, slice]]:
+    """What to listen to, and which of its frames to keep; borders lie between rows of z."""
     row = config.hop_size * config.frames_per_z
     step, around = (round(seconds * config.sample_rate / row) * row for seconds in (STRETCH_S, AROUND_S))
-    for start in range(0, n_samples, step):
-        first, last = max(0, start - around), min(n_samples, start + step + around)
-        kept = slice((start - first) // config.hop_size, (min(start + step, n_samples) - first + config.hop_size - 1)
-                     // config.hop_size)
-        yield slice(first, last), kept
+    for audio, first, last in with_context(blocks, step, around):
+        yield audio, slice(first // config.hop_size, (last + config.hop_size - 1) // config.hop_size)
 
 
-def analyze_in_stretches(analyze: Callable[[Audio], Performance], audio: Audio, config: ModelConfig) -> Performance:
+def analyze_in_stretches(analyze: Callable[[Audio], Performance], blocks: Iterable[Audio], config: ModelConfig
+                         ) -> Performance:
     """Write down a long take.
 
     Args:
         analyze: writes down a short one.
-        audio: [T], at the model's rate.
+        blocks: [T] each, at the model's rate.
     """
     curves: list[list[np.ndarray]] = [[], [], [], []]
     whole: Performance | None = None
     waiting: list[int] = []  # silent stretches, in frames, before anything was heard
-    for piece, kept in stretches(len(audio), config):
+    for audio, kept in stretches(blocks, config):
         n_frames = kept.stop - kept.start
-        if np.abs(audio[piece]).max(initial=0.0) < SILENT:
+        if np.abs(audio).max(initial=0.0) < SILENT:
             if whole is None:
                 waiting.append(n_frames)
             else:
                 _add_silence(curves, n_frames, config.frames_per_z)
             continue
-        heard = analyze(audio[piece])
+        heard = analyze(audio)
         whole = heard
         rows = slice(kept.start // config.frames_per_z, -(-kept.stop // config.frames_per_z))
         parts = heard.f0_hz[kept], heard.periodicity[kept], heard.loudness_db[kept], heard.z[rows]

@@ -119,6 +119,10 @@ class Keys:
         self._by_key.setdefault((note.channel, note.pitch), []).append(note)
         self._before, self._before_end_s = note, float("inf")
 
+    def is_down(self, channel: int, pitch: int) -> bool:
+        """Whether a key that came on a channel is down."""
+        return any(note.key_down for note in self._by_key.get((channel, pitch), ()))
+
     def release(self, part: Hashable, channel: int, pitch: int, time_s: float) -> None:
         """A key goes up; a pedal may hold the note."""
         down = [note for note in self._by_key.get((channel, pitch), ()) if note.key_down]
@@ -155,9 +159,9 @@ class Keys:
             note.key_down = False
         self._end_unheld(time_s, list(self.sounding))
 
-    def silence(self, time_s: float, channel: int | None = None) -> None:
-        """Every note ends, of one channel or of all, whatever holds it."""
-        self._end(self.on(channel), time_s)
+    def silence(self, time_s: float, channel: int | None = None, pitch: int | None = None) -> None:
+        """Every note ends, of one channel or of all, whatever holds it; of one pitch, if it is given."""
+        self._end(self.on(channel, pitch), time_s)
 
     def finish(self, strays: Callable[[Sounding], Sequence[float]] = lambda note: ()) -> None:
         """The piece is over: notes that a pedal holds last as long as they may, and those whose end was lost are ended.

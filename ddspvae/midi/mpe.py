@@ -14,7 +14,7 @@ from ddspvae.midi.channels import (
     RESET,
     Channel,
 )
-from ddspvae.midi.held_keys import Sounding
+from ddspvae.midi.held_keys import Keys, Sounding
 
 MANAGER_BEND_RANGE, MEMBER_BEND_RANGE = 2.0, 48.0  # semitones, when a zone is made
 LOWER, UPPER = 0, 15  # the managers, counted from 0
@@ -33,6 +33,7 @@ class Port:
     def __init__(self) -> None:
         self.channels = [Channel() for _ in range(16)]
         self._sizes = {LOWER: 0, UPPER: 0}
+        self._had_zone = False
 
     def configure(self, manager: int, n_members: int) -> None:
         """Make a zone, change its size, or with 0 members end it; the other zone gives way.
@@ -41,6 +42,7 @@ class Port:
             manager: 0 or 15.
             n_members: 0 to 15; from channel 1 up in the lower zone, from 14 down in the upper.
         """
+        self._had_zone = True
         other = LOWER + UPPER - manager
         self._sizes[manager] = min(n_members, 15)
         # 14 channels are neither's manager; a zone of 15 takes the other manager as well
@@ -71,7 +73,23 @@ class Port:
         """Note on; it ends at last_s if nothing ends it."""
         note = Sounding(part, number, pitch, velocity, time_s, last_s)
         self._tell(number, [note], time_s)
+        for keys in self._left_behind(number):
+            keys.silence(time_s, number, pitch)
         self.home(number).keys.press(note)
+
+    def release(self, part: Hashable, number: int, pitch: int, time_s: float) -> None:
+        """Note off; it may end a note that began before its channel went into a zone or out of it."""
+        home = self.home(number).keys
+        left = (keys for keys in self._left_behind(number) if keys.is_down(number, pitch))
+        (home if home.is_down(number, pitch) else next(left, home)).release(part, number, pitch, time_s)
+
+    def _left_behind(self, number: int) -> list[Keys]:
+        """Where notes of a channel may still sound that began when it belonged elsewhere."""
+        if not self._had_zone:
+            return []
+        home = self.home(number)
+        others = (self.channels[other] for other in dict.fromkeys((number, LOWER, UPPER)))
+        return [channel.keys for channel in others if channel is not home]
 
     def turn_wheel(self, number: int, wheel: int, time_s: float) -> None:
         """Pitch wheel, -8192 to 8191."""
@@ -91,6 +109,10 @@ class Port:
     def control(self, number: int, controller: int, value: int, time_s: float) -> bool:
         """Control change; False where the controller means nothing here."""
         channel, home = self.channels[number], self.home(number)
+        if channel is not home and channel.keys.sounding and controller not in PARAMETER_NUMBERS:
+            channel.control(controller, value, time_s)  # for notes that began before the zone
+        for keys in self._left_behind(number) if controller in (ALL_SOUND_OFF, ALL_NOTES_OFF) else ():
+            (keys.silence if controller == ALL_SOUND_OFF else keys.all_up)(time_s, number)
         if channel is not home and controller not in OWN_CONTROLLERS:
             return home.control(controller, value, time_s)
         known = channel.control(controller, value, time_s)

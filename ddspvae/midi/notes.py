@@ -176,7 +176,7 @@ def _read_piece(file: MidiFile, tracks: list[int], ignored: _Ignored) -> list[No
                     ignored.programs.add((key, program))
                 port.press(key, number, event.first, event.second, now, clock(file.lengths[index]))
             elif kind in (NOTE_ON, NOTE_OFF):
-                port.home(number).keys.release(key, number, event.first, now)
+                port.release(key, number, event.first, now)
             elif kind == WHEEL:
                 port.turn_wheel(number, event.first + 128 * event.second - 8192, now)
             elif kind == PRESSURE:

@@ -77,6 +77,11 @@ class Checkpoint:
                 self.state_path.replace(self.before_path)
         self._is_whole = True
 
+    def is_older_than(self, out: Path) -> bool:
+        """Whether the instrument was written after the last state; after a kill between the two it was not."""
+        saved = [path.stat().st_mtime_ns for path in (self.state_path, self.before_path) if path.is_file()]
+        return out.is_file() and out.stat().st_mtime_ns >= max(saved, default=0)
+
     def log(self, row: dict[str, Any]) -> None:
         """Append one row to log.jsonl, for whoever watches; the run keeps its own."""
         with self._writing(), self.log_path.open("a", encoding="utf-8") as file:

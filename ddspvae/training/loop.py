@@ -114,7 +114,7 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
             tell(f"train: goes on after step {run.step}, kept in {checkpoint.folder}.")
     if run.failure:
         raise TrainingStopped(f"{run.failure} (This run has ended; delete {checkpoint.folder} to start anew.)")
-    if run.progress >= 1 and out.is_file():
+    if run.progress >= 1 and checkpoint.is_older_than(out):
         return out  # finished before; the caller says so
     _loop(run, prepared, checkpoint, settings, progress)
     finish(run, prepared, out, Path(start_from).name if start_from else "")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -33,20 +34,36 @@ class Monitor:
             warnings.warn("train: no TensorBoard here, so no curves and sounds on the way: pip install 'ddspvae[train]'.",
                           stacklevel=2)
             return
-        self.writer = SummaryWriter(str(folder))
+        with self._while_there_is_room():
+            self.writer = SummaryWriter(str(folder))
 
     def __enter__(self) -> Monitor:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
                  ) -> None:
-        if self.writer is not None:
-            self.writer.close()
+        with self._while_there_is_room():
+            if self.writer is not None:
+                self.writer.close()
+
+    @contextlib.contextmanager
+    def _while_there_is_room(self) -> Iterator[None]:
+        """A full disk ends what is shown, not the run, whose checkpoint says so where that has no room either."""
+        try:
+            yield
+        except OSError as error:
+            self.writer = None
+            warnings.warn(f"train: TensorBoard cannot write ({error.strerror}); no more curves and sounds of this run.",
+                          stacklevel=4)
 
     def step(self, step: int, loss: float, bits: torch.Tensor, price: float) -> None:
         """Training curves; bits [Z] are per axis."""
         if self.writer is None:
             return
+        with self._while_there_is_room():
+            self._show_step(step, loss, bits, price)
+
+    def _show_step(self, step: int, loss: float, bits: torch.Tensor, price: float) -> None:
         for name, value in (("loss", loss), ("bits_per_second", float(bits.sum())), ("price_of_a_bit", price)):
             self.writer.add_scalar(f"training/{name}", value, step)
         n_named = min(len(bits), len(NAMED_AXES))
@@ -59,6 +76,11 @@ class Monitor:
         """Validation curves, and one take beside its resynthesis, to hear and to see."""
         if self.writer is None:
             return
+        with self._while_there_is_room():
+            self._show_validation(step, measured, model, take, rooms, device)
+
+    def _show_validation(self, step: int, measured: Validation, model: Autoencoder, take: Take, rooms: Sequence[str],
+                         device: torch.device) -> None:
         for name, value in asdict(measured).items():
             if value is not None:
                 self.writer.add_scalar(f"validation/{name}", value, step)

@@ -1,215 +1,37 @@
-"""Attack every reader with damaged inputs, and a stream with any messages: `make attack`.
+"""Attack every reader, every verb that writes, and streams: `make attack`.
 
-    python -m tests.attack [--minutes 30] [--only midi audio ...] [--seed 1] [--keep found/]
+    python -m tests.attack [--minutes 30] [--only midi audio ... stream kills disks memory] [--seed 1] [--keep found/]
 
-Each reader gets mutations of small, right inputs: flipped bits, numbers at their ends, pieces cut, doubled and spliced. It
-must give a result or an InputError of one line. Anything else is a finding: the input is kept, and the exit code is 1.
-Addresses are capped at 3 GB beyond what torch maps, so that a bomb is a finding, too. A stream gets any messages in any
-blocks: it must stay finite and within full scale, and in the end no voice may be left.
+Readers get half of the time, the other campaigns an eighth each:
+- readers get mutations of small, right inputs (flipped bits, numbers at their ends, pieces cut, doubled and spliced) and
+  must give a result or an InputError of one line. Addresses are capped at 3 GB beyond what torch maps.
+- verbs that write are killed at random moments, and run on a full disk.
+- commands get inputs of up to 1 MB that ask for much, and may take 1 GB more than what is loaded.
+- streams get any messages in any blocks (hypothesis), and are compared with themselves and with the offline render.
+
+Anything else is a finding: the input is kept where there is one, and the exit code is 1.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import io
+import os
 import random
 import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-import mido
-import numpy as np
-import soundfile
 import torch
 
-from ddspvae import InputError, load, read_audio, read_midi
-from ddspvae.editing.given_curves import read_given_csv
-from ddspvae.editing.note_table import NoteTable, read_table, write_table
-from ddspvae.features.cache import cached
-from ddspvae.features.f0_csv import read_f0_csv
-from ddspvae.instrument.presets import find_preset, read_card, save_instrument
-from ddspvae.model.autoencoder import Autoencoder
-from ddspvae.model.config import ModelConfig
-from ddspvae.signals import Performance
-from ddspvae.training.checkpoint import Checkpoint
-from ddspvae.training.recordings import read_manifest
+from tests.attack.children import make_inputs
+from tests.attack.readers import attack, targets
+from tests.attack.states import attack_streams
 
-KINDS = ("note_on", "note_on", "note_off", "control_change", "pitchwheel", "program_change", "reset", "aftertouch",
-         "polytouch", "clock")
-CONTROLLERS = (1, 6, 7, 11, 38, 64, 66, 98, 99, 100, 101, 120, 121, 123)
-ROOT = Path(__file__).parent.parent.parent
 MOST_BYTES = 11 << 30  # of addresses: torch maps 8 GB and uses little of them
-ENDS = (b"\x00", b"\xff", b"\x7f", b"\x80", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\x00\x00\x00\x00")
-WORDS = (b"nan", b"inf", b"-1", b"1e999", b"0", b"99999999999", b"", b'"', b"\0", b"[" * 50, b"\xef\xbb\xbf", b";",
-         b"\x1b[2J")
-
-
-@dataclass
-class Target:
-    """A reader, and right inputs for it."""
-
-    name: str
-    ending: str
-    read: Callable[[Path], object]
-    seeds: list[bytes]
-    per_turn: int = 200
-
-
-def mutate(data: bytes, other: bytes, chance: random.Random) -> bytes:
-    """One to four changes."""
-    out = bytearray(data)
-    for _ in range(chance.choice((1, 1, 2, 4))):
-        at = chance.randrange(len(out) + 1)
-        size = chance.choice((1, 1, 2, 4, 8, chance.randrange(1, max(2, len(out) // 4 + 1))))
-        match chance.randrange(8):
-            case 0 if out:
-                out[at % len(out)] ^= 1 << chance.randrange(8)
-            case 1:
-                out[at : at + size] = chance.choice(ENDS)
-            case 2:
-                del out[at : at + size]
-            case 3:
-                out[at:at] = out[max(0, at - size) : at]
-            case 4:
-                out[at : at + size] = bytes(chance.randrange(256) for _ in range(min(size, 16)))
-            case 5:
-                out[at:] = other[at:]
-            case 6:
-                out[at : at + size] = chance.choice(WORDS)
-            case _:
-                del out[at:]
-    return bytes(out)
-
-
-def tiny_instrument(folder: Path) -> Path:
-    config = ModelConfig(sample_rate=16_000, hop_size=80, n_z=4, n_harmonics=8, n_noise_bands=5, encoder_channels=4,
-                         decoder_channels=4)
-    card = {key: value for key, value in read_card(find_preset("flute")).items() if key not in ("format", "metrics")}
-    path = folder / "tiny.safetensors"
-    save_instrument(path, Autoencoder(config).state_dict(), {**card, "config": config.to_dict(), "axes": {}})
-    return path
-
-
-def targets(folder: Path) -> list[Target]:
-    """All readers."""
-    melody = (ROOT / "examples" / "melody.mid").read_bytes()
-    events = mido.MidiFile(type=1)
-    track = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=400_000),
-                            mido.Message("control_change", control=64, value=127),
-                            mido.Message("note_on", note=60, time=3), mido.Message("pitchwheel", pitch=99),
-                            mido.Message("note_off", note=60, time=90), mido.Message("sysex", data=[1, 2])])
-    events.tracks += [track, track]
-    events.save(folder / "e.mid")
-    sounds = []
-    for ending in ("wav", "flac", "ogg", "aiff"):
-        soundfile.write(folder / f"s.{ending}", 0.1 * np.random.default_rng(0).standard_normal((300, 2)), 8000)
-        sounds.append((folder / f"s.{ending}").read_bytes())
-    tiny = tiny_instrument(folder)
-    take = Performance(np.full(8, 440.0), np.ones(8), np.full(8, -20.0), np.zeros((2, 4)), ("a", "b", "c", "d"), 200.0, 4)
-    take.save(folder / "t.npz")
-    part, = read_midi(ROOT / "examples" / "melody.mid")
-    nothing = {name: np.full(len(part.notes), np.nan) for name in
-               ("volume", "volume_fluctuation", "volume_peak_position", "vibrato", "brightness", "attack_noise")}
-    write_table(NoteTable(part, nothing, np.full(len(part.notes), np.nan)), folder / "n.csv")
-    table = b"".join((folder / "n.csv").read_bytes().splitlines(keepends=True)[:6])
-    Checkpoint(folder / "c.safetensors").save({"a": 1}, {"model": {"w": torch.zeros(3)}})
-    state = (folder / "c.training" / "state.pt").read_bytes()
-
-    def checkpoint(path: Path) -> object:
-        run = Checkpoint(folder / "c.safetensors")
-        path.replace(run.state_path)
-        run.before_path.unlink(missing_ok=True)
-        return run.load({"a": 1}, torch.device("cpu"))
-
-    def manifest(path: Path) -> object:
-        inside = folder / "m" / "manifest.csv"
-        inside.parent.mkdir(exist_ok=True)
-        path.replace(inside)
-        return read_manifest(inside.parent)
-
-    def cache(path: Path) -> object:
-        right = {"a": np.arange(4.0)}
-        cached(["attack"], lambda: right)
-        entry = max((folder / "cache").glob("*.npz"), key=lambda one: one.stat().st_mtime)
-        path.replace(entry)
-        found = cached(["attack"], lambda: right)
-        assert np.array_equal(found["a"], right["a"])
-        return found
-
-    content = io.BytesIO()
-    np.savez(content, a=np.arange(4.0))
-    entry = hashlib.sha256(content.getvalue()).digest() + content.getvalue()
-    return [
-        Target("midi", ".mid", read_midi, [melody, (folder / "e.mid").read_bytes()], 4000),
-        Target("audio", ".wav", read_audio, sounds),
-        Target("preset", ".safetensors", lambda path: load(path).tail_s(), [tiny.read_bytes()], 20),
-        Target("performance", ".npz", lambda path: Performance.load(path).duration_s, [(folder / "t.npz").read_bytes()]),
-        Target("table", ".csv", read_table, [table, table.replace(b",", b";")]),
-        Target("pitch", ".csv", read_f0_csv, [b"time_s,f0_hz,periodicity\n0,440,1\n0.01,441,0.9\n0.02,442,0.5\n"]),
-        Target("given", ".csv", lambda path: read_given_csv(path, "loudness"), [b"time_s,loudness\n0,-20\n0.5,-30\n1,\n"]),
-        Target("manifest", ".csv", manifest, [b"file,kind,f0_hz,licence\na.wav,note,440,CC0\nb.wav,phrase,,\n"]),
-        Target("checkpoint", ".pt", checkpoint, [state], 50),
-        Target("cache", ".npz", cache, [entry]),
-    ]
-
-
-def attack(target: Target, folder: Path, chance: random.Random, keep: Path) -> tuple[int, int]:
-    """Some mutations; how many, and how many of them were findings."""
-    path, found = folder / f"x{target.ending}", 0
-    for _ in range(target.per_turn):
-        data = mutate(chance.choice(target.seeds), chance.choice(target.seeds), chance)
-        path.write_bytes(data)
-        try:
-            target.read(path)
-        except InputError as error:
-            if "\n" in str(error).strip() and target.name != "preset":
-                found += report(target, data, keep, error)
-        except Exception as error:  # that is what is looked for
-            found += report(target, data, keep, error)
-    return target.per_turn, found
-
-
-def report(target: Target, data: bytes, keep: Path, error: BaseException) -> int:
-    keep.mkdir(parents=True, exist_ok=True)
-    name = keep / f"{target.name}-{hashlib.sha256(data).hexdigest()[:10]}{target.ending}"
-    name.write_bytes(data)
-    print(f"{target.name}: {type(error).__name__}: {str(error)[:200]!r}: {name}", flush=True)
-    return 1
-
-
-def attack_stream(chance: random.Random, keep: Path) -> tuple[int, int]:
-    """Any messages in any blocks: finite, within full scale, and silent in the end."""
-    flute = load("flute")
-    stream = flute.stream(4, mono=chance.random() < 0.3, dry=True)
-    log = []
-    try:
-        for _ in range(60):
-            for _ in range(chance.randrange(5)):
-                kind = chance.choice(KINDS)
-                values = {"note": chance.randrange(128), "velocity": chance.randrange(128), "value": chance.randrange(128),
-                          "control": chance.choice((*CONTROLLERS, chance.randrange(128))),
-                          "pitch": chance.randrange(-8192, 8192),
-                          "program": 3, "channel": chance.randrange(16)}
-                message = mido.Message(kind)
-                message = message.copy(**{name: values[name] for name in vars(message) if name in values})
-                log.append(str(message))
-                stream.send(message, offset=chance.randrange(500))
-            n = chance.choice((1, 7, 64, 128, 240, 241, 1000))
-            sound = stream.read(n)
-            assert sound.shape == (n,) and np.isfinite(sound).all() and np.abs(sound).max() <= 1, "not finite, or too loud"
-        stream.read(1000)
-        for message in (mido.Message("reset"), mido.Message("control_change", control=120)):
-            stream.send(message)
-        end = stream.read(2 * flute.config.sample_rate)
-        assert np.abs(end[-4800:]).max() < 1e-4, "a note is left"
-    except Exception as error:  # that is what is looked for
-        return 1, report(Target("stream", ".txt", lambda path: None, []), "\n".join(log).encode(), keep, error)
-    return 1, 0
+OTHERS = ("stream", "kills", "disks", "memory")
 
 
 def main() -> None:
@@ -219,38 +41,109 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, default=Path("found"))
     args = parser.parse_args()
-    try:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, resource.RLIM_INFINITY))
-    except ImportError:
-        pass
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    chance, counts = random.Random(args.seed), {}
-    end = time.monotonic() + 60 * args.minutes
+    chance = random.Random(args.seed)
+    rows, n_found = [], 0
+    wanted = [name for name in OTHERS if not args.only or name in args.only]
     with tempfile.TemporaryDirectory() as temporary:
-        import os
-
-        os.environ["DDSPVAE_CACHE"] = str(Path(temporary) / "cache")
-        all_targets = [one for one in targets(Path(temporary)) if not args.only or one.name in args.only]
-        with_stream = not args.only or "stream" in args.only
+        folder = Path(temporary)
+        os.environ["DDSPVAE_CACHE"] = str(folder / "cache")
+        readers = [one for one in targets(folder) if not args.only or one.name in args.only]
+        seconds = 60 * args.minutes / (len(wanted) + len(OTHERS) * bool(readers))
         try:
-            while time.monotonic() < end:
-                for target in all_targets:
-                    n, found = attack(target, Path(temporary), chance, args.keep)
-                    before = counts.get(target.name, (0, 0))
-                    counts[target.name] = (before[0] + n, before[1] + found)
-                if with_stream:
-                    n, found = attack_stream(chance, args.keep)
-                    before = counts.get("stream", (0, 0))
-                    counts["stream"] = (before[0] + n, before[1] + found)
+            if hasattr(os, "fork"):  # first: its children begin with what is loaded by then
+                for campaign in (_kills, _disks, _memory):
+                    if campaign.__name__[1:] in wanted:
+                        rows_of, found = campaign(folder, chance, seconds, args.keep)
+                        rows += rows_of
+                        n_found += len(found)
+                        print(*found, sep="\n", end="\n" if found else "", flush=True)
+            if "stream" in wanted:
+                n_streams, found = _streams(seconds)
+                rows.append(f"| stream | {n_streams} streams of each kind | {len(found)} findings |")
+                n_found += len(found)
+                print(*found, sep="\n", end="\n" if found else "", flush=True)
+            if readers:
+                _cap_addresses()
+                counts = {target.name: [0, 0] for target in readers}
+                end = time.monotonic() + len(OTHERS) * seconds
+                while time.monotonic() < end:
+                    for target in readers:
+                        n, found_here = attack(target, folder, chance, args.keep)
+                        counts[target.name][0] += n
+                        counts[target.name][1] += found_here
+                        n_found += found_here
+                rows += [f"| {name} | {n} inputs | {found_here} findings |" for name, (n, found_here) in counts.items()]
+                rows.append(f"{sum(n for n, _ in counts.values())} inputs of readers")
         except KeyboardInterrupt:
             print("stopped.")
-    for name, (n, found) in counts.items():
-        print(f"| {name} | {n} inputs | {found} findings |")
-    print(f"{sum(n for n, _ in counts.values())} inputs, {sum(found for _, found in counts.values())} findings")
-    sys.exit(1 if any(found for _, found in counts.values()) else 0)
+    print(*rows, sep="\n")
+    print(f"{n_found} findings")
+    sys.exit(1 if n_found else 0)
+
+
+def _take_turns(turn: Callable[[random.Random], int], chance: random.Random, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        turn(chance)
+
+
+def _kills(folder: Path, chance: random.Random, seconds: float, keep: Path) -> tuple[list[str], list[str]]:
+    from tests.attack.kills import Kills
+
+    make_inputs(folder / "inputs")
+    kills = Kills(folder / "kills", folder / "inputs", _short(seconds))
+    _take_turns(kills.turn, chance, seconds)
+    return kills.table(), kills.faults
+
+
+def _disks(folder: Path, chance: random.Random, seconds: float, keep: Path) -> tuple[list[str], list[str]]:
+    from tests.attack.disks import FullDisks
+
+    make_inputs(folder / "inputs")
+    disks = FullDisks(folder / "disks", folder / "inputs", _short(seconds))
+    try:
+        _take_turns(disks.turn, chance, seconds)
+    finally:
+        disks.close()
+    return disks.table(), disks.faults
+
+
+def _memory(folder: Path, chance: random.Random, seconds: float, keep: Path) -> tuple[list[str], list[str]]:
+    import ddspvae.audio
+    import ddspvae.instrument.loading  # noqa: F401 - so that children begin with it
+    from tests.attack.memory import Bombs
+
+    make_inputs(folder / "inputs")
+    bombs = Bombs(folder / "memory", folder / "inputs", keep)
+    _take_turns(bombs.turn, chance, seconds)
+    return bombs.table(), bombs.faults
+
+
+def _short(seconds: float) -> tuple[str, ...]:
+    """In two minutes a training has no room."""
+    from tests.attack.children import VERBS
+
+    return () if seconds > 60 else tuple(verb.name for verb in VERBS if verb.is_exact)
+
+
+def _streams(seconds: float) -> tuple[int, list[str]]:
+    end, n_streams = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        found = attack_streams(5)
+        n_streams += 5
+        if found:
+            return n_streams, found
+    return n_streams, []
+
+
+def _cap_addresses() -> None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, resource.RLIM_INFINITY))
 
 
 if __name__ == "__main__":

@@ -161,3 +161,37 @@ def test_the_newer_zone_takes_what_it_needs():
     port.configure(0, 0)
     assert [port.manager(number) for number in range(16)] == list(range(16))
     assert not port.is_zone(0)
+
+
+ZONE_AFTER_100_MS = LOWER_3.replace("00     B0 65", "64     B0 65", 1)
+LATER = " 64 B0 07 40 "  # the piece goes on
+
+
+@pytest.mark.parametrize("number", [0, 1, 3])
+def test_notes_that_sound_when_a_zone_is_made_are_ended(tmp_path, number):
+    (part,) = parts_of(tmp_path, f"00 9{number} 3C 40" + ZONE_AFTER_100_MS + f"64 8{number} 3C 00" + LATER)
+    (note,) = part.notes
+    assert (round(note.onset_s, 6), round(note.offset_s, 6)) == (0.0, 0.2)
+
+
+@pytest.mark.parametrize(("end", "offset_s"), [("B1 7B 00", 0.2), ("B1 78 00", 0.2), ("91 3C 40", 0.2)])
+def test_such_notes_end_with_all_notes_off_and_when_they_are_struck_again(tmp_path, end, offset_s):
+    parts = parts_of(tmp_path, "00 91 3C 40" + ZONE_AFTER_100_MS + f"64 {end}  64 81 3C 00" + LATER)
+    first = min((note for part in parts for note in part.notes), key=lambda note: note.onset_s)
+    assert round(first.offset_s, 6) == offset_s
+
+
+def test_a_pedal_still_holds_and_lets_go_such_a_note(tmp_path):
+    (part,) = parts_of(tmp_path, "00 B1 40 7F  00 91 3C 40" + ZONE_AFTER_100_MS + "64 81 3C 00  64 B1 40 00" + LATER)
+    assert round(part.notes[0].offset_s, 6) == 0.3
+
+
+def test_notes_that_sound_when_a_zone_ends_are_ended(tmp_path):
+    (part,) = parts_of(tmp_path, LOWER_3 + "00 91 3C 40  64 B0 06 00  64 81 3C 00" + LATER)
+    assert round(part.notes[0].offset_s, 6) == 0.2
+
+
+def test_the_wheel_bends_a_note_from_before_the_zone_once(tmp_path):
+    (part,) = parts_of(tmp_path, "00 91 3C 40" + ZONE_AFTER_100_MS + "64 E1 00 60  64 81 3C 00" + LATER)
+    assert rounded(part.bend_semitones) == [(0.2, 24.0)]
+    assert part.notes[0].bend_semitones == ()

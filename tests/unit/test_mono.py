@@ -9,6 +9,7 @@ import pytest
 import soundfile
 
 from ddspvae import InputError, load, read_audio
+from ddspvae.signals.mono import Look, to_mono
 
 from ..conftest import melody_take
 
@@ -71,3 +72,24 @@ def test_a_channel_that_is_not_finite_is_no_empty_one(tmp_path, sound):
     soundfile.write(tmp_path / "a.wav", np.stack([sound, broken], axis=1), RATE, subtype="FLOAT")
     with pytest.raises(InputError, match=r"has NaN or infinite samples, the first at 0\.021 s"):
         read_audio(tmp_path / "a.wav")
+
+
+def test_a_small_file_of_much_silence_is_no_bomb(tmp_path, monkeypatch):
+    soundfile.write(tmp_path / "a.flac", np.zeros(4_000_000, np.float32), RATE)
+    assert len(read_audio(tmp_path / "a.flac")[0]) == 4_000_000
+    monkeypatch.setattr("ddspvae.audio.BOMB_BYTES", 1 << 23)
+    with pytest.raises(InputError, match=r"read_audio: .*a.flac is 0.0 GB in memory, nearly all of it silence; cut"):
+        read_audio(tmp_path / "a.flac")
+
+
+def test_it_does_not_matter_in_which_blocks_channels_are_looked_at(sound, monkeypatch):
+    noise = 0.1 * np.random.default_rng(0).standard_normal(len(sound)).astype(np.float32)
+    for channels in ([sound, sound + noise], [sound, noise], [noise, -noise, 0 * noise]):
+        frames = np.stack(channels, axis=1)
+        look = Look()
+        for at in range(0, len(frames), 1000):
+            look.add(frames[at : at + 1000])
+        whole, said = to_mono(frames)
+        mixing = look.decide()
+        assert mixing.said == said
+        np.testing.assert_array_equal(np.concatenate([mixing.mix(frames[:777]), mixing.mix(frames[777:])]), whole)

@@ -1,4 +1,4 @@
-"""What may be asked for far below the range: bounded, faded, and nothing within."""
+"""What may be asked for far outside the range: bounded, faded, and nothing within."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def flute():
 
 def test_nothing_is_bounded_within_the_range(flute):
     statistics = flute.statistics
-    inside = pitch_to_hz(np.linspace(statistics.pitch_low - 0.4, 127, 200))
+    inside = pitch_to_hz(np.linspace(statistics.pitch_low - 0.4, statistics.pitch_high + 0.4, 200))
     assert np.isinf(loudest_db(inside, statistics)).all()
     loudness_db = np.full(200, 20.0)
     assert within_reach(inside, loudness_db, statistics) is loudness_db
@@ -33,6 +33,16 @@ def test_the_bound_falls_with_the_ear_and_an_octave_below_with_the_instrument(fl
     assert most[11] - most[23] > 60  # the second octave below
 
 
+def test_above_the_range_the_bound_never_rises_and_fades_with_the_instrument(flute):
+    high = flute.statistics.pitch_high
+    most = loudest_db(pitch_to_hz(high + np.arange(1, 60)), flute.statistics)
+    assert (np.diff(most) <= 0).all()
+    loudest = flute.statistics.loudness_quantiles_db[-1] + 6
+    assert most[0] == pytest.approx(loudest)  # 3.5 to 4 kHz, where the ear is keener than at 2.3
+    assert most[11] == pytest.approx(loudest - 30, abs=1)  # half an octave at 5 dB a semitone; the ear falls by 0.5
+    assert most[-1] == -120
+
+
 def song(path, *notes):
     track = mido.MidiTrack()
     for pitch, length in notes:
@@ -42,7 +52,7 @@ def song(path, *notes):
     return path
 
 
-@pytest.mark.parametrize("key", [0, 12, 24, 36])
+@pytest.mark.parametrize("key", [0, 12, 24, 36, 110, 112, 116, 120, 127])
 def test_a_keyswitch_does_not_turn_the_part_down(flute, tmp_path, key):
     """480 ticks are half a second; a keyswitch of 60 ms."""
     line = [(74, 480), (76, 480), (79, 480)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +16,14 @@ import torch
 
 from ddspvae.features.extract import extract
 from ddspvae.instrument.loading import load
-from ddspvae.instrument.presets import read_card
+from ddspvae.instrument.presets import find_preset, read_card, read_weights
 from ddspvae.model.config import ModelConfig
 from ddspvae.signals.checks import InputError
 from ddspvae.training.checkpoint import read_state
 from ddspvae.training.dataset import Crops, Take, split
 from ddspvae.training.loop import pick_device, train
 from ddspvae.training.losses import HeardError, beat_span, fft_sizes, scale_terms, spectral_loss
+from ddspvae.training.monitor import Monitor
 from ddspvae.training.trainer import TrainingConfig
 from ddspvae.training.validation import TrainingStopped, Validation, check_health, excerpts
 
@@ -94,6 +96,37 @@ def test_a_finished_run_is_left_as_it_is(trained, recordings):
     before = out.read_bytes()
     train(recordings, out, steps=16, model=SMALL, seed=3)
     assert out.read_bytes() == before
+
+
+def test_an_older_file_under_the_name_is_not_taken_for_the_result(trained, recordings, tmp_path):
+    """What a kill leaves between the last state and the instrument."""
+    out, _ = trained
+    shutil.copytree(out.with_name("mine.training"), tmp_path / "mine.training")
+    older = tmp_path / "mine.safetensors"
+    shutil.copy(find_preset("flute"), older)
+    os.utime(older, (0, 0))
+    train(recordings, older, steps=16, model=SMALL, seed=3)
+    assert read_card(older)["training"] == read_card(out)["training"]
+    assert read_weights(older).keys() == read_weights(out).keys()
+
+
+def test_a_full_disk_ends_tensorboard_and_not_the_run(tmp_path):
+    class Full:
+        def add_scalar(self, *_):
+            raise OSError(28, "No space left on device")
+
+        def close(self):
+            raise OSError(28, "No space left on device")
+
+    with Monitor(tmp_path, SMALL) as monitor:
+        if monitor.writer is None:
+            pytest.skip("no TensorBoard here")
+        monitor.writer.close()
+        monitor.writer = Full()
+        with pytest.warns(UserWarning, match="train: TensorBoard cannot write .No space left on device.; no more curves"):
+            monitor.step(1, 0.5, torch.ones(4), 1.0)
+        monitor.step(2, 0.5, torch.ones(4), 1.0)
+    assert monitor.writer is None
 
 
 def test_another_seed_needs_another_name(trained, recordings):

@@ -1,0 +1,29 @@
+"""A recording on disk to a performance, however long it is."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+from ddspvae.audio import AudioFile, read_audio, resample_blocks
+from ddspvae.instrument.instrument import Instrument
+from ddspvae.instrument.long_takes import analyze_in_stretches, is_long
+from ddspvae.signals import Performance
+
+
+def analyze_file(instrument: Instrument, path: str | Path, tracker: str | Path | None = None) -> Performance:
+    """`instrument.analyze(*read_audio(path), tracker)`, the same numbers, without ever holding a long take.
+
+    Args:
+        path: of a sound file.
+        tracker: as `Instrument.analyze` takes it.
+    Raises:
+        InputError: as `read_audio` and `Instrument.analyze`.
+    """
+    file, rate = AudioFile(path), instrument.config.sample_rate
+    if instrument.config.n_timbre or not is_long(file.n_samples / file.sample_rate, tracker):
+        return instrument.analyze(*read_audio(path), tracker)
+    if file.mixing.said:
+        warnings.warn(f"read_audio: {path}: {file.mixing.said}.", stacklevel=2)
+    return analyze_in_stretches(lambda piece: instrument.analyze(piece, rate, tracker),
+                                resample_blocks(file.blocks(), file.sample_rate, rate), instrument.config)
