@@ -48,7 +48,7 @@ def measure_vibrato(cents: NDArray, frame_rate_hz: float) -> tuple[float, float]
 
 
 def _without_slips(cents: NDArray) -> NDArray:
-    """Around 0, where one of them is: octaves off is the same motion in another octave; what else is far off is held as beside it."""
+    """Cents, one of which is 0: octaves off is the same motion elsewhere; what else is far off is held as beside it."""
     folded = cents - OCTAVE_CENTS * np.round(cents / OCTAVE_CENTS)
     near, at = np.abs(folded) <= MOST_CENTS, np.arange(len(folded))
     return np.asarray(np.interp(at, at[near], folded[near]))
