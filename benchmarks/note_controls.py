@@ -1,6 +1,6 @@
 """Each note control swept from 0 to 1 on held-out notes, rendered, and measured again from the sound: Pearson's r.
 
-    python benchmarks/note_controls.py violin held_out.flac [...] [--notes 10] [--tracker swift]
+    python benchmarks/note_controls.py violin held_out.flac [...] [--notes 10] [--tracker autocorrelation]
 
 The longest notes of the recordings keep their pitch, length and other controls; all get the same value of one control.
 The sound is heard as a recording would be: a pitch tracker, A-weighted loudness, the levels of the partials. r is over
@@ -71,8 +71,9 @@ def main() -> None:
     parser.add_argument("preset")
     parser.add_argument("held_out", nargs="+", help="recordings that the preset was not trained on")
     parser.add_argument("--notes", type=int, default=10)
-    parser.add_argument("--tracker", default="autocorrelation",
-                        help="that hears the sound; swift and crepe smooth a vibrato (default autocorrelation)")
+    parser.add_argument("--tracker", default="swift",
+                        help="that hears the sound; refined, all follow a vibrato, and autocorrelation loses noisy attacks "
+                             "(default swift)")
     args = parser.parse_args()
     instrument = load(args.preset)
     ranges = instrument.control_ranges

@@ -25,7 +25,8 @@ VELOCITIES = (10, 40, 70, 100, 127)
 N_PITCHES, NOTE_S, REST_S = 5, 1.0, 1.2
 MARGIN = 0.1  # of the range, at either end, where no note is played
 HELD_DB = 10.0  # below the middle of its note, a frame counts no more
-ROUNDS, MOST_STEEPER = 2, 0.5  # octaves per 10 dB and round
+ROUNDS, MOST_TURN = 2, 0.5  # octaves per 10 dB and round, either way
+LEAST_PLAYED = 0.02  # octaves per 10 dB: an instrument that gets duller as it gets louder was heard wrongly
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,16 +120,17 @@ def play(instrument: Instrument, velocities: Sequence[int] = VELOCITIES, *, dry:
 def meet_dynamics(instrument: Instrument, heard: float) -> None:
     """Let what is typically bright at a loudness rise so steeply, in place, that what is played rises as the recordings do.
 
-    The network may play the same brightness with another spectrum when it is loud. The axes are read from what is
-    typical, so a recording is played back as before; gestures must be learned afterwards.
+    The network may play the same brightness with another spectrum when it is loud, and `Typical` rises by a least slope
+    everywhere, also where the recordings hardly do. The axes are read from what is typical, so a recording is played back
+    as before; gestures must be learned afterwards.
 
     Args:
         instrument: that was trained.
-        heard: the slope of its recordings, octaves per 10 dB, as `hear` finds it.
+        heard: the slope of its recordings, octaves per 10 dB, as `hear` finds it; where it is less than LEAST_PLAYED, that.
     """
     if not instrument.config.n_z:
         return
     for _ in range(ROUNDS):
-        missing = heard - play(instrument, performer="rules")[0].slope
-        if np.isfinite(missing) and missing > 0:
-            instrument.model.decoder.typical.steepen(min(missing, MOST_STEEPER) / 10)
+        missing = np.maximum(heard, LEAST_PLAYED) - play(instrument, performer="rules")[0].slope
+        if np.isfinite(missing):
+            instrument.model.decoder.typical.steepen(float(np.clip(missing, -MOST_TURN, MOST_TURN)) / 10)

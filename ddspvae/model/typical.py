@@ -99,7 +99,7 @@ class Typical(nn.Module):
 
     @torch.no_grad()
     def steepen(self, octaves_per_db: float) -> None:
-        """Let brightness rise so much more with the loudness, everywhere."""
+        """Let brightness rise so much more with the loudness, everywhere, or less."""
         self.coefficients[0, POWER_OF_LOUDNESS, BRIGHTNESS] += octaves_per_db * float(self.half_range[1])
 
     def _solve(self, takes: list[EncoderInputs], weights: list[Tensor]) -> Tensor:

@@ -79,6 +79,11 @@ class Gestures:
         (start, row), (stop, last) = self._borders[number : number + 2]
         return self.cents[start:stop], self.level_db[start:stop], self.z[row:last]
 
+    def rows(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where the rows of z of some notes [K] begin, and how many each has."""
+        first = self._borders[numbers, 1]
+        return first, self._borders[numbers + 1, 1] - first
+
     @functools.cached_property
     def _borders(self) -> NDArray[np.int64]:
         """Where each note begins, and the last one ends, in the curves and in z: [N + 1, 2]."""

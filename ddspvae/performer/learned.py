@@ -37,7 +37,7 @@ WILDNESS = 0.7  # of the cost, what a seed draws
 HEAD_S, TAIL_S, SEAM_S, JOIN_S = 0.25, 0.15, 0.05, 0.04
 LEAD_S = 0.08  # at an end of a note, in which its pitch may lead over to its neighbour
 LEAVE_S = 0.2  # after a note, in which what it did beyond the rules goes back to nothing while it rings
-LIKENESS = 0.5  # of one note's timbre to that of another played alike; chosen on two takes (docs/player.md)
+ALIKE = 1.0  # the cost by which one of the candidates counts 1 / e as much in what they have in common
 DEEPEST_DB = 4.5  # that a played note falls within: a transcriber hears two from 6 on
 GLIDING_SHARE = 0.25  # of the shorter of two bound notes, at most
 CALM_S = 0.35  # a shorter note has no time for all that a longer one did
@@ -66,7 +66,8 @@ def play(notes: Notes, statistics: Statistics, gestures: Gestures, frame_rate_hz
     if not notes.notes:
         raise fail("perform", "notes", "hold at least one note", 0)
     level_db = velocity_to_level_db(np.array([note.velocity for note in notes.notes], dtype=float), statistics)
-    chosen = choose(notes.notes, level_db, gestures, seed)
+    cost = _fit(notes.notes, level_db, gestures, seed)
+    chosen = _choose(cost, gestures)
     length_s = np.array([note.offset_s - note.onset_s for note in notes.notes])
     attack_s, glide_s = (np.where(gestures[name][chosen] == UNKNOWN, usual, gestures[name][chosen])
                          for name, usual in (("attack_s", statistics.attack_s), ("glide_s", statistics.glide_s)))
@@ -83,7 +84,7 @@ def play(notes: Notes, statistics: Statistics, gestures: Gestures, frame_rate_hz
     loose = np.stack([was_bound & ~bound, ~np.concatenate([bound[1:], [False]])], axis=1)
     for at, ((start, end), number) in enumerate(zip(spans, chosen)):
         stop = min(max(end, start + 1), n_frames)
-        own_cents, own_level_db, own_z = gestures.note(int(number))
+        own_cents, own_level_db, _ = gestures.note(int(number))
         position = stretch(len(own_cents) / RATE_HZ, (np.arange(start, stop) - start) / frame_rate_hz)
         cents[start:stop] = _centred(_at(own_cents, position, RATE_HZ)) * min((stop - start) / frame_rate_hz / CALM_S, 1.0)
         for curve, is_loose in zip((cents[start:stop], cents[start:stop][::-1]), loose[at]):
@@ -94,7 +95,7 @@ def play(notes: Notes, statistics: Statistics, gestures: Gestures, frame_rate_hz
             _at(own_level_db, position, RATE_HZ) * min(len(own_level_db) / RATE_HZ / length_s[at], 1.0))
         rows = slice(start // frames_per_z, -(-stop // frames_per_z))
         since = (np.arange(rows.stop - rows.start) * frames_per_z).clip(0, stop - start - 1)
-        z[rows] = _at(own_z, position[:, since], RATE_HZ / gestures.rows_every)
+        z[rows] = _timbre(gestures, cost[at], since / frame_rate_hz, (stop - start - 1) / frame_rate_hz)
     for curve in (cents, swell_db):
         _join(curve, spans, round(JOIN_S * frame_rate_hz))
         _carry(curve, spans, round(LEAVE_S * frame_rate_hz), int(np.ceil(EARLIEST_S * frame_rate_hz)))
@@ -110,7 +111,7 @@ def play(notes: Notes, statistics: Statistics, gestures: Gestures, frame_rate_hz
     loudness_db = np.where(sounding, deadpan.loudness_db + expression * swell_db, deadpan.loudness_db)
     return (replace(deadpan, f0_hz=f0_hz.astype(np.float32),
                     loudness_db=np.maximum(loudness_db, REST_DB).astype(np.float32)),
-            (expression * LIKENESS * z).astype(np.float32))
+            (expression * z).astype(np.float32))
 
 
 def choose(notes: tuple[Note, ...], level_db: NDArray, gestures: Gestures, seed: int | None = None) -> NDArray[np.int64]:
@@ -122,6 +123,17 @@ def choose(notes: tuple[Note, ...], level_db: NDArray, gestures: Gestures, seed:
         gestures: to choose from.
         seed: None for the best; a number adds a random cost to each.
     """
+    return _choose(_fit(notes, level_db, gestures, seed), gestures)
+
+
+def _choose(cost: NDArray, gestures: Gestures) -> NDArray[np.int64]:
+    """The cheapest gestures [N] by what each costs for itself [N, G] and what their joins do."""
+    nearest = np.argsort(cost, axis=1)[:, :N_CANDIDATES]
+    return _cheapest_path(np.take_along_axis(cost, nearest, axis=1), nearest, gestures)
+
+
+def _fit(notes: tuple[Note, ...], level_db: NDArray, gestures: Gestures, seed: int | None) -> NDArray:
+    """How badly each gesture fits each note, [N, G]; arguments as of `choose`."""
     onset_s, offset_s, pitch = np.array([(note.onset_s, note.offset_s, note.pitch) for note in notes]).T
     gap_s = np.maximum(np.concatenate([[NO_NEIGHBOUR_S], onset_s[1:] - offset_s[:-1], [NO_NEIGHBOUR_S]]), 0.0)
     bound = find_bound(notes)
@@ -140,8 +152,7 @@ def choose(notes: tuple[Note, ...], level_db: NDArray, gestures: Gestures, seed:
         cost += np.minimum(np.abs(np.log((ours[:, None] + 0.1) / (theirs + 0.1))) * GAP, 1.5)
     if seed is not None:
         cost += WILDNESS * np.random.default_rng(seed).gumbel(size=cost.shape)
-    nearest = np.argsort(cost, axis=1)[:, :N_CANDIDATES]
-    return _cheapest_path(np.take_along_axis(cost, nearest, axis=1), nearest, gestures)
+    return np.asarray(cost)
 
 
 def _cheapest_path(cost: NDArray, candidates: NDArray, gestures: Gestures) -> NDArray[np.int64]:
@@ -175,29 +186,55 @@ def _cheapest_path(cost: NDArray, candidates: NDArray, gestures: Gestures) -> ND
     return np.array(found[::-1])
 
 
-def stretch(heard_s: float, time_s: NDArray) -> NDArray:
+def stretch(heard_s: float | NDArray, time_s: NDArray) -> NDArray:
     """Where in a note of heard_s seconds to read, for one that lasts as long as time_s says: vibrato keeps its rate.
 
     Beginnings and ends stay whole. A shorter note leaves out of the middle; a longer one goes to and fro in it.
 
     Args:
-        heard_s: > 0.
+        heard_s: > 0; a number, or [K, 1] of several notes.
         time_s: [F], seconds since its onset, evenly spaced from 0.
     Returns:
-        [3, F]: two positions in seconds, and how much of the second is heard, 0 to 1.
+        [3, F] or [3, K, F]: two positions in seconds, and how much of the second is heard, 0 to 1.
     """
     length_s = float(time_s[-1]) if len(time_s) > 1 else heard_s
-    tail_s = min(TAIL_S, 0.4 * heard_s, 0.4 * length_s)
+    tail_s = np.minimum(np.minimum(TAIL_S, 0.4 * heard_s), 0.4 * length_s)
     from_end = heard_s - (length_s - time_s)
-    if length_s <= heard_s:
-        head = time_s
-    else:
-        begin = min(HEAD_S, 0.4 * heard_s)
-        span = max(heard_s - tail_s - begin, 1e-3)
-        beyond = np.maximum(time_s - begin, 0.0) % (2 * span)
-        head = np.where(time_s < begin, time_s, begin + np.minimum(beyond, 2 * span - beyond))
+    begin = np.minimum(HEAD_S, 0.4 * heard_s)
+    span = np.maximum(heard_s - tail_s - begin, 1e-3)
+    beyond = np.maximum(time_s - begin, 0.0) % (2 * span)
+    to_and_fro = np.where(time_s < begin, time_s, begin + np.minimum(beyond, 2 * span - beyond))
+    head = np.where(length_s <= heard_s, time_s, to_and_fro)
     fade = ((time_s - (length_s - tail_s - SEAM_S)) / SEAM_S).clip(0, 1)
     return np.stack([head.clip(0, heard_s), from_end.clip(0, heard_s), fade])
+
+
+def _timbre(gestures: Gestures, cost: NDArray, time_s: NDArray, length_s: float) -> NDArray:
+    """z of a note at instants [R] since its onset: what the gestures that fit it best have in common.
+
+    Of details no score tells, and what one note did another does not. To a held-out phrase even those remembered notes
+    that are nearest to its own were hardly nearer than the chosen ones, by a judge of hearing; the means of many were.
+
+    Args:
+        gestures: all.
+        cost: [G], how badly each fits.
+        time_s: [R]; length_s: of the note.
+    Returns:
+        [R, Z].
+    """
+    near = np.argpartition(cost, min(N_CANDIDATES, len(cost)) - 1)[:N_CANDIDATES]
+    weight = np.exp((cost[near].min() - cost[near]) / ALIKE)
+    position = stretch(gestures["n_frames"][near, None].astype(float) / RATE_HZ, np.append(time_s, length_s))[..., :-1]
+    first, n_rows = gestures.rows(near)
+    # as `_at` reads one of them
+    place = (position[:2] * RATE_HZ / gestures.rows_every).clip(0, n_rows[:, None] - 1)
+    left = np.minimum(place.astype(int), np.maximum(n_rows - 2, 0)[:, None])
+    right = np.minimum(left + 1, n_rows[:, None] - 1)
+    share = np.stack([1 - position[2], position[2]]) * (weight / weight.sum())[:, None]  # [2, K, R]
+    z = np.zeros((len(time_s), gestures.z.shape[1]))
+    for rows, much in ((left, share * (1 - place + left)), (right, share * (place - left))):
+        z += np.einsum("pkr,pkrz->rz", much, gestures.z[first[:, None] + rows])
+    return z
 
 
 def _centred(cents: NDArray) -> NDArray:

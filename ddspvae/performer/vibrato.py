@@ -13,7 +13,8 @@ WINDOW_S = 0.5  # in which rate and extent stay about the same
 HOP_S = 0.1
 RATES_HZ = np.arange(3.0, 9.01, 0.1)
 LEAST_SHARE = 0.4  # of the pitch's motion that is vibrato, or it is something else
-MOST_CENTS = 250.0  # from the middle; further off, the tracker slipped
+MOST_CENTS = 250.0  # from the middle; further off, the tracker slipped: by octaves, or to what is held
+OCTAVE_CENTS = 1200.0
 
 
 def measure_vibrato(cents: NDArray, frame_rate_hz: float) -> tuple[float, float]:
@@ -24,12 +25,13 @@ def measure_vibrato(cents: NDArray, frame_rate_hz: float) -> tuple[float, float]
         frame_rate_hz: frames per second.
     Returns:
         extent, +- cents, the mean over the note; and rate, 3 to 9 Hz. Both 0 where there is none: the note is shorter
-        than 0.2 s, or less than 0.4 of the motion is one sine. Twice the curve gives twice the extent.
+        than 0.2 s, or less than 0.4 of the motion is one sine. Twice the curve gives twice the extent; frames that a tracker
+        heard an octave off, in a noisy attack, count as where they belong.
     """
     if len(cents) < SHORTEST_S * frame_rate_hz:
         return 0.0, 0.0
     curve = np.asarray(cents, dtype=np.float64)
-    curve = np.clip(curve - np.median(curve), -MOST_CENTS, MOST_CENTS)
+    curve = _without_slips(curve - np.sort(curve)[len(curve) // 2])
     size = min(len(curve), round(WINDOW_S * frame_rate_hz))
     starts = np.linspace(0, len(curve) - size, 1 + int(np.ceil((len(curve) - size) / (HOP_S * frame_rate_hz)))).astype(int)
     windows = np.stack([curve[start : start + size] for start in starts])
@@ -43,6 +45,13 @@ def measure_vibrato(cents: NDArray, frame_rate_hz: float) -> tuple[float, float]
         return 0.0, 0.0
     extents = np.linalg.norm(np.einsum("wk,kj->wj", parts[:, best], amplitudes[best]), axis=-1)
     return float(extents.mean()), float(rates[best])
+
+
+def _without_slips(cents: NDArray) -> NDArray:
+    """Cents, one of which is 0: octaves off is the same motion elsewhere; what else is far off is held as beside it."""
+    folded = cents - OCTAVE_CENTS * np.round(cents / OCTAVE_CENTS)
+    near, at = np.abs(folded) <= MOST_CENTS, np.arange(len(folded))
+    return np.asarray(np.interp(at, at[near], folded[near]))
 
 
 @lru_cache(maxsize=256)

@@ -8,7 +8,7 @@ import torch
 
 from benchmarks.dynamics import is_right
 from ddspvae.evaluation import dynamics
-from ddspvae.evaluation.dynamics import Frames, centroid_octaves, meet_dynamics, play
+from ddspvae.evaluation.dynamics import LEAST_PLAYED, Frames, centroid_octaves, meet_dynamics, play
 from ddspvae.features.attributes import N_PARTIALS
 from ddspvae.instrument.loading import load
 from ddspvae.model.encoder_inputs import EncoderInputs
@@ -91,13 +91,21 @@ def test_the_centroid_of_a_sine_is_its_frequency():
     assert 2 ** octaves[20:-20] == pytest.approx(1000, rel=0.01)
 
 
-def test_dynamics_meet_those_that_were_heard_and_a_take_is_played_back_as_before(monkeypatch):
+@pytest.mark.parametrize("heard, asked", [(0.38, 0.38), (-1.0, LEAST_PLAYED)])  # octaves per 10 dB; it plays 0.28
+def test_dynamics_meet_those_that_were_heard_and_a_take_is_played_back_as_before(monkeypatch, heard, asked):
     monkeypatch.setattr(dynamics, "N_PITCHES", 2)
     cello = load("cello")
     audio = tone(np.linspace(130.0, 131.0, 48_000), 1.0) * np.linspace(0.1, 1, 48_000, dtype=np.float32)
     before = cello.resynthesize(cello.analyze(audio, 48_000))
-    asked = play(cello, performer="rules")[0].slope + 0.1  # octaves per 10 dB; what is too steep is left as it is
-    meet_dynamics(cello, asked)
+    assert abs(play(cello, performer="rules")[0].slope - asked) > 0.06
+    meet_dynamics(cello, heard)
     assert play(cello, performer="rules")[0].slope == pytest.approx(asked, abs=0.03)
     after = cello.resynthesize(cello.analyze(audio, 48_000))
     assert np.abs(after - before).max() < 0.1 * np.abs(before).max()
+
+
+def test_where_no_slope_was_heard_nothing_is_changed():
+    cello = load("cello")
+    before = cello.model.decoder.typical.coefficients.clone()
+    meet_dynamics(cello, float("nan"))
+    assert torch.equal(before, cello.model.decoder.typical.coefficients)

@@ -9,8 +9,9 @@ import pytest
 
 from ddspvae.features.statistics import measure
 from ddspvae.midi import rules
+from ddspvae.performer import learned
 from ddspvae.performer.gestures import RATE_HZ, Gestures, find_notes, learn_gestures, score_of
-from ddspvae.performer.learned import LIKENESS, choose, play, stretch
+from ddspvae.performer.learned import choose, play, stretch
 from ddspvae.signals import Features, Note, Notes
 from ddspvae.signals.checks import InputError
 
@@ -60,7 +61,13 @@ def test_every_note_is_remembered_with_its_context():
         assert len(cents) == len(level_db) and len(z) == -(-len(cents) // 4) and (z[1:-1, 1] == number).all()
 
 
-def test_the_same_score_is_played_as_it_was_heard():
+@pytest.fixture
+def only_the_nearest(monkeypatch):
+    """The timbre of a note is that of the one gesture that fits it best."""
+    monkeypatch.setattr(learned, "ALIKE", 1e-9)
+
+
+def test_the_same_score_is_played_as_it_was_heard(only_the_nearest):
     heard, z = take()
     gestures, statistics = learned_from((heard, z))
     notes, _, _ = score_of(heard, find_notes(heard), statistics)
@@ -69,7 +76,7 @@ def test_the_same_score_is_played_as_it_was_heard():
         middle = slice(*(round(at * FRAME_RATE_HZ) for at in (note.onset_s + 0.1, note.offset_s - 0.1)))
         cents = 1200 * np.log2(curves.f0_hz[middle] / heard.f0_hz[middle])
         assert np.abs(cents - np.median(cents)).max() < 8
-        assert (played_z[(middle.start + 8) // 8 : middle.stop // 8, 1] == LIKENESS * number).all()
+        assert (played_z[(middle.start + 8) // 8 : middle.stop // 8, 1] == number).all()
 
 
 def test_a_seed_gives_another_performance_and_the_same_seed_the_same():
@@ -192,7 +199,7 @@ def rows_at_random(features, frames_per_z, n_axes=6):
 
 
 @pytest.mark.parametrize("frames_per_z, rows_every", [(8, 4), (4, 2), (2, 1)])
-def test_z_is_kept_at_its_own_rate_and_played_row_for_row(frames_per_z, rows_every):
+def test_z_is_kept_at_its_own_rate_and_played_row_for_row(frames_per_z, rows_every, only_the_nearest):
     heard, _ = take()
     z = rows_at_random(heard, frames_per_z)
     statistics = measure([heard])
@@ -202,20 +209,36 @@ def test_z_is_kept_at_its_own_rate_and_played_row_for_row(frames_per_z, rows_eve
     played = play(notes, statistics, gestures, FRAME_RATE_HZ, frames_per_z)[1]
     for note in notes.notes:  # brightness is evened out; the end of a note is aligned with its end
         rows = slice(*(round(at * FRAME_RATE_HZ / frames_per_z) for at in (note.onset_s + 0.1, note.offset_s - 0.3)))
-        np.testing.assert_allclose(played[rows, 1:], LIKENESS * z[rows, 1:], atol=1e-4)
+        np.testing.assert_allclose(played[rows, 1:], z[rows, 1:], atol=1e-4)
     _, again = Gestures.split(gestures.to_arrays())
     assert again.rows_every == rows_every and (again.note(3)[2] == gestures.note(3)[2]).all()
 
 
-def test_z_has_no_seam_where_notes_touch():
+def test_timbre_is_the_mean_of_the_notes_that_fit_weighed_by_how_well():
+    heard, _ = take()
+    longer, _ = take((0,) * 6, note_s=0.9)
+    rows = [np.random.default_rng(at).normal(size=(-(-len(one.f0_hz) // 4), 6)).astype(np.float32)
+            for at, one in enumerate((heard, longer))]
+    gestures = learn_gestures([heard, longer], rows, measure([heard, longer]), 4)
+    cost = np.random.default_rng(2).uniform(1, 4, len(gestures))
+    time_s, length_s = np.arange(37) * 0.02, 0.74
+    weights, expected = np.exp(-cost) / np.exp(-cost).sum(), np.zeros((37, 6))
+    for number in range(len(gestures)):  # one by one, as pitch and loudness are read
+        cents, _, z = gestures.note(number)
+        position = stretch(len(cents) / RATE_HZ, np.append(time_s, length_s))[:, :-1]
+        expected += weights[number] * learned._at(z, position, RATE_HZ / gestures.rows_every)
+    np.testing.assert_allclose(learned._timbre(gestures, cost, time_s, length_s), expected, atol=1e-6)
+
+
+def test_z_has_no_seam_where_notes_touch(only_the_nearest):
     first, second = take((0,) * 6), take((0,) * 6, pitches=(72, 76, 74, 79, 77, 72))
     rows = [np.full((-(-len(one.f0_hz) // 4), 6), sign, np.float32) for (one, _), sign in ((first, 1.0), (second, -1.0))]
     statistics = measure([first[0], second[0]])
     gestures = learn_gestures([first[0], second[0]], rows, statistics, 4)
     z = play(Notes((Note(62, 64, 0.2, 0.8), Note(76, 64, 0.8, 1.4))), statistics, gestures, FRAME_RATE_HZ, 4)[1]
-    assert z[30, 5] == LIKENESS and z[60, 5] == -LIKENESS
+    assert z[30, 5] == 1 and z[60, 5] == -1
     steps = np.abs(np.diff(z[25:65], axis=0)).max(axis=0)
-    assert steps[5] < 0.8 * LIKENESS and steps[3] == 2 * LIKENESS  # a note begins with its own bite
+    assert steps[5] < 0.8 and steps[3] == 2  # a note begins with its own bite
 
 
 def test_notes_that_are_least_alike_are_kept_where_all_are_too_many():
