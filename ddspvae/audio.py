@@ -22,7 +22,7 @@ from ddspvae.signals.checks import InputError, check_choice, check_range, fail
 from ddspvae.signals.clockless import forget_serial_number, forget_time
 from ddspvae.signals.files import new_file
 from ddspvae.signals.mono import Look, Mixing
-from ddspvae.signals.true_peak import PEAK_SIZE, between_samples, interpolator_reach, peak_between
+from ddspvae.signals.true_peak import PEAK_SIZE, interpolator_reach
 from ddspvae.signals.units import amplitude_to_db, db_to_amplitude
 
 Audio = NDArray[np.float32]
@@ -188,7 +188,6 @@ def true_peak(audio: NDArray) -> float:
 
 def true_peak_of_blocks(blocks: Iterable[NDArray]) -> float:
     """As `true_peak`, of a sound that comes in blocks."""
-    from ddspvae.kernels.compiler import HAS_COMPILER
     from ddspvae.kernels.peaks import find_peak
 
     peak, reach = 0.0, interpolator_reach()
@@ -196,8 +195,7 @@ def true_peak_of_blocks(blocks: Iterable[NDArray]) -> float:
         for channel in np.atleast_2d(np.asarray(around, dtype=np.float32)):
             padded = np.pad(channel, reach)
             for at in range(first, last, PEAK_SIZE):
-                piece = padded[at : min(at + PEAK_SIZE, last) + 2 * reach]
-                peak = find_peak(piece, between_samples(), peak) if HAS_COMPILER else max(peak, peak_between(piece))
+                peak = find_peak(padded[at : min(at + PEAK_SIZE, last) + 2 * reach], peak)
     return peak
 
 

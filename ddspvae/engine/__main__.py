@@ -12,7 +12,6 @@ from ddspvae.kernels.peaks import find_peak
 from ddspvae.model.config import ModelConfig
 from ddspvae.model.form import axis_names
 from ddspvae.signals import Performance
-from ddspvae.signals.true_peak import between_samples
 from ddspvae.synth.tails import Tail
 
 
@@ -28,7 +27,7 @@ def main() -> None:
     tail = Tail.learned(weights["room_energy"][0], weights["room_decay"][0])
     for sound in play_takes(Network(config, weights), [take], tail, tail.response(config.sample_rate)[None], 0, seed=0,
                             first_voice=0):
-        find_peak(sound, between_samples(), 0.0)
+        find_peak(sound, 0.0)
 
 
 if __name__ == "__main__":

@@ -5,19 +5,22 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ddspvae.kernels.compiler import compiled
+from ddspvae.kernels.compiler import HAS_COMPILER, compiled
+from ddspvae.signals.true_peak import between_samples, peak_between
 
 AT_ONCE = 64  # samples that are passed over together where none near them is large enough
 
 
-def find_peak(padded: NDArray[np.float32], taps: NDArray[np.float32], peak: float) -> float:
+def find_peak(padded: NDArray[np.float32], peak: float) -> float:
     """Largest absolute value of a signal at its samples and between, or `peak` where that is larger.
 
     Args:
         padded: [T + n - 1], the signal with the reach of the interpolator at either end.
-        taps: [P, n], what reads it at P places on the way to the next sample.
         peak: what was found elsewhere.
     """
+    if not HAS_COMPILER:
+        return max(peak, peak_between(padded))
+    taps = between_samples()
     return float(_find_peak(padded, taps, np.float32(np.abs(taps).sum(-1).max() * 1.0001), np.float32(peak)))
 
 

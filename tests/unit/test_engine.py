@@ -23,7 +23,7 @@ from ddspvae.kernels.peaks import find_peak
 from ddspvae.live.player import Player
 from ddspvae.signals import Performance
 from ddspvae.signals.checks import InputError
-from ddspvae.signals.true_peak import between_samples, interpolator_reach, peak_between
+from ddspvae.signals.true_peak import interpolator_reach, peak_between
 from ddspvae.synth.envelopes import start_phase
 from ddspvae.synth.harmonic import play_harmonics
 from ddspvae.synth.noise import bin_shapes, fft_size, noise_key, play_noise
@@ -87,10 +87,10 @@ def test_compiled_noise_is_the_noise(rng, length, start, n_frames):
 def test_the_peak_is_looked_for_only_where_it_may_be(rng):
     sound = (rng.standard_normal(5000) * np.hanning(5000)).astype(np.float32)
     padded = np.pad(sound, interpolator_reach())
-    assert find_peak(padded, between_samples(), 0.0) == pytest.approx(peak_between(padded), rel=1e-6)
-    assert find_peak(padded, between_samples(), 100.0) == 100.0
+    assert find_peak(padded, 0.0) == pytest.approx(peak_between(padded), rel=1e-6)
+    assert find_peak(padded, 100.0) == 100.0
     low = np.pad(np.sin(np.arange(64) * np.pi / 2 + np.pi / 4).astype(np.float32), interpolator_reach())
-    assert find_peak(low, between_samples(), 0.0) > 0.95  # 0.707 at its samples
+    assert find_peak(low, 0.0) > 0.95  # 0.707 at its samples
 
 
 @pytest.mark.parametrize(("n_samples", "n_taps", "n_channels"), [(50_000, 100, 1), (3000, 5000, 2), (1, 3, 1), (100, 1, 2)])
