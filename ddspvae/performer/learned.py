@@ -102,10 +102,10 @@ def play(notes: Notes, statistics: Statistics, gestures: Gestures, frame_rate_hz
     row_rate_hz = frame_rate_hz / frames_per_z
     row_spans = [(start // frames_per_z, -(-end // frames_per_z)) for start, end in spans]
     row_spans = [(start, min(end, following)) for (start, end), (following, _) in pairwise([*row_spans, (len(z), 0)])]
-    for axis, column in enumerate(z.T):
-        if axis != BITE:  # which a note begins with, whatever was before
-            _join(column, row_spans, max(round(JOIN_S * row_rate_hz), 1))
-        _carry(column, row_spans, round(LEAVE_S * row_rate_hz), 0)
+    bite = z[:, BITE : BITE + 1].copy()  # which a note begins with, whatever was before
+    _join(z, row_spans, max(round(JOIN_S * row_rate_hz), 1))
+    z[:, BITE : BITE + 1] = bite
+    _carry(z, row_spans, round(LEAVE_S * row_rate_hz), 0)
     sounding = deadpan.loudness_db > REST_DB
     f0_hz = deadpan.f0_hz * 2 ** (expression * cents / (12 * CENTS_PER_SEMITONE))
     loudness_db = np.where(sounding, deadpan.loudness_db + expression * swell_db, deadpan.loudness_db)
@@ -259,31 +259,34 @@ def _at(curve: NDArray, position: NDArray, rate_hz: float) -> NDArray:
 
 
 def _join(curve: NDArray, spans: list[tuple[int, int]], reach: int) -> None:
-    """Where notes touch, let both meet half-way, in place."""
+    """Where notes touch, let both meet half-way, in place; a curve [n], or several [n, C]."""
+    curves = curve.reshape(len(curve), -1)
     for (start, stop), (following, end) in pairwise(spans):
-        if following - stop > reach or not 0 < following < len(curve):
+        if following - stop > reach or not 0 < following < len(curves):
             continue
-        step = curve[following] - curve[min(stop, following) - 1]
-        before, after = min(reach, stop - start), min(reach, min(end, len(curve)) - following)
-        curve[stop - before : stop] += step / 2 * np.linspace(0, 1, before + 1)[1:] ** 2
-        curve[following : following + after] -= step / 2 * np.linspace(1, 0, after + 1)[:-1] ** 2
+        step = curves[following] - curves[min(stop, following) - 1]
+        before, after = min(reach, stop - start), min(reach, min(end, len(curves)) - following)
+        curves[stop - before : stop] += step / 2 * np.linspace(0, 1, before + 1)[1:, None] ** 2
+        curves[following : following + after] -= step / 2 * np.linspace(1, 0, after + 1)[:-1, None] ** 2
 
 
 def _carry(curve: NDArray, spans: list[tuple[int, int]], leave: int, early: int) -> None:
     """Between notes, in place: on from where a note ended, to where the next begins as its attack does, a little early.
 
-    A rest of more than `leave` frames is left at 0 from there on.
+    A curve [n], or several [n, C]. A rest of more than `leave` frames is left at 0 from there on.
     """
+    curves = curve.reshape(len(curve), -1)
     borders = [(0, 0), *spans, (len(curve), len(curve))]
     for (start, end), (following, _) in pairwise(borders):
         stop = min(max(end, start + (start < following)), len(curve))
-        rest = np.arange(stop, min(following, len(curve)))
+        rest = np.arange(stop, min(following, len(curve)))[:, None]
         if not len(rest):
             continue
-        first = curve[stop - 1] if stop else 0.0
-        last = curve[following] if following < len(curve) else 0.0
+        first = curves[stop - 1] if stop else 0.0
+        last = curves[following].copy() if following < len(curve) else 0.0
         arrives = max(following - early, stop)
         if arrives - stop < leave and following < len(curve):
-            curve[rest] = np.interp(rest, [stop - 1, arrives], [first, last])
+            way = ((rest - stop + 1) / (arrives - stop + 1)).clip(0, 1)
+            curves[rest[:, 0]] = first + (last - first) * way
         else:
-            curve[rest] = np.where(rest < arrives, first * (1 - (rest - stop + 1) / leave).clip(0, 1), last)
+            curves[rest[:, 0]] = np.where(rest < arrives, first * (1 - (rest - stop + 1) / leave).clip(0, 1), last)
