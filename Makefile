@@ -2,7 +2,7 @@
 # make gallery  a piece for every preset and one for all together, with pictures: gallery/index.html
 # make test     the tests
 # make check    lint, types, doctests, README blocks, tutorials, examples, the docs, slow tests, the axes of all presets, an hour of streaming
-# make attack   half an hour of damaged inputs for every reader; what is found is kept in found/
+# make attack   half an hour of damaged inputs, kills, full disks, bombs and streams; what is found is kept in found/
 # make docs     the documentation as a site: site/index.html
 # Each does its own set-up in .venv, pinned by constraints.txt (Python 3.11 or newer).
 

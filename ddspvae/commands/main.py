@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn, TextIO
 
 from ddspvae.commands.paths import check_paths
-from ddspvae.signals.checks import InputError, printable
+from ddspvae.signals.checks import InputError, one_line, printable
 
 VERBS = ("presets", "render", "analyze", "edit", "train", "evaluate", "perform", "latents")
 EXAMPLES = (
@@ -101,7 +101,7 @@ def _verb(name: str) -> Any:
 def _show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int,
                   file: TextIO | None = None, line: str | None = None) -> None:
     if issubclass(category, UserWarning):
-        print(f"warning: {printable(str(message))}", file=sys.stderr)
+        print(f"warning: {printable(one_line(str(message)))}", file=sys.stderr)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

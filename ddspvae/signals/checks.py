@@ -61,6 +61,15 @@ def check_choice(where: str, name: str, value: str, choices: Iterable[str]) -> N
         raise InputError(f"{where}: {name} must be one of {', '.join(choices)}, got '{value}'{hint}")
 
 
+def one_line(text: str) -> str:
+    """Text whose line breaks are shown as escapes: a name with one in it begins no sentence of its own.
+
+    >>> one_line("lead" + chr(10) + "render: done")
+    'lead\\\\nrender: done'
+    """
+    return text.replace("\n", "\\n")
+
+
 def printable(text: str) -> str:
     """Text without what a terminal would obey: control characters of a file's or a track's name are shown as escapes.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -38,13 +39,21 @@ class Monitor:
             self.writer = SummaryWriter(str(folder))
 
     def __enter__(self) -> Monitor:
+        self._hook = threading.excepthook
+        threading.excepthook = self._excuse
         return self
+
+    def _excuse(self, told: threading.ExceptHookArgs) -> None:
+        """The writer's thread dies of a full disk; that is told in one sentence when it is next asked."""
+        if not isinstance(told.exc_value, OSError):
+            self._hook(told)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
                  ) -> None:
         with self._while_there_is_room():
             if self.writer is not None:
                 self.writer.close()
+        threading.excepthook = self._hook
 
     @contextlib.contextmanager
     def _while_there_is_room(self) -> Iterator[None]:

@@ -214,6 +214,16 @@ def test_stereo_is_there_when_it_is_asked_for(capsys, tmp_path, short_song):
     assert np.abs(stereo - mono[:, None] * 0.5**0.5).max() < 4 / 32768
 
 
+def test_a_line_break_in_a_name_begins_no_sentence_of_its_own(capsys, tmp_path):
+    low = [mido.Message("note_on", note=20 + at, velocity=60) for at in range(20)]
+    track = mido.MidiTrack([mido.MetaMessage("track_name", name="lead\r\nrender: all is well"), *low,
+                            *(mido.Message("note_off", note=20 + at, time=100) for at in range(20))])
+    mido.MidiFile(tracks=[track]).save(tmp_path / "a.mid")
+    code, _, err = run(capsys, "render", tmp_path / "a.mid", "--preset", "flute", "--out", tmp_path / "a.wav")
+    assert code == 0 and "needs more than 16 voices" in err
+    assert all(line.startswith("warning: ") for line in err.splitlines()), err
+
+
 def test_a_full_disk_is_one_sentence(capsys, tmp_path, short_song):
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
