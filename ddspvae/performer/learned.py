@@ -2,7 +2,8 @@
 
 Few instruments are recorded for more than minutes, too few notes to train a network that draws vibrato without averaging
 it away. So the notes themselves are kept, as what they do beyond the rules, and for a score the sequence of them is chosen
-that fits its contexts best and joins best, as in concatenative synthesis; the rules carry what differs.
+that fits its contexts best and joins best, as in concatenative synthesis; the rules carry what differs. Only of timbre, of
+which a score says least, a mean is played: what the notes that fit have in common.
 
 Source: Hunt & Black, "Unit selection in a concatenative speech synthesis system", 1996, for the search.
 """
