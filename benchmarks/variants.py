@@ -20,7 +20,7 @@ from ddspvae.audio import read_audio
 from ddspvae.evaluation.frechet import EMBEDDINGS, embed, frechet_distance
 from ddspvae.evaluation.metrics import harmonic_error, loudness_error, pitch_error, spectral_distance
 from ddspvae.evaluation.perceptual import Judgement, can_judge, judge_take, judges_left_out
-from ddspvae.features.bands import CROWDING
+from ddspvae.features.band_tables import CROWDING
 from ddspvae.features.extract import extract
 from ddspvae.features.f0 import VOICED
 from ddspvae.instrument.presets import FILE_FORMAT

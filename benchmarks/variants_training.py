@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from variants_networks import Plain
 
 from ddspvae.audio import Audio, resample
-from ddspvae.features import bands
+from ddspvae.features import band_tables, bands
 from ddspvae.features.loudness import a_weighted_loudness, by_blocks
 from ddspvae.features.partials import read_partials
 from ddspvae.features.spectrum import measure_spectrum
@@ -24,7 +24,7 @@ from ddspvae.model import excitation
 from ddspvae.model.bottleneck import sounding_rows
 from ddspvae.signals import Features
 from ddspvae.signals.units import db_to_amplitude, samples_to_frames
-from ddspvae.synth import level, noise
+from ddspvae.synth import level, noise, tails
 from ddspvae.training import losses
 from ddspvae.training import trainer as running
 from ddspvae.training.dataset import Batch, Take
@@ -47,11 +47,12 @@ TILT_DB, GAIN_DB = 1.0, 4.0  # standard deviations; dB per octave, dB
 def crowded(crowding: float) -> Iterator[None]:
     """Noise bands that lie `crowding` times as dense at 0 Hz as at Nyquist, > 1, inside."""
     def put(value: float) -> None:
-        bands.CROWDING = value
-        for kept in (noise._shapes, level._noise_weights, bands.band_weights, excitation._noise_spread):
+        band_tables.CROWDING = value
+        for kept in (noise.bin_shapes, level._noise_weights, tails.noise_weights, band_tables.band_weights,
+                     bands.band_weights, excitation._noise_spread):
             kept.cache_clear()
 
-    before = bands.CROWDING
+    before = band_tables.CROWDING
     put(crowding)
     try:
         yield

@@ -119,7 +119,7 @@ def save_instrument(path: Path, weights: Mapping[str, Any], card: Mapping[str, A
     from safetensors import SafetensorError
     from safetensors.numpy import save
 
-    half = {name: np.ascontiguousarray(array, dtype=np.float16) for name, array in arrays_of(weights).items()}
+    half = {name: np.array(array, dtype=np.float16, order="C") for name, array in arrays_of(weights).items()}
     try:
         with new_file(path) as part:
             part.write_bytes(save(half, metadata={"ddspvae": json.dumps({"format": FILE_FORMAT, **card})}))
