@@ -86,7 +86,9 @@ class LiveNetworks:
             step = _fastest(StepNetwork(model), step_inputs)
             if can_play(model.config):
                 weights = {name: weight.detach().numpy() for name, weight in model.state_dict().items()}
-                return cls(step, _on_arrays(LiveNetwork(model.config, weights).frame))
+                frame = _on_arrays(LiveNetwork(model.config, weights).frame)
+                frame(*frame_inputs)  # loads what is compiled, before a note waits for it
+                return cls(step, frame)
             return cls(step, _fastest(FrameNetwork(model), frame_inputs, alike=range(10, 13)))
 
 

@@ -233,6 +233,13 @@ class Player:
             return torch.from_numpy(play_filtered_noise(magnitudes, length, noise_keys[:, 0], start_sample, self._bins))
         return self._synthesizer.noise(frames.noise_magnitudes, noise_keys, start_sample, length)
 
+    def warm_up(self) -> None:
+        """Load what is compiled, before a note waits for it: a moment of silence."""
+        nothing = self.last[:1].then(self.last[:1])
+        nothing.noise_magnitudes.fill_(1e-9)
+        self.harmonics(nothing, self.phase[:1], self.hop_size)
+        self.noise(nothing, 0, self.noise_keys[:1], self.hop_size)
+
     def alone(self, voice: int) -> Player:
         """A player of one of these voices that has played nothing."""
         return Player(self.model, self.room, 1, seed=self.seed, first_voice=self.first_voice + voice)

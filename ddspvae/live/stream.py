@@ -73,6 +73,9 @@ class Stream:
             room, self._response = instrument.room_and_response(dry, ir, wet_db, decay)
             self._convolver = _convolver(self._response, self.hop_size)
             self._player = Player(instrument.model, room, voices, seed=seed)
+            self._player.warm_up()
+            if self._convolver is not None:
+                self._convolver(torch.zeros(1, self.hop_size))
             self._notes = LiveNotes(instrument, networks, voices, mono, expression)
             self._takes = FedTakes(instrument)
             self._voices = Voices(self._player, networks, self._notes, self.sample)
