@@ -41,6 +41,7 @@ from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.config import ModelConfig
 from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.signals import Note, Notes, Performance
+from ddspvae.signals.jobs import on_cores
 from ddspvae.synth.convolve import fft_convolve
 from ddspvae.synth.harmonic import harmonic
 from ddspvae.synth.noise import filtered_noise
@@ -109,7 +110,8 @@ def take_turns(contestants: Sequence[Contestant], rounds: int) -> dict[tuple[str
 def compare(contestants: Sequence[Contestant], rounds: int, threads: int) -> list[dict[str, Any]]:
     """Rows of a table: times real time, and how many times as fast as the others of the same part."""
     torch.set_num_threads(threads)
-    medians = take_turns(contestants, rounds)
+    with on_cores(threads):
+        medians = take_turns(contestants, rounds)
     rows = []
     for c in contestants:
         row: dict[str, Any] = {"threads": threads, "seconds": c.seconds, "part": c.part, "who": c.who}
