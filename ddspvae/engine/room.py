@@ -30,7 +30,7 @@ def in_room(blocks: Iterable[Array], response: Array, n_samples: int) -> Iterato
     window, filled, left = np.zeros(2 * size, np.float32), size, n_samples  # the partition before, and this one
 
     def play() -> Array:
-        past.appendleft(np.fft.rfft(window))
+        past.appendleft(np.fft.rfft(window).astype(np.complex64, copy=False))
         total = taps[0] * past[0]
         for spectrum, part in zip(list(past)[1:], taps[1:]):
             total += part * spectrum
