@@ -19,17 +19,7 @@ CHUNK_SEGMENTS = 128  # for each thread: their spectra fit the cache of one core
 
 
 def white_noise(key: NDArray[np.uint32], start_sample: int, n_samples: int, device: torch.device | str = "cpu") -> Tensor:
-    """White noise of unit power whose every sample depends only on its key and its absolute position.
-
-    So blocks, starting points and batches agree, and voices are uncorrelated.
-
-    Args:
-        key: [B, 1], from noise_key.
-        start_sample: absolute position of the first sample; may be negative.
-        n_samples: how many.
-    Returns:
-        [B, n_samples], uniform in +-sqrt(3).
-    """
+    """White noise of unit power by key and absolute position, [B, n_samples], as a tensor: see `white.white_samples`."""
     return torch.from_numpy(white_samples(key, start_sample, n_samples)).to(device)
 
 

@@ -180,6 +180,20 @@ def is_left_over(name: str) -> bool:
     return LEFT_OVER.match(Path(name).name) is not None
 
 
+def prepare_all(names: tuple[str, ...], inputs: Path, folder: Path, log: Path) -> tuple[list[Verb], list[str]]:
+    """The verbs of these names, or all of them, that run undisturbed, and what went wrong with the others."""
+    ready, faults = [], []
+    for verb in VERBS:
+        if names and verb.name not in names:
+            continue
+        fault = prepare(verb, inputs, folder / verb.name, log)
+        if fault:
+            faults.append(fault)
+        else:
+            ready.append(verb)
+    return ready, faults
+
+
 def prepare(verb: Verb, inputs: Path, out: Path, log: Path) -> str:
     """Run a verb once to know what it writes and how long that takes; what went wrong."""
     out.mkdir(parents=True, exist_ok=True)

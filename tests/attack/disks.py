@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.attack.children import VERBS, Verb, contents, is_left_over, prepare, restore, run_verb, sentences, wait
+from tests.attack.children import Verb, contents, is_left_over, prepare_all, restore, run_verb, sentences, wait
 
 BYTES = 48 << 20  # of the file system: two states of a training run
 
@@ -29,14 +29,8 @@ class FullDisks:
         self.is_mounted = sys.platform == "linux" and subprocess.run(
             ["mount", "-t", "tmpfs", "-o", f"size={BYTES}", "tmpfs", str(self.disk)], capture_output=True,
             check=False).returncode == 0
-        self.verbs = [verb for verb in VERBS if not names or verb.name in names]
+        self.verbs, self.faults = prepare_all(names, inputs, folder, self.log)
         self.counts: dict[str, list[int]] = {verb.name: [0, 0] for verb in self.verbs}  # runs, that found no room
-        self.faults: list[str] = []
-        for verb in list(self.verbs):
-            fault = prepare(verb, inputs, folder / verb.name, self.log)
-            if fault:
-                self.faults.append(fault)
-                self.verbs.remove(verb)
 
     def turn(self, chance: random.Random) -> int:
         """Every verb once; how many faults that found."""

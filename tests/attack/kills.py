@@ -11,7 +11,7 @@ import torch
 
 from ddspvae.instrument.presets import read_card
 from ddspvae.training.checkpoint import read_state
-from tests.attack.children import VERBS, Verb, contents, is_left_over, kill, prepare, restore, run_verb, sentences, wait
+from tests.attack.children import Verb, contents, is_left_over, kill, prepare_all, restore, run_verb, sentences, wait
 
 
 def save_often() -> None:
@@ -31,14 +31,8 @@ class Kills:
     def __init__(self, folder: Path, inputs: Path, names: tuple[str, ...] = ()) -> None:
         self.folder, self.inputs, self.log = folder, inputs, folder / "log.txt"
         folder.mkdir(exist_ok=True)
-        self.verbs = [verb for verb in VERBS if not names or verb.name in names]
+        self.verbs, self.faults = prepare_all(names, inputs, folder, self.log)
         self.counts: dict[str, list[int]] = {verb.name: [0, 0, 0] for verb in self.verbs}  # kills, in time, leftovers
-        self.faults: list[str] = []
-        for verb in list(self.verbs):
-            fault = prepare(verb, inputs, folder / verb.name, self.log)
-            if fault:
-                self.faults.append(fault)
-                self.verbs.remove(verb)
 
     def turn(self, chance: random.Random) -> int:
         """Kill every verb once; how many faults that found."""
