@@ -6,6 +6,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ddspvae.features.paths import best_choice
@@ -72,11 +73,11 @@ def _peaks(frames: NDArray, low_hz: float, high_hz: float) -> tuple[NDArray, ...
     finer = 4 if window_size <= SHORT else 2  # reads the autocorrelation between the samples
     window = np.hanning(window_size + 2)[1:-1].astype(np.float32)
     centred = frames - frames.mean(axis=1, keepdims=True)
-    power = np.abs(np.fft.rfft(centred * window, n_fft)).astype(np.float32) ** 2
+    power = torch.fft.rfft(torch.from_numpy(centred * window), n_fft).abs().square()  # several times as fast as numpy's
     own = np.fft.irfft(np.abs(np.fft.rfft(window, n_fft)) ** 2, finer * n_fft)
     first = max(2, math.floor(RATE_HZ * finer / high_hz) - 1)
     last = math.ceil(RATE_HZ * finer / low_hz) + 2
-    curve = np.fft.irfft(power, finer * n_fft)[:, :last]
+    curve = torch.fft.irfft(power, finer * n_fft)[:, :last].numpy()
     curve = curve / (own[:last] / own[0]) / np.maximum(curve[:, :1], 1e-12)
     # noise on a slow wave peaks high at short lags, but only above a curve that has not come down yet
     dip = np.maximum(np.minimum.accumulate(curve, axis=1), 0)[:, first + 1 : -1]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ from torch import Tensor
 from ddspvae.audio import Audio
 from ddspvae.features.band_tables import N_NOISE_BANDS
 from ddspvae.features.bands import band_shapes
+from ddspvae.kernels.compiler import HAS_COMPILER
 from ddspvae.signals.units import samples_to_frames
 from ddspvae.threads import one_thread
 
@@ -76,13 +78,39 @@ def _measure(audio: Tensor, sample_rate: int, hop_size: int, f0_hz: NDArray, n_h
     turn = torch.from_numpy(np.exp(2j * np.pi * (cycles % 1)).astype(np.complex64))
     every = _decimation(sample_rate, hop_size)
     f0 = torch.from_numpy(f0_hz.astype(np.float32))
+    filters = _filters(sample_rate / every)
+    class_of = torch.stack([f0 * NEAREST < width for width in BANDWIDTHS_HZ[:-1]]).sum(0)
+    rest, levels = _take_harmonics(audio, turn, f0, hop_size, every, filters, class_of, highest_hz, n_harmonics)
+    taken = [_taken(at, sample_rate, hop_size) for at in range(len(filters))]
+    n_taken = torch.floor((highest_hz - 1e-3) / f0).clamp(max=n_harmonics)
+    holes = torch.stack([one.hole for one in taken])[class_of]
+    noise, beside = _noise_power(rest, sample_rate, hop_size, f0, n_taken, holes)
+    power = levels.square().sum(1)  # [H, F]
+    bins = (f0 * torch.arange(1, n_harmonics + 1)[:, None] / sample_rate * 2 * (beside.shape[1] - 1)).round().long()
+    of_noise = beside.T.gather(0, bins.clamp(max=beside.shape[1] - 1))
+    of_noise = of_noise * torch.tensor([one.power for one in taken])[class_of]
+    smooth = functools.partial(_smooth, span=2 * round(SMOOTH_S * sample_rate / hop_size / 2) + 1)
+    own = 1 - smooth(of_noise) / smooth(power).clamp(min=1e-20)
+    return torch.cat([noise.sqrt(), (power * own.clamp(min=LEAST_OF_HARMONIC)).sqrt().T], dim=1)
+
+
+def _take_harmonics(audio: Tensor, turn: Tensor, f0: Tensor, hop_size: int, every: int, filters: Sequence[Tensor],
+                    class_of: Tensor, highest_hz: float, n_harmonics: int) -> tuple[Tensor, Tensor]:
+    """What is left of the audio without its harmonics, and their cosines and sines, [H, 2, F]."""
+    n_frames = len(f0)
+    if HAS_COMPILER:
+        from ddspvae.kernels.partials import take_harmonics
+
+        sizes = np.array([len(taps) for taps in filters])
+        rows = np.stack([np.pad(taps.numpy(), (0, sizes.max() - len(taps))) for taps in filters])
+        rest, levels = audio.numpy().copy(), np.zeros((n_harmonics, 2, n_frames), np.float32)
+        take_harmonics(rest, turn.numpy(), f0.numpy(), hop_size, every, rows, sizes, class_of.numpy(), highest_hz, levels)
+        return torch.from_numpy(rest), torch.from_numpy(levels)
     # a triangle around every such sample: what the piece before it rises to, and what its own falls from
     ramp = torch.arange(every) / every**2
     triangle = torch.stack([ramp, 1 / every - ramp], dim=1)
     fade = torch.arange(hop_size) / hop_size
-    filters = _filters(sample_rate / every)
-    class_of = sum((f0 * NEAREST < width).long() for width in BANDWIDTHS_HZ[:-1])
-    rest, turned, levels = audio.clone(), turn.clone(), []
+    left, turned, found = audio.clone(), turn.clone(), []
     for number in range(1, n_harmonics + 1):
         sides = torch.stack([turned.real * audio, turned.imag * audio]).view(2, -1, every) @ triangle
         slow = sides[..., 1]
@@ -94,23 +122,13 @@ def _measure(audio: Tensor, sample_rate: int, hop_size: int, f0_hz: NDArray, n_h
                 half = len(taps) // 2
                 windows = torch.nn.functional.pad(slow, (half, half)).unfold(1, len(taps), hop_size // every)
                 level = torch.where(chosen, 2 * (windows[:, :n_frames] @ taps), level)
-        levels.append(level)
+        found.append(level)
         if level.any():  # played as cosines and sines that fade from frame to frame
             following = torch.cat([level[:, 1:], level[:, -1:]], dim=1)
             wave = torch.addcmul(level[..., None], (following - level)[..., None], fade).flatten(1)
-            rest.addcmul_(wave[0], turned.real, value=-1).addcmul_(wave[1], turned.imag, value=-1)
+            left.addcmul_(wave[0], turned.real, value=-1).addcmul_(wave[1], turned.imag, value=-1)
         turned = turned * turn
-    taken = [_taken(at, sample_rate, hop_size) for at in range(len(filters))]
-    n_taken = torch.floor((highest_hz - 1e-3) / f0).clamp(max=n_harmonics)
-    holes = torch.stack([one.hole for one in taken])[class_of]
-    noise, beside = _noise_power(rest, sample_rate, hop_size, f0, n_taken, holes)
-    power = torch.stack(levels).square().sum(1)  # [H, F]
-    bins = (f0 * torch.arange(1, n_harmonics + 1)[:, None] / sample_rate * 2 * (beside.shape[1] - 1)).round().long()
-    of_noise = beside.T.gather(0, bins.clamp(max=beside.shape[1] - 1))
-    of_noise = of_noise * torch.tensor([one.power for one in taken])[class_of]
-    smooth = functools.partial(_smooth, span=2 * round(SMOOTH_S * sample_rate / hop_size / 2) + 1)
-    own = 1 - smooth(of_noise) / smooth(power).clamp(min=1e-20)
-    return torch.cat([noise.sqrt(), (power * own.clamp(min=LEAST_OF_HARMONIC)).sqrt().T], dim=1)
+    return left, torch.stack(found)
 
 
 def _noise_power(rest: Tensor, sample_rate: int, hop_size: int, f0_hz: Tensor, n_taken: Tensor, hole: Tensor

@@ -19,7 +19,7 @@ KNOWS = {
     "threads": "",
     "kernels": "signals",
     "audio": "signals kernels",
-    "features": "signals audio threads",
+    "features": "signals audio threads kernels",
     "midi": "signals features",
     "synth": "signals features",
     "model": "signals audio features synth",
