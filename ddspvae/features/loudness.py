@@ -34,7 +34,7 @@ def centred_stft(audio: Tensor, n_fft: int, hop_size: int) -> Tensor:
 
 
 def by_blocks(feature: Callable[[Tensor, int, int], Tensor], audio: Tensor, sample_rate: int, hop_size: int,
-              block_frames: int = 4096) -> Tensor:
+              block_frames: int = 1024) -> Tensor:
     """Compute a feature of centred windows block by block: the same frames, in memory that does not grow.
 
     Args:

@@ -515,7 +515,7 @@ def test_other_models_stream_as_they_render(violin, changes):
     stream = instrument.stream(1)
     stream.feed(performance)
     np.testing.assert_allclose(read_in_blocks(stream, len(whole), sizes(1, 1, 2000)), whole, atol=1e-5, rtol=0)
-    late = instrument.stream(1, start_s=1.0)
+    late = instrument.stream(1, start_s=0.5)
     late.feed(performance)
     begin = late.sample
     np.testing.assert_allclose(late.read(len(whole) - begin), whole[begin:], atol=1e-5, rtol=0)
