@@ -7,7 +7,6 @@ from .f0_csv import read_f0_csv as read_f0_csv
 from .f0_csv import write_f0_csv as write_f0_csv
 from .lost import find_lost as find_lost
 from .loudness import a_weighted_loudness as a_weighted_loudness
-from .weighting import a_weighting as a_weighting
 from .partials import measure_partials as measure_partials
 from .partials import read_attributes as read_attributes
 from .ranges import find_range_hz as find_range_hz
@@ -18,3 +17,4 @@ from .statistics import Statistics as Statistics
 from .statistics import measure as measure
 from .timbre import mel_power as mel_power
 from .timbre import timbre_frames as timbre_frames
+from .weighting import a_weighting as a_weighting
