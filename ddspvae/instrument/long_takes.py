@@ -60,7 +60,7 @@ def analyze_in_stretches(analyze: Callable[[Audio], Performance], blocks: Iterab
             column.append(np.array(curve))
     if whole is None:
         return analyze(audio[: config.sample_rate])  # silence, which says so
-    f0_hz, periodicity, loudness_db, z = (np.concatenate(column) for column in curves)
+    f0_hz, periodicity, loudness_db, z = (np.concatenate(curves.pop(0)) for _ in range(4))  # each held once
     n_before = sum(waiting)
     if n_before:
         n_rows = -(-n_before // config.frames_per_z)
