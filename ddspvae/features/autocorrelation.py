@@ -6,7 +6,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ddspvae.features.paths import best_choice
@@ -68,12 +67,14 @@ def _candidates(audio: NDArray, n_frames: int, window_size: int, low_hz: float, 
 
 
 def _peaks(frames: NDArray, low_hz: float, high_hz: float) -> tuple[NDArray, ...]:
+    import torch  # whose transforms are several times as fast as numpy's; who only plays does not come here
+
     window_size = frames.shape[1]
     n_fft = 2 ** math.ceil(math.log2(2 * window_size))
     finer = 4 if window_size <= SHORT else 2  # reads the autocorrelation between the samples
     window = np.hanning(window_size + 2)[1:-1].astype(np.float32)
     centred = frames - frames.mean(axis=1, keepdims=True)
-    power = torch.fft.rfft(torch.from_numpy(centred * window), n_fft).abs().square()  # several times as fast as numpy's
+    power = torch.fft.rfft(torch.from_numpy(centred * window), n_fft).abs().square()
     own = np.fft.irfft(np.abs(np.fft.rfft(window, n_fft)) ** 2, finer * n_fft)
     first = max(2, math.floor(RATE_HZ * finer / high_hz) - 1)
     last = math.ceil(RATE_HZ * finer / low_hz) + 2
