@@ -34,6 +34,7 @@ class Port:
         self.channels = [Channel() for _ in range(16)]
         self._sizes = {LOWER: 0, UPPER: 0}
         self._had_zone = False
+        self._managers = list(range(16))  # of each channel; a table, since every event asks
 
     def configure(self, manager: int, n_members: int) -> None:
         """Make a zone, change its size, or with 0 members end it; the other zone gives way.
@@ -51,6 +52,7 @@ class Port:
             self.channels[manager].bend_range = MANAGER_BEND_RANGE
         for member in self.members(manager):
             self.channels[member].bend_range = MEMBER_BEND_RANGE
+        self._managers = [next((one for one in self._sizes if number in self.members(one)), number) for number in range(16)]
 
     def members(self, manager: int) -> range:
         """The members of a manager's zone; none where there is no zone."""
@@ -59,7 +61,7 @@ class Port:
 
     def manager(self, number: int) -> int:
         """Whose zone a channel is a member of; its own where it is not a member."""
-        return next((manager for manager in self._sizes if number in self.members(manager)), number)
+        return self._managers[number]
 
     def is_zone(self, number: int) -> bool:
         """Whether a channel is in a zone, as a member or as the manager."""
