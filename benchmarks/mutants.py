@@ -24,7 +24,7 @@ MUTANTS = (
      "return now.mul_(sign)", "truths/test_harmonic.py"),
     ("synth/noise.py", "start_sample - margin, n_fft", "start_sample, n_fft", "truths/test_noise_room_level.py"),
     ("synth/reverb.py", "math.log(1000) / room", "math.log(100) / room", "truths/test_noise_room_level.py"),
-    ("synth/level.py", "energy * half * (1 - self.keep)", "energy * (1 - self.keep)", "truths/test_noise_room_level.py"),
+    ("synth/tails.py", "energy * half * (1 - keep)", "energy * (1 - keep)", "truths/test_noise_room_level.py"),
     ("features/refine.py", "ratio + np.log2(", "ratio + 0.9 * np.log2(", "truths/test_refine.py"),
     ("features/loudness.py", "torch.linspace(0, sample_rate / 2, n_fft", "torch.linspace(0, sample_rate / 2.1, n_fft",
      "references/test_features_references.py"),

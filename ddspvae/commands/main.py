@@ -126,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Two OpenMP threads that spin beside one busy core are many times slower than threads that sleep; torch reads this
     # when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's products are small, and cores have whole parts to play
     try:
         with _tidy_end():
             check_paths(args)

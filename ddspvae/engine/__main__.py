@@ -12,11 +12,11 @@ from ddspvae.kernels.peaks import find_peak
 from ddspvae.model.config import ModelConfig
 from ddspvae.model.form import axis_names
 from ddspvae.signals import Performance
-from ddspvae.synth.tails import Tail
+from ddspvae.synth.tails import RoomTail
 
 
 def main() -> None:
-    """Play a moment of an instrument that has learned nothing, by everything that is compiled."""
+    """Play a moment of an instrument that has learned nothing, by everything that a render compiles."""
     config = ModelConfig()
     if not can_play(config):
         return
@@ -24,7 +24,7 @@ def main() -> None:
     f0_hz, periodicity, loudness_db = (np.full(8, value, np.float32) for value in (440.0, 1.0, -30.0))
     take = Performance(f0_hz, periodicity, loudness_db, np.zeros((2, config.n_z), np.float32), axis_names(config.n_z),
                        config.frame_rate_hz, config.frames_per_z)
-    tail = Tail.learned(weights["room_energy"][0], weights["room_decay"][0])
+    tail = RoomTail.learned(weights["room_energy"][0], weights["room_decay"][0])
     for sound in play_takes(Network(config, weights), [take], tail, tail.response(config.sample_rate)[None], 0, seed=0,
                             first_voice=0):
         find_peak(sound, 0.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,7 @@ from ddspvae.model.form import (
     string_tilt,
 )
 from ddspvae.signals.units import hz_to_pitch
-from ddspvae.synth.tails import BAND_EDGES_HZ, N_ROOM_BANDS, QUIETEST_DRY, Tail, noise_weights
+from ddspvae.synth.tails import BAND_EDGES_HZ, N_ROOM_BANDS, QUIETEST_DRY, RoomTail, noise_weights
 
 if TYPE_CHECKING:
     from ddspvae.model.config import ModelConfig
@@ -99,7 +99,7 @@ class Network:
         n_channels = len(self._weights["stack.inlet.bias"])
         return State([np.zeros(((KERNEL - 1) * dilation, n_channels), np.float32) for dilation in DILATIONS])
 
-    def level(self, tail: Tail | None) -> Level:
+    def level(self, tail: RoomTail | None) -> Level:
         """What the level must know of a room; None is dry."""
         nothing = np.zeros(N_ROOM_BANDS)
         if tail is None:
@@ -125,13 +125,7 @@ class Network:
         every = math.gcd(pace, config.frames_per_z)
         stepped = curves[::pace]
         held = np.repeat(z, config.frames_per_z // every, axis=0)[:: pace // every][: len(stepped)]
-
-        def taps_of(at: int, dilation: int, hidden: Array) -> Array:
-            seen = np.concatenate([state.pasts[at], hidden])
-            state.pasts[at] = seen[len(hidden) :]
-            return np.concatenate([seen[tap * dilation :][: len(hidden)] for tap in range(KERNEL)], axis=1)
-
-        steps = self.stack(stepped, held, taps_of)
+        steps = self._listen(stepped, held, state.pasts)
         if state.now is None:
             state.now, state.curves = steps[:1], np.repeat(curves[:1], ONSET_FRAMES, axis=0)
         ends = np.concatenate([state.now, steps])
@@ -150,19 +144,22 @@ class Network:
             y += bias
         return y
 
-    def stack(self, curves: Array, z: Array, taps_of: Callable[[int, int, Array], Array]) -> Array:
+    def _listen(self, curves: Array, z: Array, pasts: list[Array]) -> Array:
         """The stack on the curves and the axes without names; beside its output the axes with names, and the code.
 
         Args:
             curves: [n, 3]; z: [n, Z].
-            taps_of: what layer number `at`, of a dilation, hears of [n, C] and of what was before: [n, KERNEL * C].
+            pasts: of its layers, [left, C] each; moved on.
         Returns:
             [n, C + E + N + G].
         """
         named, others = z[:, : self.n_named], z[:, self.n_named :]
         hidden = self._linear("stack.inlet", np.concatenate([curves, others], axis=1))
         for at, dilation in enumerate(DILATIONS):
-            value = self._linear(f"stack.layers.{at}.taps", taps_of(at, dilation, hidden))
+            seen = np.concatenate([pasts[at], hidden])
+            pasts[at] = seen[len(hidden) :]
+            taps = np.concatenate([seen[tap * dilation :][: len(hidden)] for tap in range(KERNEL)], axis=1)
+            value = self._linear(f"stack.layers.{at}.taps", taps)
             gated = np.tanh(value[:, : hidden.shape[1]]) / (1 + np.exp(-value[:, hidden.shape[1] :]))
             hidden = hidden + self._linear(f"stack.layers.{at}.out", gated)
         hidden = hidden - hidden.mean(axis=1, keepdims=True)

@@ -20,7 +20,7 @@ from ddspvae.model.form import frames_per_step
 from ddspvae.signals import Performance
 from ddspvae.signals.ahead import in_stages
 from ddspvae.signals.jobs import free_cores
-from ddspvae.synth.tails import Tail
+from ddspvae.synth.tails import RoomTail
 from ddspvae.synth.white import fft_size, noise_key
 
 Array = NDArray[np.float32]
@@ -44,7 +44,7 @@ class _Voice:
     last: tuple[Array, ...] | None = None
 
 
-def play_takes(network: Network, takes: Sequence[Performance], tail: Tail | None, response: Array | None,
+def play_takes(network: Network, takes: Sequence[Performance], tail: RoomTail | None, response: Array | None,
                after_samples: int, *, seed: int, first_voice: int) -> Iterator[Array]:
     """Several performances as the voices of one instrument, in blocks; `instrument.blocks.play_blocks` without torch.
 
@@ -76,7 +76,7 @@ class Shaped:
     """What some voices play from one frame to another.
 
     Args:
-        voices: each with its f0 [F], heights [F, H] and noise magnitudes [F, K], and whether the take ends here.
+        voices: each with its f0 [F], heights [F, H] and noise magnitudes [F, K].
         first, last: frames of the whole; in all but the first piece, the frame before is the first of each array.
         is_last: whether nothing follows.
     """
@@ -87,7 +87,7 @@ class Shaped:
     is_last: bool
 
 
-def _shape(network: Network, takes: Sequence[Performance], tail: Tail | None, seed: int, first_voice: int
+def _shape(network: Network, takes: Sequence[Performance], tail: RoomTail | None, seed: int, first_voice: int
            ) -> Iterator[Shaped]:
     config, level = network.config, network.level(tail)
     keys = noise_key(seed, np.arange(first_voice, first_voice + len(takes)))

@@ -12,13 +12,13 @@ from ddspvae.audio import Audio
 from ddspvae.engine.ability import can_play
 from ddspvae.instrument.stored import Stored, weights_of
 from ddspvae.signals import Performance
-from ddspvae.synth.tails import Tail
+from ddspvae.synth.tails import RoomTail
 
 if TYPE_CHECKING:
     from ddspvae.model.autoencoder import Autoencoder
 
 
-def play_blocks(model: Autoencoder | Stored, takes: Sequence[Performance], tail: Tail | None,
+def play_blocks(model: Autoencoder | Stored, takes: Sequence[Performance], tail: RoomTail | None,
                 response: NDArray[np.float32] | None, after_samples: int, *, seed: int, first_voice: int) -> Iterator[Audio]:
     """Several performances as the voices of one instrument, in blocks: compiled where that is possible, else in torch.
 

@@ -18,7 +18,7 @@ from ddspvae.synth.reverb import Room
 if TYPE_CHECKING:
     from ddspvae.audio import Audio
     from ddspvae.model.autoencoder import Autoencoder
-    from ddspvae.synth.tails import Tail
+    from ddspvae.synth.tails import RoomTail
 
 __all__ = ["as_tensors", "count_bits", "encode", "extract", "sample_z"]
 
@@ -50,7 +50,7 @@ def count_bits(model: Autoencoder, features: Features, latents: Latents) -> dict
             "axes_in_use": sum(bits > AXIS_IN_USE_BITS for bits in per_axis)}
 
 
-def as_tensors(tail: Tail | None, response: NDArray[np.float32] | None) -> tuple[Room | None, Tensor | None]:
+def as_tensors(tail: RoomTail | None, response: NDArray[np.float32] | None) -> tuple[Room | None, Tensor | None]:
     """A room and its impulse response, for who plays in torch."""
     room = None if tail is None else Room(torch.from_numpy(tail.energy)[None], torch.from_numpy(tail.decay_s)[None])
     return room, None if response is None else torch.from_numpy(response)

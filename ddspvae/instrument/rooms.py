@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ddspvae.audio import Audio
 from ddspvae.model.config import ModelConfig
 from ddspvae.signals.checks import InputError, check_range, fail
-from ddspvae.synth.tails import Tail, ringing_s
+from ddspvae.synth.tails import RoomTail, ringing_s
 
 Array = NDArray[np.float32]
 
@@ -27,10 +27,10 @@ class Rooms:
     def __init__(self, config: ModelConfig, weights: Callable[[], Mapping[str, Array]], name: str) -> None:
         self.config, self.name = config, name
         self._weights = weights
-        self._last: dict[tuple[str, float, float], tuple[Tail, Array]] = {}
+        self._last: dict[tuple[str, float, float], tuple[RoomTail, Array]] = {}
 
     def response(self, dry: bool = False, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0
-                 ) -> tuple[Tail | None, Array | None]:
+                 ) -> tuple[RoomTail | None, Array | None]:
         """The tail of the learned room that the level accounts for, if any, and the impulse response [R, L] to play in.
 
         Args: as in `Instrument.resynthesize`.
@@ -55,7 +55,7 @@ class Rooms:
         wanted = (self.name, wet_db, decay)
         if wanted not in self._last:
             weights, row = self._weights(), config.rooms.index(self.name)
-            tail = Tail.learned(weights["room_energy"][row], weights["room_decay"][row]).changed(wet_db, decay)
+            tail = RoomTail.learned(weights["room_energy"][row], weights["room_decay"][row]).changed(wet_db, decay)
             self._last = {wanted: (tail, tail.response(config.sample_rate)[None])}
         return self._last[wanted]
 

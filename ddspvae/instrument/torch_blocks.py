@@ -16,12 +16,13 @@ from ddspvae.live.player import Player, play_whole
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.signals import Performance
 from ddspvae.synth.convolve import Convolver, partition_size
-from ddspvae.synth.tails import Tail
+from ddspvae.synth.tails import RoomTail
 from ddspvae.threads import one_thread
 
 
-def play_in_torch(model: Autoencoder, takes: Sequence[Performance], tail: Tail | None, response: NDArray[np.float32] | None,
-                  after_samples: int, *, seed: int, first_voice: int) -> Iterator[Audio]:
+def play_in_torch(model: Autoencoder, takes: Sequence[Performance], tail: RoomTail | None,
+                  response: NDArray[np.float32] | None, after_samples: int, *, seed: int, first_voice: int
+                  ) -> Iterator[Audio]:
     """`blocks.play_blocks`, where there is no compiler or a part is not the package's own."""
     room, taps = as_tensors(tail, response)
     config = model.config

@@ -14,7 +14,7 @@ from ddspvae.signals.units import DB_FLOOR
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 SILENCE_DB = DB_FLOOR
-AT_1_KHZ = 10 ** (1.9997 / 10)  # what makes A-weighting 1 there
+AT_1_KHZ = 10 ** (-1.9997 / 10)  # what the poles of A-weighting leave of 1 kHz
 _F = np.float32
 
 
@@ -95,10 +95,10 @@ def tilt_and_hollow_at(heights, f0_hz, n_read, highest_hz, octave, odd, brightne
 
 @compiled
 def a_weight(frequency_hz):  # type: ignore[no-untyped-def]
-    """`features.loudness.a_weighting`."""
+    """`features.weighting.a_weighting`."""
     f2 = frequency_hz * frequency_hz
     ends = f2 / (f2 + 20.598997**2) / (f2 / 12194.217**2 + 1)
-    return ends * ends * (f2 / (f2 + 107.65265**2)) * (f2 / (f2 + 737.86223**2)) * AT_1_KHZ
+    return ends * ends * (f2 / (f2 + 107.65265**2)) * (f2 / (f2 + 737.86223**2)) / AT_1_KHZ
 
 
 @compiled

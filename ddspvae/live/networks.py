@@ -23,7 +23,7 @@ from ddspvae.engine.live import LiveNetwork
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.form import ONSET_FRAMES
 from ddspvae.synth.level import asked_power, controls_of, solve_frame, weigh
-from ddspvae.synth.reverb import N_ROOM_BANDS
+from ddspvae.synth.tails import N_ROOM_BANDS
 
 Network = Callable[..., tuple[Tensor, ...]]
 EXPORTING = threading.Lock()  # torch exports one network at a time, and two threads may open their first streams

@@ -25,8 +25,9 @@ from ddspvae.signals import Controls, Performance
 from ddspvae.synth.envelopes import start_phase
 from ddspvae.synth.level import Tail, scale, weigh
 from ddspvae.synth.noise import bin_shapes, fft_size, noise_key
-from ddspvae.synth.reverb import N_ROOM_BANDS, Room
+from ddspvae.synth.reverb import Room
 from ddspvae.synth.synthesizers import Synthesizer
+from ddspvae.synth.tails import N_ROOM_BANDS
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,8 +219,8 @@ class Player:
     def harmonics(self, frames: Frames, phase: Tensor, length: int) -> tuple[Tensor, Tensor]:
         """The harmonics of segments of `length` samples, and the phase after them."""
         if self._is_compiled:
-            audio, after = play_oscillators(frames.f0_hz[..., 0].numpy(), frames.heights.numpy(), phase[:, 0, 0].numpy(),
-                                            self.sample_rate, length)
+            f0_hz, begin = frames.f0_hz[..., 0].numpy(), phase[:, 0, 0].numpy()
+            audio, after = play_oscillators(f0_hz, frames.heights.numpy(), begin, self.sample_rate, length)
             return torch.from_numpy(audio), torch.from_numpy(after)[:, None, None]
         start = start_phase(frames.f0_hz, self.sample_rate, length, phase)
         return self._synthesizer.harmonics(frames.f0_hz, frames.heights, start[:, :-1], length), start[:, -1:]
@@ -229,16 +230,15 @@ class Player:
         if not self.model.config.with_noise:
             return torch.zeros(len(noise_keys), (frames.f0_hz.shape[1] - 1) * length)
         if self._is_compiled:
-            magnitudes = frames.noise_magnitudes.numpy()
-            return torch.from_numpy(play_filtered_noise(magnitudes, length, noise_keys[:, 0], start_sample, self._bins))
+            magnitudes, keys = frames.noise_magnitudes.numpy(), noise_keys[:, 0]
+            return torch.from_numpy(play_filtered_noise(magnitudes, length, keys, start_sample, self._bins))
         return self._synthesizer.noise(frames.noise_magnitudes, noise_keys, start_sample, length)
 
     def warm_up(self) -> None:
         """Load what is compiled, before a note waits for it: a moment of silence."""
         nothing = self.last[:1].then(self.last[:1])
-        nothing.noise_magnitudes.fill_(1e-9)
-        self.harmonics(nothing, self.phase[:1], self.hop_size)
-        self.noise(nothing, 0, self.noise_keys[:1], self.hop_size)
+        nothing.noise_magnitudes.fill_(1e-9)  # silence would be left out
+        self.sound(nothing, self.phase[:1], 0, self.noise_keys[:1])
 
     def alone(self, voice: int) -> Player:
         """A player of one of these voices that has played nothing."""

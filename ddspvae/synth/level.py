@@ -19,7 +19,7 @@ from ddspvae.signals import Controls
 from ddspvae.signals.units import DB_FLOOR, db_to_power
 from ddspvae.synth.constrain import constrain_distribution, harmonic_numbers
 from ddspvae.synth.reverb import Room
-from ddspvae.synth.tails import BAND_EDGES_HZ, N_ROOM_BANDS, QUIETEST_DRY, noise_weights
+from ddspvae.synth.tails import BAND_EDGES_HZ, N_ROOM_BANDS, QUIETEST_DRY, RoomTail, noise_weights
 
 
 def harmonic_band_power(f0_hz: Tensor, harmonic_distribution: Tensor) -> Tensor:
@@ -76,11 +76,8 @@ class Tail:
     """
 
     def __init__(self, room: Room, sample_rate: int, hop_size: int) -> None:
-        energy = room.tail_energy.detach().cpu().double().numpy()
-        decay_s = room.decay_s.detach().cpu().double().numpy()
-        self.keep = 10 ** (-6 * hop_size / sample_rate / decay_s)  # [R, J]
-        half = np.sqrt(self.keep)  # the frame's own share ends half a hop after its instant
-        self.now, self.first = energy * (1 - half), energy * half * (1 - self.keep)
+        learned = RoomTail(room.tail_energy.detach().cpu().numpy(), room.decay_s.detach().cpu().numpy())
+        self.keep, self.now, self.first = learned.memory(sample_rate, hop_size)  # [R, J] each
         self.constants = tuple(map(torch.from_numpy, (self.keep, self.now, self.first)))  # what solve_frame wants
         # the closed form below divides by keep^n, which must stay a number
         self._block = int(np.clip(-250 / np.log10(self.keep.min()), 1, 256))

@@ -14,17 +14,8 @@ import torch
 from torch import Tensor
 
 from ddspvae.signals.units import db_to_power
-from ddspvae.synth.noise import noise_key, white_noise
-from ddspvae.synth.tails import (
-    BAND_EDGES_HZ,
-    MAX_DECAY_S,
-    MIN_DECAY_S,
-    N_ROOM_BANDS,
-    PREDELAY_S,
-    RUNG_OUT,
-    TAIL_LENGTH_S,
-    TAIL_SEED,
-)
+from ddspvae.synth import tails
+from ddspvae.synth.tails import MAX_DECAY_S, MIN_DECAY_S, PREDELAY_S, carriers
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,33 +36,10 @@ class Room:
         return Room(self.tail_energy * db_to_power(wet_db), decay_s)
 
 
-def band_masks(n_fft: int, sample_rate: int) -> Tensor:
-    """Octave bands with raised-cosine flanks on a log axis; powers sum to 1 at every bin.
-
-    Returns:
-        [J, n_fft // 2 + 1], amplitude.
-    """
-    log_f = torch.linspace(0, sample_rate / 2, n_fft // 2 + 1).clamp(min=1.0).log2()
-    rise = torch.ones(N_ROOM_BANDS + 1, len(log_f))
-    rise[-1] = 0.0
-    for edge in range(1, N_ROOM_BANDS):
-        x = (log_f - math.log2(BAND_EDGES_HZ[edge])) / 0.5 + 0.5  # half an octave from 0 to 1
-        rise[edge] = torch.sin(x.clamp(0, 1) * math.pi / 2)
-    return rise[:-1] * (1 - rise[1:].square()).clamp(min=0).sqrt()
-
-
 @functools.lru_cache(maxsize=4)
 @torch.inference_mode(False)  # a cached tensor must serve training too
 def _tail_bands(sample_rate: int) -> Tensor:
-    """Steady noise [J, TAIL_LENGTH_S * sample_rate], one octave band each, the carrier of every tail."""
-    n_taps = round(TAIL_LENGTH_S * sample_rate)
-    n_fft = 2 ** n_taps.bit_length()
-    masks = band_masks(n_fft, sample_rate)
-    bands = torch.fft.irfft(torch.fft.rfft(white_noise(noise_key(TAIL_SEED, 0), 0, n_fft)) * masks, n=n_fft)[:, :n_taps]
-    # A tail of energy E spread over a share w of the spectrum answers a tone in its band with power E / w.
-    width = masks.square().mean(-1, keepdim=True)
-    power = bands.square().mean(-1, keepdim=True).clamp(min=1e-20)  # of nothing, in a band above Nyquist
-    return bands / power.sqrt() * width.sqrt()
+    return torch.from_numpy(carriers(sample_rate))
 
 
 def impulse_response(room: Room, sample_rate: int) -> Tensor:
@@ -100,6 +68,4 @@ def impulse_response(room: Room, sample_rate: int) -> Tensor:
 
 def ringing_s(room: Room, sample_rate: int) -> float:
     """Seconds after a sound until all that the room still holds of it has fallen by 60 dB."""
-    power = impulse_response(room, sample_rate)[0].double().square()
-    left = power.flip(0).cumsum(0).flip(0)
-    return float((left > RUNG_OUT * left[0]).sum()) / sample_rate
+    return tails.ringing_s(impulse_response(room, sample_rate)[0].detach().numpy(), sample_rate)

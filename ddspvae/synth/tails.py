@@ -26,7 +26,7 @@ QUIETEST_DRY = 1e-4  # of the asked power: where the tail alone is loud enough, 
 
 
 @dataclass(frozen=True, eq=False)
-class Tail:
+class RoomTail:
     """The tail of one room: `synth.reverb.Room` in numpy.
 
     Args:
@@ -38,20 +38,20 @@ class Tail:
     decay_s: NDArray[np.float32]
 
     @classmethod
-    def learned(cls, energy: NDArray[np.float32], decay: NDArray[np.float32]) -> Tail:
+    def learned(cls, energy: NDArray[np.float32], decay: NDArray[np.float32]) -> RoomTail:
         """From the numbers that a network learned, [J] each, whose logistic functions lie between the bounds."""
         rises, falls = (1 / (1 + np.exp(-number.astype(np.float64))) for number in (energy, decay))
         return cls((MAX_TAIL_ENERGY * rises).astype(np.float32),
                    (MIN_DECAY_S + (MAX_DECAY_S - MIN_DECAY_S) * falls).astype(np.float32))
 
-    def changed(self, wet_db: float = 0.0, decay: float = 1.0) -> Tail:
+    def changed(self, wet_db: float = 0.0, decay: float = 1.0) -> RoomTail:
         """The same room with its tail wet_db louder and ringing `decay` times as long, within MIN_ and MAX_DECAY_S."""
-        return Tail(self.energy * np.float32(db_to_power(wet_db)),
+        return RoomTail(self.energy * np.float32(db_to_power(wet_db)),
                     (self.decay_s * np.float32(decay)).clip(MIN_DECAY_S, MAX_DECAY_S))
 
     def response(self, sample_rate: int) -> NDArray[np.float32]:
         """Direct sound, 1, and tail: [TAIL_LENGTH_S * sample_rate]."""
-        bands = _carriers(sample_rate)
+        bands = carriers(sample_rate)
         t_s = np.arange(bands.shape[-1], dtype=np.float32) / np.float32(sample_rate)
         rate = np.float32(math.log(1000)) / self.decay_s[:, None]  # power falls by 60 dB in decay_s
         shape = np.exp(-rate * (t_s - np.float32(PREDELAY_S))) * (t_s >= np.float32(PREDELAY_S))
@@ -86,7 +86,7 @@ def band_masks(n_fft: int, sample_rate: int) -> NDArray[np.float32]:
 
 
 @functools.lru_cache(maxsize=4)
-def _carriers(sample_rate: int) -> NDArray[np.float32]:
+def carriers(sample_rate: int) -> NDArray[np.float32]:
     """Steady noise [J, TAIL_LENGTH_S * sample_rate], one octave band each, the carrier of every tail."""
     n_taps = round(TAIL_LENGTH_S * sample_rate)
     n_fft = 2 ** n_taps.bit_length()

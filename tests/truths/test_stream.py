@@ -29,7 +29,7 @@ from ddspvae.synth.envelopes import start_phase
 from ddspvae.synth.harmonic import play_harmonics
 from ddspvae.synth.level import Tail
 from ddspvae.synth.noise import fft_size, noise_key, play_noise
-from ddspvae.synth.reverb import N_ROOM_BANDS
+from ddspvae.synth.tails import N_ROOM_BANDS
 
 HOP, RATE = 240, 48_000
 AN_HOUR = 2e-5  # the worst of 172.8 million samples: single precision leaves some a little more than 1e-5 off

@@ -1,5 +1,6 @@
 """What plays without torch, beside the torch that it must agree with."""
 
+import mido
 import numpy as np
 import pytest
 import torch
@@ -12,8 +13,10 @@ from ddspvae.engine.network import Network
 from ddspvae.engine.playing import play_takes
 from ddspvae.engine.room import in_room
 from ddspvae.engine.shapes import player_shapes
+from ddspvae.features.spectrum import measure_spectrum
 from ddspvae.instrument.loading import load_to_play
 from ddspvae.instrument.presets import arrays_of, find_preset, read_card, read_weights, save_instrument
+from ddspvae.instrument.rooms import Rooms
 from ddspvae.instrument.stored import weights_of
 from ddspvae.instrument.torch_blocks import play_in_torch
 from ddspvae.kernels.compiler import HAS_COMPILER
@@ -23,12 +26,13 @@ from ddspvae.kernels.peaks import find_peak
 from ddspvae.live.player import Player
 from ddspvae.signals import Performance
 from ddspvae.signals.checks import InputError
+from ddspvae.signals.jobs import on_cores
 from ddspvae.signals.true_peak import interpolator_reach, peak_between
 from ddspvae.synth.envelopes import start_phase
 from ddspvae.synth.harmonic import play_harmonics
 from ddspvae.synth.noise import bin_shapes, fft_size, noise_key, play_noise
 from ddspvae.synth.reverb import impulse_response, ringing_s
-from ddspvae.synth.tails import Tail
+from ddspvae.synth.tails import RoomTail
 from ddspvae.synth.tails import ringing_s as tail_ringing_s
 
 RATE, HOP = 48_000, 240
@@ -141,7 +145,7 @@ def test_the_network_agrees_with_torch(name, rng):
     around = np.pad(take.f0_hz, 1, mode="edge")
     highest_hz = np.maximum(take.f0_hz, np.maximum(around[:-2], around[2:]))
     room = instrument.model.room()
-    tail = Tail(room.tail_energy[0].detach().numpy(), room.decay_s[0].detach().numpy())
+    tail = RoomTail(room.tail_energy[0].detach().numpy(), room.decay_s[0].detach().numpy())
     heights, magnitudes = network.play(*curves, take.z, highest_hz, network.level(tail), network.state())
     with torch.inference_mode():
         frames = Player(instrument.model, room, 1).control(*(torch.tensor(curve)[None, :, None] for curve in curves),
@@ -154,7 +158,8 @@ def test_the_network_agrees_with_torch(name, rng):
 def test_takes_sound_as_in_torch(violin, rng, where):
     takes = [played(violin, rng), played(violin, rng, 4.2)]
     ir = (rng.standard_normal((2, 3000)) * np.exp(-np.arange(3000) / 500)).astype(np.float32) / 30
-    tail, response = violin._rooms.response(where == "dry", ir if where == "stereo" else None)
+    rooms = Rooms(violin.config, lambda: weights_of(violin.model), violin.room)
+    tail, response = rooms.response(where == "dry", ir if where == "stereo" else None)
     after = 2999 if where == "stereo" else 0
     network = Network(violin.config, weights_of(violin.model))
     ours, theirs = (np.concatenate(list(play(of, takes, tail, response, after, seed=5, first_voice=2)), axis=-1)
@@ -163,12 +168,46 @@ def test_takes_sound_as_in_torch(violin, rng, where):
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
 
 
+def test_any_number_of_cores_gives_the_same_samples(violin, rng):
+    take = played(violin, rng, 12.0)
+    sounds = []
+    for n_cores in (1, 2):
+        with on_cores(n_cores):
+            sounds.append(violin.resynthesize(take))
+    np.testing.assert_array_equal(*sounds)
+
+
 def test_without_a_compiler_torch_plays(violin, rng, monkeypatch):
     take = played(violin, rng)
     ours = violin.resynthesize(take)
     monkeypatch.setattr("ddspvae.engine.ability.HAS_COMPILER", False)
     assert not can_play(violin.config)
     np.testing.assert_allclose(violin.resynthesize(take), ours, rtol=0, atol=1e-5 * np.abs(ours).max())
+
+
+def test_streams_without_a_compiler_sound_alike(rng, monkeypatch):
+    sounds = []
+    for has_compiler in (True, False):
+        for module in ("engine.ability", "live.player", "live.stream"):
+            monkeypatch.setattr(f"ddspvae.{module}.HAS_COMPILER", has_compiler)
+        stream = load("violin").stream(voices=2)
+        for note, at in ((69, 17), (76, 3000)):
+            stream.send(mido.Message("note_on", note=note, velocity=90), at)
+        sounds.append(stream.read(12_000))
+    np.testing.assert_allclose(sounds[1], sounds[0], rtol=0, atol=1e-5)
+    assert np.abs(sounds[0]).max() > 0.05
+
+
+@pytest.mark.parametrize("low_hz", [45.0, 300.0])
+def test_harmonics_are_taken_off_alike_without_a_compiler(rng, monkeypatch, low_hz):
+    f0_hz = np.geomspace(low_hz, 2 * low_hz, 200)
+    phase = np.cumsum(np.repeat(f0_hz, HOP)) / RATE
+    sound = sum(np.sin(2 * np.pi * k * phase) / k for k in range(1, 12)) * 0.1 + rng.normal(0, 0.01, len(phase))
+    measured = []
+    for has_compiler in (True, False):
+        monkeypatch.setattr("ddspvae.features.spectrum.HAS_COMPILER", has_compiler)
+        measured.append(measure_spectrum(sound.astype(np.float32), RATE, HOP, f0_hz))
+    np.testing.assert_allclose(measured[0], measured[1], rtol=0, atol=1e-5)
 
 
 @pytest.fixture(scope="module")
