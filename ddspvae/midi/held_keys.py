@@ -16,7 +16,7 @@ CHORD_S = 0.020  # keys that go down within this time are one chord, which no mo
 BOUND_GAP_S = 0.35  # after a longer rest a note attacks, whatever the legato switch says
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Sounding:
     """A note that has begun and not ended.
 
@@ -25,6 +25,7 @@ class Sounding:
         channel: it came on, 0 to 15; in an MPE zone not the zone's.
         last_s: when it ends if nothing ends it.
         kept: by the sostenuto pedal.
+        steps: of the note's own bend_semitones, pressure and brightness, where they changed.
     """
 
     part: Hashable
@@ -38,46 +39,45 @@ class Sounding:
     glide_s: float = 0.0
     key_down: bool = True
     kept: bool = False
-    bend_semitones: list[tuple[float, float]] = field(default_factory=list)
-    pressure: list[tuple[float, float]] = field(default_factory=list)
-    brightness: list[tuple[float, float]] = field(default_factory=list)
+    steps: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
 
     def follow(self, time_s: float, **values: float) -> None:
         """Write down the note's own bend_semitones, pressure or brightness, where it changes."""
         for name, value in values.items():
-            steps = getattr(self, name)
+            steps = self.steps.setdefault(name, [])
             if value != (steps[-1][1] if steps else 0.0):
                 steps.append((time_s, value))
 
     def ended(self, time_s: float) -> Note:
         """The finished note; what came with its end or later is no longer its own."""
         offset_s = max(time_s, self.onset_s + SHORTEST_NOTE_S)
-
-        def own(steps: list[tuple[float, float]]) -> Steps:
-            return tuple(step for step in steps if step[0] < offset_s)
-
-        return Note(self.pitch, self.velocity, self.onset_s, offset_s, self.legato, self.glide_from, self.glide_s,
-                    own(self.bend_semitones), own(self.pressure), own(self.brightness))
+        own: dict[str, Steps] = {name: tuple(step for step in steps if step[0] < offset_s)
+                                 for name, steps in self.steps.items()}
+        return Note(self.pitch, self.velocity, self.onset_s, offset_s, self.legato, self.glide_from, self.glide_s, **own)
 
 
 class _Neighbours:
     """Where a note whose end was lost is likely to have ended: with those that began together with it, or at the next."""
 
     def __init__(self, ended: Sequence[tuple[Hashable, Note]], lost: Iterable[Sounding]) -> None:
-        self._spans: defaultdict[Hashable, list[tuple[float, float]]] = defaultdict(list)
+        spans: defaultdict[Hashable, list[tuple[float, float]]] = defaultdict(list)
         for part, note in ended:
-            self._spans[part].append((note.onset_s, note.offset_s))
+            spans[part].append((note.onset_s, note.offset_s))
         for one in lost:
-            self._spans[one.part].append((one.onset_s, math.inf))
-        for spans in self._spans.values():
-            spans.sort()
+            spans[one.part].append((one.onset_s, math.inf))
+        self._onsets_s: dict[Hashable, list[float]] = {}
+        self._offsets_s: dict[Hashable, list[float]] = {}
+        for part, own in spans.items():
+            own.sort()
+            self._onsets_s[part], self._offsets_s[part] = [onset_s for onset_s, _ in own], [offset_s for _, offset_s in own]
 
     def end_s(self, lost: Sounding) -> float:
         """Infinity where nothing tells."""
-        spans = self._spans[lost.part]
-        first, after = (bisect_left(spans, (lost.onset_s + side, 0.0)) for side in (-CHORD_S, CHORD_S))
-        together = min((offset_s for _, offset_s in spans[first : min(after, first + MOST_KEYS)]), default=math.inf)
-        return min(together, spans[after][0]) if after < len(spans) else together
+        onsets_s = self._onsets_s[lost.part]
+        first = bisect_left(onsets_s, lost.onset_s - CHORD_S)
+        after = bisect_left(onsets_s, lost.onset_s + CHORD_S, first)
+        together = min(self._offsets_s[lost.part][first : min(after, first + MOST_KEYS)], default=math.inf)
+        return min(together, onsets_s[after]) if after < len(onsets_s) else together
 
 
 @dataclass
@@ -112,11 +112,12 @@ class Keys:
 
     def press(self, note: Sounding) -> None:
         """A key goes down."""
-        again = [other for other in self._by_key.get((note.channel, note.pitch), ()) if other.part == note.part]
+        on_key = self._by_key.setdefault((note.channel, note.pitch), [])
+        again = [other for other in on_key if other.part == note.part]
         self._end(again, note.onset_s, again)
         self._end(self._articulate(note), note.onset_s)
         self.sounding[note] = None
-        self._by_key.setdefault((note.channel, note.pitch), []).append(note)
+        on_key.append(note)
         self._before, self._before_end_s = note, float("inf")
 
     def is_down(self, channel: int, pitch: int) -> bool:
@@ -174,11 +175,11 @@ class Keys:
         lost = {note: note.last_s for note in self.sounding if note.key_down}
         held = [(note, note.last_s) for note in self.sounding if not note.key_down]
         for note, end_s in self._struck_again:
-            spare[note.part, note.pitch] -= 1
-            if spare[note.part, note.pitch] < 0:
-                lost[note] = end_s
-            else:
+            if spare[note.part, note.pitch]:
+                spare[note.part, note.pitch] -= 1
                 held.append((note, end_s))
+            else:
+                lost[note] = end_s
         self.finished += [(note.part, note.ended(end_s)) for note, end_s in held]
         self.n_lost = len(lost)
         neighbours = _Neighbours(self.finished, lost)

@@ -74,9 +74,10 @@ class Port:
     def press(self, part: Hashable, number: int, pitch: int, velocity: int, time_s: float, last_s: float) -> None:
         """Note on; it ends at last_s if nothing ends it."""
         note = Sounding(part, number, pitch, velocity, time_s, last_s)
-        self._tell(number, [note], time_s)
-        for keys in self._left_behind(number):
-            keys.silence(time_s, number, pitch)
+        if self._had_zone:
+            self._tell(number, [note], time_s)
+            for keys in self._left_behind(number):
+                keys.silence(time_s, number, pitch)
         self.home(number).keys.press(note)
 
     def release(self, part: Hashable, number: int, pitch: int, time_s: float) -> None:

@@ -18,7 +18,7 @@ CONTROLLERS: Mapping[str, float] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Note:
     """One note of a score.
 
@@ -56,9 +56,10 @@ class Note:
         check_range("Note", "glide_s", self.glide_s, 0, 60)
         if self.glide_from is not None:
             check_range("Note", "glide_from", self.glide_from, 0, 127)
-        _check_steps("Note", "bend_semitones", self.bend_semitones, -256, 256)
-        _check_steps("Note", "pressure", self.pressure, 0, 1)
-        _check_steps("Note", "brightness", self.brightness, -1, 1)
+        if self.bend_semitones or self.pressure or self.brightness:
+            _check_steps("Note", "bend_semitones", self.bend_semitones, -256, 256)
+            _check_steps("Note", "pressure", self.pressure, 0, 1)
+            _check_steps("Note", "brightness", self.brightness, -1, 1)
 
 
 @dataclass(frozen=True)
