@@ -36,6 +36,7 @@ from ddspvae.model.form import (
     breath_tilt,
     frames_per_step,
     harmonic_knots,
+    highest_read_hz,
     string_tilt,
 )
 from ddspvae.signals.units import hz_to_pitch
@@ -82,6 +83,7 @@ class Network:
         self._knots = harmonic_knots(config.n_harmonics) if len(self._weights["harmonic_head.weight"]) < config.n_harmonics \
             else None
         doubles, own = np.float64, self._weights
+        highest_hz = highest_read_hz(own["typical.middle"][0], own["typical.half_range"][0])
         self._form = Form(
             tilt=string_tilt(config.n_harmonics), octave=octaves_above(config.n_harmonics),
             odd=odd_or_even(config.n_harmonics),
@@ -90,8 +92,8 @@ class Network:
             edges_hz=np.array(BAND_EDGES_HZ), middle=own["typical.middle"], half_range=own["typical.half_range"],
             coefficients=own["typical.coefficients"].astype(doubles), deviation=own["typical.deviation"],
             hats=np.array([LOWEST_PITCH, PITCH_STEP, N_HATS], doubles), nodes=np.array([LOWEST_HZ, PER_OCTAVE], doubles),
-            reading=np.array([min(N_PARTIALS, config.n_harmonics), HIGHEST_HZ], doubles), most_tilt=np.array(MOST),
-            most_share=np.array([MOST_SHARE]),
+            reading=np.array([min(N_PARTIALS, config.n_harmonics), HIGHEST_HZ, highest_hz], doubles),
+            most_tilt=np.array(MOST), most_share=np.array([MOST_SHARE]),
             onset=np.array([DB_PER_UNIT, SEMITONES_PER_UNIT, *RISE_DB, *STEP_SEMITONES]))
 
     def state(self) -> State:

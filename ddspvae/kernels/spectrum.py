@@ -117,7 +117,7 @@ class Form(NamedTuple):
         middle, half_range, coefficients, deviation: of model.typical.Typical.
         hats: [3], lowest pitch, semitones between two, how many.
         nodes: [2], lowest frequency in Hz, nodes an octave.
-        reading: [2], harmonics that the named axes are read from, and up to which frequency in Hz.
+        reading: [3], harmonics that the named axes are read from, up to which frequency in Hz, and up to which f0 as it is.
         most_tilt: [2]; most_share: [1], nepers.
         onset: [6], dB and semitones per unit of the curves, rise from and to in dB, step from and to in semitones.
     """
@@ -185,9 +185,9 @@ def shape_frames(form, level, f0_hz, highest_hz, loudness_db, curves, rows, logi
             typical_at(f0, loudness_db[i], form.middle, form.half_range, form.coefficients, code[i], form.hats, typical)
             for axis in range(n_named):
                 axes[axis] = named[i, axis] * form.deviation[axis]
-            tilt_and_hollow_at(height, f0, int(form.reading[0]), form.reading[1], form.octave, form.odd,
-                               typical[0] + axes[0] + balance[i, 1], typical[2] + axes[2] + balance[i, 2], n_newton,
-                               form.most_tilt, work)
+            tilt_and_hollow_at(height, min(f0, form.reading[2]), int(form.reading[0]), form.reading[1], form.octave,
+                               form.odd, typical[0] + axes[0] + balance[i, 1], typical[2] + axes[2] + balance[i, 2],
+                               n_newton, form.most_tilt, work)
             onset = onset_at(curves, rows[i], n_onset, form.onset[0], form.onset[1], form.onset[2:4], form.onset[4:6])
             breath = typical[1] + axes[1] + (typical[3] + axes[3] - typical[1] - axes[1]) * onset - share
             more = (axes[1] + (axes[3] - axes[1]) * onset) / 2

@@ -28,6 +28,7 @@ from ddspvae.model.form import (
     breath_tilt,
     frames_per_step,
     harmonic_knots,
+    highest_read_hz,
     string_tilt,
 )
 from ddspvae.model.stack import GatedStack, scale_curves
@@ -198,7 +199,9 @@ class Decoder(nn.Module):
         if self.n_named:
             axes = nn.functional.pad(named, (0, len(NAMED_AXES) - self.n_named)) * self.typical.deviation
             wanted = self.typical(f0_hz, loudness_db, code) + axes
-            heights = tilt_and_hollow(heights, f0_hz, wanted[..., [BRIGHTNESS, HOLLOWNESS]] + balance[..., 1:])
+            highest_hz = highest_read_hz(self.typical.middle[0], self.typical.half_range[0])
+            heights = tilt_and_hollow(heights, torch.minimum(f0_hz, highest_hz),
+                                      wanted[..., [BRIGHTNESS, HOLLOWNESS]] + balance[..., 1:])
             breath = torch.lerp(wanted[..., [BREATHINESS]], wanted[..., [BITE]], find_onsets(seen)) - share
             # breath is as loud beside the harmonics as it is to be; the hiss comes on top, and stays when breath is added
             more_noise = torch.lerp(axes[..., [BREATHINESS]], axes[..., [BITE]], find_onsets(seen))

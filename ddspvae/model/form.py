@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddspvae.features.band_tables import band_centres
+from ddspvae.signals.units import Number, pitch_to_hz
 
 NAMED_AXES = ("brightness", "breathiness", "hollowness", "bite")
 BRIGHTNESS, BREATHINESS, HOLLOWNESS, BITE = range(4)
@@ -22,6 +23,8 @@ RISE_DB = (5.0, 14.0)  # of the loudness within that time: no onset, surely one
 STEP_SEMITONES = (1.2, 1.8)  # of the pitch likewise; a wide vibrato stays below
 NEWTON_STEPS = 4
 MOST = (5.0, 4.0)  # tilt in nepers per octave, and odd against even in nepers
+READ_ABOVE, MORE_ABOVE = 1.0, 4.0  # semitones above what is typical, and how many more where many instruments share it
+WIDEST = 60.0  # semitones that one instrument spans
 
 DILATIONS, KERNEL = (1, 2, 4, 8), 3  # of the stack's convolutions
 FRAMES_PER_STEP = 4  # of the decoder's stack, where z does not ask for more
@@ -58,6 +61,19 @@ def leading_axes(names: Sequence[str], n_details: int) -> tuple[str, ...]:
     details = [name for name in names if name not in NAMED_AXES and not name.startswith("timbre")]
     left_out = set(details[n_details:])
     return tuple(name for name in names if name not in left_out)
+
+
+def highest_read_hz(middle: Number, half_range: Number) -> Number:
+    """Up to which pitch brightness and hollowness are read at the pitch itself, in Hz; above, as if it were this one.
+
+    Far above the range two or three harmonics lie where they are read. As bright as the highest note those can only be by a
+    tilt that puts all power where no ear hears it.
+
+    Args:
+        middle, half_range: of the pitch, as `model.typical.Typical` has them.
+    """
+    above = READ_ABOVE + MORE_ABOVE * (2 * half_range > WIDEST)  # type: ignore[operator]
+    return pitch_to_hz(middle + half_range + above)  # type: ignore[operator,no-any-return]
 
 
 def frames_per_step(frames_per_z: int) -> int:

@@ -1,4 +1,5 @@
 import csv
+import gc
 import re
 import time
 import warnings
@@ -9,7 +10,7 @@ import pytest
 from ddspvae.midi.notes import pitch_to_name, read_midi
 from ddspvae.signals import Note
 from ddspvae.signals.checks import InputError
-from tests.midi_bytes import MS, chunk, spans, write
+from tests.midi_bytes import MS, chunk, part_of, spans, write
 
 
 def test_running_status_and_velocity_0(tmp_path):
@@ -387,6 +388,17 @@ def test_only_drums(tmp_path):
     path = save(tmp_path / "a.mid", on(36, channel=9), off(36, 100, 9))
     with pytest.raises(InputError, match="holds only drums"):
         read_midi(path)
+
+
+def test_the_collector_of_garbage_is_left_as_it_was(tmp_path):
+    part_of(tmp_path, "00 90 3C 40  64 80 3C 00 ")
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        part_of(tmp_path, "00 90 3C 40  64 80 3C 00 ")
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(("pitch", "name"), [(0, "C-1"), (60, "C4"), (69.4, "A4"), (127, "G9")])

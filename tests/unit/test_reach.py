@@ -43,16 +43,16 @@ def test_above_the_range_the_bound_never_rises_and_fades_with_the_instrument(flu
     assert most[-1] == -120
 
 
-def song(path, *notes):
+def song(path, *notes, velocity=90):
     track = mido.MidiTrack()
     for pitch, length in notes:
-        track.append(mido.Message("note_on", note=pitch, velocity=90))
+        track.append(mido.Message("note_on", note=pitch, velocity=velocity))
         track.append(mido.Message("note_off", note=pitch, time=length))
     mido.MidiFile(tracks=[track]).save(path)
     return path
 
 
-@pytest.mark.parametrize("key", [0, 12, 24, 36, 110, 112, 116, 120, 127])
+@pytest.mark.parametrize("key", [0, 12, 24, 36, 104, 105, 106, 107, 108, 110, 112, 116, 120, 127])
 def test_a_keyswitch_does_not_turn_the_part_down(flute, tmp_path, key):
     """480 ticks are half a second; a keyswitch of 60 ms."""
     line = [(74, 480), (76, 480), (79, 480)]
@@ -60,6 +60,20 @@ def test_a_keyswitch_does_not_turn_the_part_down(flute, tmp_path, key):
     without, = read_midi(song(tmp_path / "b.mid", *line))
     peaks = [20 * np.log10(true_peak(flute.render(part, performer="rules"))) for part in (with_switch, without)]
     assert peaks[0] == pytest.approx(peaks[1], abs=0.5)
+
+
+@pytest.mark.parametrize("name", ["flute", "clarinet", "violin"])
+def test_a_loud_note_far_above_the_range_is_no_louder_than_the_highest_in_it(name, tmp_path):
+    """7 to 11 semitones above, where two or three harmonics are left to be as bright as the highest note."""
+    player = load(name)
+    highest = round(player.statistics.pitch_high)
+
+    def peak_db(key):
+        part, = read_midi(song(tmp_path / "a.mid", (key, 480), (74, 480), velocity=127))
+        return 20 * np.log10(true_peak(player.render(part, performer="rules", dry=True)))
+
+    within = max(peak_db(highest - down) for down in range(3))
+    assert max(peak_db(highest + up) for up in range(7, 12)) < within + 1
 
 
 def test_a_dive_of_the_wheel_is_no_blast(flute, tmp_path):
