@@ -29,7 +29,8 @@ def write_sfz(path: Path, samples: Sequence[Sample], files: Sequence[Path], file
         statistics: of the instrument.
         n_turns: of the round robin.
     """
-    lines = ["<control>", f"set_cc{BRIGHTNESS_CC}={MIDDLE}", "", "<global>", "loop_mode=loop_continuous",
+    lines = ["<control>", "hint_ram_based=1",  # a note must not wait for a disk; it is some tens of megabytes
+             f"set_cc{BRIGHTNESS_CC}={MIDDLE}", "", "<global>", "loop_mode=loop_continuous",
              f"ampeg_release={FALL_DB / statistics.release_db_per_s:.4f}", f"seq_length={n_turns}", "amp_veltrack=100",
              "xf_cccurve=gain"]
     layer = None
