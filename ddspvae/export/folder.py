@@ -7,9 +7,27 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from ddspvae.signals.checks import InputError
+
+Advance = Callable[[], None]  # called after each note that is done
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Args:
+        n_samples: notes.
+        n_bytes: of all files.
+        main: the file to open, relative to the folder.
+    """
+
+    n_samples: int
+    n_bytes: int
+    main: str
 
 
 @contextlib.contextmanager
@@ -48,4 +66,3 @@ def check_new_folder(target: Path) -> None:
         raise InputError(f"export: no folder {target.absolute().parent} to write {target.name} to; make it first.")
 
 
-Advance = Callable[[], None]  # called after each note or file that is done

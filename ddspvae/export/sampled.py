@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import numpy as np
 from ddspvae.audio import write_audio
 from ddspvae.export.credits import attributions, licences, readme
 from ddspvae.export.decent import write_decent
-from ddspvae.export.folder import Advance, new_folder
+from ddspvae.export.folder import Advance, Exported, new_folder
 from ddspvae.export.plan import Plan
 from ddspvae.export.sampling import Sample, gain_to_full_scale, play_samples
 from ddspvae.export.sfz import write_sfz
@@ -30,21 +29,6 @@ OPEN = {"sfz": "Open `{name}.sfz` in an SFZ player (sfizz, sforzando, and others
         "decent": "Open `{name}.dspreset` in DecentSampler."}
 LOST = ("What stays behind: bound notes, vibrato and dynamics that follow a phrase, every curve that can be edited. Those "
         "are played by `ddspvae render`; this folder is the instrument note by note.")
-
-
-@dataclass(frozen=True)
-class Exported:
-    """What was written.
-
-    Args:
-        n_samples: notes.
-        n_bytes: of all files.
-        main: the file to open, relative to the folder.
-    """
-
-    n_samples: int
-    n_bytes: int
-    main: str
 
 
 def export_sampled(instrument: Instrument, kind: str, out: str | Path, plan: Plan, advance: Advance = lambda: None
@@ -85,7 +69,8 @@ def export_sampled(instrument: Instrument, kind: str, out: str | Path, plan: Pla
 def _programs(name: str) -> list[int]:
     """Of General MIDI, for an instrument of that name; and the first, which is what was never set."""
     instrument = find_instrument(name)
-    return sorted({0, *(number for number, program in enumerate(PROGRAMS) if instrument and program.instrument == instrument)})
+    same = [number for number, program in enumerate(PROGRAMS) if instrument and program.instrument == instrument]
+    return sorted({0, *same})
 
 
 def _write_files(folder: Path, samples: list[Sample], sample_rate: int) -> tuple[list[Path], list[float]]:
@@ -105,8 +90,8 @@ def _readme(instrument: Instrument, kind: str, name: str, plan: Plan) -> str:
     turns = 1 if kind == "sf2" else len(plan.seeds)
     body = [
         OPEN[kind].format(name=name),
-        f"Keys {low} to {high} ({pitch_to_name(low)} to {pitch_to_name(high)}), {len(plan.keys)} of them played; dynamics by "
-        f"velocity: {layers}; {turns} performance{'s' if turns > 1 else ''} of each note"
+        f"Keys {low} to {high} ({pitch_to_name(low)} to {pitch_to_name(high)}), {len(plan.keys)} of them played; dynamics "
+        f"by velocity: {layers}; {turns} performance{'s' if turns > 1 else ''} of each note"
         + (", in turn." if turns > 1 else "."),
         "Every note is held by a loop that repeats sample by sample. Level follows velocity as the instrument's own does, "
         f"pitch is equal temperament at A4 = 440 Hz, {instrument.config.sample_rate} Hz, mono, without a room.",

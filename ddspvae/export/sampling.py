@@ -17,7 +17,7 @@ from ddspvae.live.player import Frames, Player
 from ddspvae.midi.closed_forms import velocity_to_level_db
 from ddspvae.signals import Note, Notes, Performance
 from ddspvae.signals.units import db_to_amplitude, db_to_power, pitch_to_hz, power_to_db
-from ddspvae.synth.noise import bin_shapes, filter_white, fft_size, noise_key
+from ddspvae.synth.noise import bin_shapes, fft_size, filter_white, noise_key
 from ddspvae.synth.white import white_samples
 from ddspvae.threads import one_thread
 
@@ -110,8 +110,9 @@ def _play(player: Player, take: Performance, key: int, seed: int) -> tuple[Audio
     config = player.model.config
     rate_hz, hop = config.frame_rate_hz, config.hop_size
     player.memory = player.model.decoder.memory(1)  # a note that follows nothing
-    curves = (torch.from_numpy(np.array(curve))[None, :, None] for curve in (take.f0_hz, take.periodicity, take.loudness_db))
-    frames = player.control(*curves, torch.from_numpy(np.array(take.z))[None], None, None)
+    f0, periodicity, loudness_db = (torch.from_numpy(np.array(curve))[None, :, None]
+                                    for curve in (take.f0_hz, take.periodicity, take.loudness_db))
+    frames = player.control(f0, periodicity, loudness_db, torch.from_numpy(np.array(take.z))[None], None, None)
     loop = find_loop(take.f0_hz, take.loudness_db, float(pitch_to_hz(float(key))), round(SETTLED_S * rate_hz), rate_hz)
     f0_hz = tune_loop(close_loop(take.f0_hz.astype(np.float64), loop, rate_hz), loop, rate_hz)
     heights, magnitudes = (close_loop(part[0].numpy(), loop, rate_hz) for part in (frames.heights, frames.noise_magnitudes))
@@ -134,11 +135,6 @@ def _periodic_noise(magnitudes: torch.Tensor, loop: Loop, hop: int, key: NDArray
     places = periodic_places(n_samples, -margin, loop.begin * hop, (loop.end - loop.begin) * hop, n_fft)
     white = white_samples(key, -margin, n_samples)[:, places + margin]
     return filter_white(torch.from_numpy(white), magnitudes, bin_shapes(n_bands, n_fft), hop, n_fft)
-
-
-def levels_of(samples: list[Sample]) -> float:
-    """The highest sample of all, full scale."""
-    return max(float(np.abs(sample.audio).max()) for sample in samples)
 
 
 def gain_to_full_scale(audio: Audio, peak_db: float = -1.0) -> float:

@@ -41,7 +41,7 @@ def write_sfz(path: Path, samples: Sequence[Sample], files: Sequence[Path], file
             most_db = float(gain_db.max())
             points = sorted({*range(layer.low, layer.high, CURVE_STEP), layer.high})
             lines += ["", "<group>", f"lovel={layer.low} hivel={layer.high}",
-                      *(f"amp_velcurve_{at}={float(db_to_amplitude(gain_db[at - layer.low] - most_db)):.5f}" for at in points)]
+                      *(f"amp_velcurve_{at}={db_to_amplitude(gain_db[at - layer.low] - most_db):.5f}" for at in points)]
         volume_db = most_db - float(amplitude_to_db(file_gain))
         lines.append(f"<region> sample={file.as_posix()} lokey={sample.key.low} hikey={sample.key.high} "
                      f"pitch_keycenter={sample.key.sampled} seq_position={sample.turn + 1} volume={volume_db:.3f} "
