@@ -26,6 +26,7 @@ import mido
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
+from scipy.signal import fftconvolve
 
 import ddspvae
 from ddspvae.export.plan import Plan
@@ -116,7 +117,7 @@ def pitch_cents(audio: NDArray, f0_hz: float) -> float:
     for k in range(1, N_STRONG + 1):
         if k * f0_hz > 0.4 * RATE:
             break
-        line = np.convolve(audio * np.exp(-2j * np.pi * k * f0_hz * t), window / window.sum(), mode="valid")
+        line = fftconvolve(audio * np.exp(-2j * np.pi * k * f0_hz * t), window / window.sum(), mode="valid")
         if np.square(np.abs(line)).mean() > np.square(np.abs(best)).mean():
             best, number = line, k
     phase = np.unwrap(np.angle(best)) / (2 * np.pi)

@@ -22,7 +22,8 @@ WAIT_S = 180
 PAGE = """<!DOCTYPE html><script>
 fetch("curves.json").then((answer) => answer.json()).then((curves) => {
   const worker = new Worker("worker.js");
-  worker.onmessage = ({ data: { audio, error } }) => fetch(error ? "/error" : "/result", { method: "POST", body: error || audio });
+  worker.onmessage = ({ data: { audio, error } }) =>
+    fetch(error ? "/error" : "/result", { method: "POST", body: error || audio });
   for (const name of ["f0_hz", "periodicity", "loudness_db", "z"]) curves[name] = Float32Array.from(curves[name]);
   worker.postMessage(curves);
 });
