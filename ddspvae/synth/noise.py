@@ -75,7 +75,24 @@ def _play_chunk(noise_magnitudes: Tensor, shapes: Tensor, hop_size: int, n_fft: 
         return noise_magnitudes.new_zeros(batch, n_segments * hop_size)
     margin = (n_fft - hop_size) // 2
     white = white_noise(key, start_sample - margin, n_fft + (n_segments - 1) * hop_size, noise_magnitudes.device)
-    pieces = white.to(noise_magnitudes.dtype).expand(batch, -1).unfold(-1, n_fft, hop_size).flatten(0, 1)
+    return filter_white(white.to(noise_magnitudes.dtype), noise_magnitudes, shapes, hop_size, n_fft, rows)
+
+
+def filter_white(white: Tensor, noise_magnitudes: Tensor, shapes: Tensor, hop_size: int, n_fft: int,
+                 rows: Tensor | None = None) -> Tensor:
+    """Noise of F segments from white noise that is given.
+
+    Args:
+        white: [B or 1, n_fft + (F - 1) * hop_size], from (n_fft - hop_size) // 2 samples before the first segment on.
+        noise_magnitudes: [B, F + 1, K].
+        shapes: bin_shapes(K, n_fft).
+        hop_size, n_fft: as in play_noise.
+        rows: which of the B * F segments to play; None for all, the others are silent.
+    Returns:
+        audio [B, F * hop_size].
+    """
+    batch, n_segments, margin = len(noise_magnitudes), noise_magnitudes.shape[1] - 1, (n_fft - hop_size) // 2
+    pieces = white.expand(batch, -1).unfold(-1, n_fft, hop_size).flatten(0, 1)
     response = (noise_magnitudes.square() @ shapes + 1e-20).sqrt()
     now, after = response[:, :-1].flatten(0, 1), response[:, 1:].flatten(0, 1)
     if rows is not None:
