@@ -7,25 +7,31 @@ import argparse
 AXES = ("brightness", "breathiness", "hollowness", "bite")  # with names; a test holds them to the model's
 
 
-def add_preset(sub: argparse.ArgumentParser) -> None:
+def add_preset(sub: argparse.ArgumentParser, required: bool = True) -> None:
     """Who plays."""
     who = sub.add_argument_group("who plays")
-    who.add_argument("--preset", required=True, metavar="NAME|FILE", help="see `ddspvae presets`")
+    who.add_argument("--preset", required=required, metavar="NAME|FILE", help="see `ddspvae presets`")
 
 
 def add_output(sub: argparse.ArgumentParser, name: str) -> None:
     """The sound file, the room that it is played in, and what makes it the same again."""
-    file, room = sub.add_argument_group("the file"), sub.add_argument_group("the room")
+    file = sub.add_argument_group("the file")
     file.add_argument("--out", required=True, metavar=name, help=".wav, .flac or .ogg")
+    add_room(sub)
+    file.add_argument("--sample-rate", type=int, metavar="HZ", help="of the output; default: the instrument's")
+    file.add_argument("--bit-depth", choices=["16", "24", "float"], default="16")
+    file.add_argument("--seed", type=int, metavar="N", help="of noise and timbre; the same seed gives the same bytes")
+
+
+def add_room(sub: argparse.ArgumentParser) -> None:
+    """The room that it is played in."""
+    room = sub.add_argument_group("the room")
     room.add_argument("--dry", action="store_true", help="without the room")
     room.add_argument("--room", metavar="NAME", help="which of the preset's learned rooms to play in")
     room.add_argument("--ir", metavar="ROOM.wav", help="an impulse response to play in instead of the learned room")
     room.add_argument("--wet", type=float, default=0.0, metavar="DB",
                       help="the learned room's tail louder (+) or softer (-)")
     room.add_argument("--decay", type=float, default=1.0, metavar="X", help="2: the learned room rings twice as long")
-    file.add_argument("--sample-rate", type=int, metavar="HZ", help="of the output; default: the instrument's")
-    file.add_argument("--bit-depth", choices=["16", "24", "float"], default="16")
-    file.add_argument("--seed", type=int, metavar="N", help="of noise and timbre; the same seed gives the same bytes")
 
 
 def add_jobs(sub: argparse._ActionsContainer) -> None:

@@ -106,6 +106,11 @@ class Stream:
             raise InputError("stream.send: this stream plays the performances it was fed; open another one for MIDI.")
         self._notes.receive(self.sample + int(offset), message)
 
+    @property
+    def n_sounding(self) -> int:
+        """How many voices sound."""
+        return int(self._voices.sounding.sum())
+
     @torch.inference_mode()
     def turn(self, axis: str, value: float) -> None:
         """Turn a knob: an axis of z for all notes of a stream that plays MIDI, heard from each voice's next row on.
