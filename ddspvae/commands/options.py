@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 AXES = ("brightness", "breathiness", "hollowness", "bite")  # with names; a test holds them to the model's
 
@@ -44,6 +45,23 @@ def add_axes(sub: argparse._ActionsContainer) -> None:
     sub.add_argument("--set", action="append", default=[], dest="offsets", metavar="AXIS=VALUE",
                      help="move the timbre: brightness=+1.5 adds 1.5 standard deviations of the training "
                      f"set; {', '.join(AXES)}, or a detail")
+
+
+def add_tuning(sub: argparse._ActionsContainer) -> None:
+    """The pitches of the keys."""
+    sub.add_argument("--tuning", action="append", default=[], metavar="FILE", help="a scale and where it lies: a Scala .scl "
+                     "file, a .kbm file, or the option twice for both")
+    sub.add_argument("--a4", type=float, metavar="HZ", help="pitch of the A above middle C (default: 440, or what the files "
+                     "of --tuning make of it)")
+
+
+def read_tuning_options(args: argparse.Namespace) -> Sequence[float | None] | None:
+    """The pitches that these options ask for; None is the usual."""
+    if not args.tuning and args.a4 is None:
+        return None
+    from ddspvae.midi.scala import read_tuning
+
+    return read_tuning(args.tuning, args.a4)
 
 
 def add_tracker(sub: argparse._ActionsContainer) -> None:

@@ -8,7 +8,7 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from ddspvae.commands.options import add_axes, add_preset, add_room
+from ddspvae.commands.options import add_axes, add_preset, add_room, add_tuning, read_tuning_options
 from ddspvae.commands.sounds import check_output, check_room_options, read_ir, say
 from ddspvae.signals.checks import InputError, check_range, fail, printable
 
@@ -39,9 +39,13 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     how = sub.add_argument_group("how it plays")
     how.add_argument("--voices", type=int, default=8, metavar="N", help="notes at once")
     how.add_argument("--mono", action="store_true", help="one line, with legato")
+    how.add_argument("--controllers", choices=["usual", "breath"], default="usual", help="usual: as in files; breath: 2 or "
+                     "11 is the level, 1 vibrato, 19 its rate, 5 glides, and velocity how fast notes begin")
+    how.add_argument("--stereo", action="store_true", help="two channels: hear the pan")
     how.add_argument("--expression", type=float, default=1.0, metavar="X",
                      help="0 deadpan, 1 as recorded, 2 exaggerated")
     add_axes(how)
+    add_tuning(how)
     add_room(sub)
     keep = sub.add_argument_group("what is kept")
     keep.add_argument("--record", metavar="take.wav", help="the sound: .wav, .flac or .ogg")
@@ -102,7 +106,8 @@ def _check(args: Namespace) -> None:
 def _open_stream(instrument: Instrument, args: Namespace) -> Stream:
     stream = instrument.stream(args.voices, mono=args.mono, seed=args.seed, dry=args.dry,
                                ir=read_ir(args, instrument.config.sample_rate), wet_db=args.wet, decay=args.decay,
-                               expression=args.expression)
+                               expression=args.expression, controllers=args.controllers, stereo=args.stereo,
+                               tuning=read_tuning_options(args))
     for option in args.offsets:
         axis, _, value = option.partition("=")
         try:

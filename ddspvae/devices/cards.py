@@ -83,6 +83,19 @@ class Card:
         InputError: see `find_card`.
     """
 
+    name: str
+    latency_s: float  # that the card adds, as it says
+    _mixer: Any
+    _ring: Any
+    _action: Any  # that empties the ring
+    _stats: Any  # that were asked for
+    _channels: int
+    _before: int  # samples that lay ready
+    _moved_s: float  # when that changed
+    _lasts_to_s: float  # when they will have been played
+    _is_dry: bool  # the callback found less than it needed
+    _has_begun: bool
+
     def __init__(self, wanted: str | None, sample_rate: int, block: int) -> None:
         self._rtmixer, self._sd = library("rtmixer"), library("sounddevice")
         self._wanted, self._rate, self._block = wanted, sample_rate, block
@@ -99,7 +112,7 @@ class Card:
         if available != self._before:
             self._before, self._moved_s = available, now
         if self._action not in self._mixer.actions and not self._is_dry:
-            self._is_dry = True  # the callback found less than it needed
+            self._is_dry = True
         return available <= self.lead - self._block
 
     def write(self, audio: NDArray[np.float32]) -> None:
@@ -171,7 +184,7 @@ class Card:
         except self._sd.PortAudioError as error:
             raise InputError(f"play: {card['name']} cannot be opened ({error}); is another program using it?") from error
         self.latency_s = float(self._mixer.latency)
-        self._stats: Any = None
+        self._stats = None
         self._has_begun = False
         self._before = self._look()
         self._moved_s = time.perf_counter()

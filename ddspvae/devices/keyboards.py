@@ -75,7 +75,8 @@ class Keyboard:
     """
 
     def __init__(self, wanted: str | None = None) -> None:
-        self._wanted, self._port = wanted, None
+        self._wanted = wanted
+        self._port: Any = None
         with quiet():
             self._watches = _watches()
         if wanted == VIRTUAL:
@@ -94,7 +95,7 @@ class Keyboard:
 
     def poll(self) -> list[Any]:
         """The messages (mido.Message) that have come since; may be called by another thread than `watch`."""
-        port, messages = self._port, []
+        port, messages = self._port, list[Any]()
         while port is not None and len(messages) < MOST_MESSAGES and (message := port.poll()) is not None:
             messages.append(message)
         return messages
