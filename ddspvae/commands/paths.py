@@ -11,9 +11,9 @@ from pathlib import Path
 from ddspvae.signals.checks import InputError
 
 # options whose values are files; what a verb does not have is not there
-OUTPUTS = ("out", "plot", "csv", "notes", "save_performance", "stems")
+OUTPUTS = ("out", "plot", "csv", "notes", "save_performance", "stems", "record", "record_midi")
 INPUTS = ("take", "take_a", "take_b", "source", "recordings", "ir", "tracker", "plus", "minus", "holdout", "points", "given",
-          "preset", "start_from", "track")
+          "preset", "start_from", "track", "tuning")
 NAME_BYTES = 255  # of one file's name, on most file systems
 
 

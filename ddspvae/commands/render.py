@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ddspvae.commands.edits import apply_edits
-from ddspvae.commands.options import add_axes, add_jobs, add_output
+from ddspvae.commands.options import add_axes, add_jobs, add_output, add_tuning, read_tuning_options
 from ddspvae.commands.sounds import Sound, check_output, check_sound_options, read_ir, sound_of, write_sounds
 from ddspvae.signals.checks import InputError, check_range, fail, printable
 
@@ -76,6 +76,7 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     change.add_argument("--given", action="append", default=[], metavar="CURVE=FILE[@FROM-TO]",
                         help="follow a curve of a take, a performance or a CSV file: loudness=take.wav, f0=hum.npz@1.5-4")
     change.add_argument("--fold", action="store_true", help="move notes outside the learned range by octaves")
+    add_tuning(change)
     change.add_argument("--as-recorded", action="store_true", help="leave instruments as loud as their recordings were")
     add_output(sub, "song.wav")
     more = sub.add_argument_group("more files")
@@ -117,8 +118,9 @@ def _render_line(source: Path, args: Namespace, began: float) -> None:
     if args.preset == AUTO:
         raise InputError(f"render: {source} does not say who plays it; name the instrument with --preset.")
     player = load_to_play(args.preset, args.room)
-    if args.track or args.fold or args.expression != 1.0 or args.voices is not None or args.performer is not None:
-        raise InputError("render: --track, --fold, --voices, --performer and --expression are for scores; "
+    if (args.track or args.fold or args.expression != 1.0 or args.voices is not None or args.performer is not None
+            or args.tuning or args.a4 is not None):
+        raise InputError("render: --track, --fold, --voices, --performer, --expression, --tuning and --a4 are for scores; "
                          f"{source} says already how it is played.")
     is_table = source.suffix.lower() == ".csv"
     if is_table:  # milliseconds taken for seconds would fill the memory before they are found out
@@ -221,7 +223,7 @@ def cast_parts(source: Path, args: Namespace) -> list[Part]:
         loaded[args.preset] = load_to_play(args.preset, args.room)
     elif args.room is not None:
         raise InputError("render: --room is one of a preset's own; name that with --preset.")
-    scored = read_midi(source)
+    scored = read_midi(source, read_tuning_options(args))
     chosen = _choose_presets(scored, args)
     parts = []
     for number, (written, preset) in enumerate(zip(scored, chosen), start=1):

@@ -39,16 +39,21 @@ def check_sound_options(args: Namespace) -> None:
         raise fail(args.verb, "--bit-depth", "be left out for .ogg, which has none", "24", "write a .wav or .flac instead")
     if args.bit_depth == "float" and Path(args.out).suffix.lower() != ".wav":
         raise fail(args.verb, "--bit-depth", f"be 16 or 24 for {Path(args.out).suffix}", "float", "write a .wav instead")
+    check_room_options(args)
+    if args.sample_rate is not None:
+        check_range(args.verb, "sample-rate", args.sample_rate, 8_000, 192_000)
+    if args.seed is not None:
+        check_range(args.verb, "seed", args.seed, 0, 2**31 - 1)
+
+
+def check_room_options(args: Namespace) -> None:
+    """What `options.add_room` can get wrong."""
     if args.dry and args.ir is not None:
         raise InputError(f"{args.verb}: --dry is without a room and --ir in another one; give one of them.")
     if (args.wet, args.decay) != (0.0, 1.0) and (args.dry or args.ir is not None):
         raise InputError(f"{args.verb}: --wet and --decay change the learned room; leave out --dry and --ir.")
     check_range(args.verb, "wet", args.wet, -60, 20)
     check_range(args.verb, "decay", args.decay, 0.05, 20)
-    if args.sample_rate is not None:
-        check_range(args.verb, "sample-rate", args.sample_rate, 8_000, 192_000)
-    if args.seed is not None:
-        check_range(args.verb, "seed", args.seed, 0, 2**31 - 1)
 
 
 def check_output(path: str, endings: Iterable[str]) -> None:

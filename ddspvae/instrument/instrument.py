@@ -237,23 +237,23 @@ class Instrument:
         return max(LEAST_TAIL_S, RELEASED_DB / self.statistics.release_db_per_s + rings_s)
 
     def stream(self, voices: int = 8, *, mono: bool = False, seed: int = 0, dry: bool = False, ir: Audio | None = None,
-               wet_db: float = 0.0, decay: float = 1.0, expression: float = 1.0, start_s: float = 0.0,
-               limit: bool = True) -> Stream:
+               wet_db: float = 0.0, decay: float = 1.0, expression: float = 1.0, start_s: float = 0.0, limit: bool = True,
+               controllers: str = "usual", tuning: Sequence[float | None] | None = None, stereo: bool = False) -> Stream:
         """Play live: MIDI or frames in, audio in blocks of any size out.
 
         Args:
             voices: how many notes can sound at once.
             mono: one line with legato instead of chords; voices above the first then serve `feed` alone.
             seed, dry, ir, wet_db, decay: as in `resynthesize`.
-            expression: 0 deadpan, 1 as the recordings, 2 exaggerated.
-            start_s: where on the clock to begin; performances that are fed begin at 0.
-            limit: bend samples above 0.9 so that none reaches 1, and leave all others alone.
+            expression: 0 deadpan, 1 as the recordings, 2 exaggerated; start_s: where on the clock to begin (fed takes: 0).
+            limit: bend samples above 0.9 so that none reaches 1, and leave all others alone; stereo: hear the pan.
+            controllers: "usual" or "breath", see `midi.controller_map`; tuning: of all keys, see `midi.read_tuning`.
         """
         if self.codes is not None:
             raise InputError(f"stream: {self.name} turns from one instrument into another over a score, whose end a stream "
                              "does not know; open the whole model, and turn its timbre axes by hand.")
-        return live.Stream(self, voices, mono=mono, seed=seed, dry=dry, ir=ir, wet_db=wet_db, decay=decay,
-                      expression=expression, start_s=start_s, limit=limit)
+        return live.Stream(self, voices, mono=mono, seed=seed, dry=dry, ir=ir, wet_db=wet_db, decay=decay, limit=limit,
+                           start_s=start_s, expression=expression, controllers=controllers, tuning=tuning, stereo=stereo)
 
     def adapt(self, performance: Performance) -> Performance:
         """Bring a performance to this instrument's rates and axes, and far below its range to what it can do there."""

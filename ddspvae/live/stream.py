@@ -14,6 +14,8 @@ from ddspvae.live.midi_source import LiveNotes
 from ddspvae.live.performance_source import FedTakes
 from ddspvae.live.player import Player
 from ddspvae.live.voices import Voices
+from ddspvae.midi.controller_map import USUAL
+from ddspvae.midi.tuning import Pitches
 from ddspvae.signals import Performance
 from ddspvae.signals.checks import InputError, check_choice, check_range, fail
 from ddspvae.synth.convolve import Convolver
@@ -61,7 +63,8 @@ class Stream:
 
     def __init__(self, instrument: Playable, voices: int = 8, *, mono: bool = False, seed: int = 0, dry: bool = False,
                  ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0, expression: float = 1.0,
-                 start_s: float = 0.0, limit: bool = True) -> None:
+                 start_s: float = 0.0, limit: bool = True, controllers: str = USUAL, tuning: Pitches | None = None,
+                 stereo: bool = False) -> None:
         self.limits = limit
         check_range("stream", "voices", voices, 1, 1024)
         check_range("stream", "expression", expression, 0, 2)
@@ -76,20 +79,22 @@ class Stream:
             self._player.warm_up()
             if self._convolver is not None:
                 self._convolver(torch.zeros(1, self.hop_size))
-            self._notes = LiveNotes(instrument, networks, voices, mono, expression)
+            self._notes = LiveNotes(instrument, networks, voices, mono, expression, controllers, tuning, stereo)
             self._takes = FedTakes(instrument)
             self._voices = Voices(self._player, networks, self._notes, self.sample)
         self._entered: set[int] = set()  # voices that were fed
         self._rung: dict[int, torch.Tensor] = {}  # of what fed voices played before the clock began
         self._ringing = torch.zeros(1, 0)  # all of it
+        self._shape = (2,) if stereo or (self._response is not None and len(self._response) == 2) else ()
 
     def send(self, message: Any, offset: int = 0) -> None:
         """Play a MIDI message `offset` samples after the start of the next block.
 
-        Understood: note_on, note_off, whatever the channel; pitchwheel, its range and tuning (registered parameters 0 to 2);
-        sustain pedal (64), all sound off (120), reset all controllers (121), all notes off (123, the pedal still holds), and
-        system reset. Other messages change nothing; a room rings on after all of them. A note starts at
-        its own sample; what bends or ends one is heard within two hops.
+        Understood is all that `read_midi` understands: notes, by channel; the wheel, its range and the tunings; controllers,
+        pressure of channels and keys, pedals, portamento, mono modes, MPE zones, MIDI tuning messages; and system reset.
+        In a mono mode, or under the legato pedal, a note that ends first gives way to the one that its voice played before.
+        Programs and drums change nothing; a room rings on after all of them. A note starts at
+        its own sample; what bends, shapes or ends one is heard within two hops, brightness within eight.
 
         Args:
             message: a mido.Message.
@@ -105,6 +110,11 @@ class Stream:
         if self._takes:
             raise InputError("stream.send: this stream plays the performances it was fed; open another one for MIDI.")
         self._notes.receive(self.sample + int(offset), message)
+
+    @property
+    def n_sounding(self) -> int:
+        """How many voices sound."""
+        return int(self._voices.sounding.sum())
 
     @torch.inference_mode()
     def turn(self, axis: str, value: float) -> None:
@@ -173,9 +183,10 @@ class Stream:
             begin = self.sample - hop
             self._go_on_to(min(end, self._voices.end))
             dry = self._voices.mix[None, begin : self.sample - hop]
-            parts.append(dry if self._convolver is None else self._convolver(dry))
+            wet = dry if self._convolver is None else self._convolver(dry)
+            parts.append(self._notes.desk.place(wet, hop + begin))
         if not parts:
-            return np.zeros(0 if self._response is None or len(self._response) == 1 else (2, 0), dtype=np.float32)
+            return np.zeros((*self._shape, 0), dtype=np.float32)
         audio = parts[0].clone() if len(parts) == 1 else torch.cat(parts, dim=-1)
         if self._ringing.shape[-1]:
             n = min(n_samples, self._ringing.shape[-1])

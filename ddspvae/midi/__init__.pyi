@@ -7,6 +7,7 @@ from .programs import find_instrument as find_instrument
 from .rules import Curves as Curves
 from .rules import Habits as Habits
 from .rules import perform as perform
+from .scala import read_tuning as read_tuning
 from .trained_range import fold_octaves as fold_octaves
 from .voices import to_one_voice as to_one_voice
 from .voices import to_voices as to_voices

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Hashable
+from dataclasses import dataclass, field
 
 from ddspvae.signals.checks import check_range
 
@@ -14,8 +15,9 @@ class Assignment:
     Args:
         voice: that starts a note; None if none does.
         pitch, velocity: of that note, which need not be that of the event: see `Allocator.note_off`.
-        legato: the voice is playing a held note and goes on from it.
+        legato: the voice is playing a note and goes on from it.
         released: other voices, whose notes end.
+        key: of the note that starts.
     """
 
     voice: int | None = None
@@ -23,28 +25,29 @@ class Assignment:
     velocity: int = 0
     legato: bool = False
     released: tuple[int, ...] = ()
+    key: Hashable = field(default=None, compare=False)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Held:
-    """A note whose key, or else the pedal, is down."""
+    """A note that has begun and not ended."""
 
     voice: int
+    pitch: float
     velocity: int
-    key_down: bool = True
 
 
 class Allocator:
-    """Which voice plays which note: chords on free voices, a line on one.
+    """Which voice plays which note: chords on free voices, a line on one; what holds a note is known elsewhere.
 
     Polyphonic, a note takes a free voice; or the one that has been fading longest; or that of the oldest held note, the
-    lowest excepted, since basses matter. A pitch that is held is struck again on another free or fading voice while the old
-    one is released, or on its own voice if all others are held.
+    lowest excepted, since basses matter. A note that takes the place of one that is held starts on another free or fading
+    voice while the old one is released, or on its own voice if all others are held.
 
-    Mono, voice 0 plays the newest note that is held: bound to the one before while that is held, and back to it when the
-    newest ends first. The same pitch again is struck again.
+    Several held notes share a voice where one is bound to another, and always in mono, on voice 0: the newest plays, and
+    when it ends first the voice goes back to the one before. The same pitch again is struck again.
 
-    A voice is free, held (its key or the pedal is down) or fading (released, until `free`).
+    A voice is free, held or fading (released, until `free`).
 
     Args:
         n_voices: at least 1; mono plays only voice 0.
@@ -57,53 +60,56 @@ class Allocator:
         check_range("Allocator", "n_voices", n_voices, 1, 10_000)
         self._mono = mono
         self._free = set(range(n_voices))
-        self._held: dict[float, _Held] = {}  # by pitch, the oldest first
+        self._held: dict[Hashable, _Held] = {}  # the oldest first
         self._fading: list[int] = []  # the longest released first
-        self._pedal = False
+        self._last: dict[int, Hashable] = {}  # note of each voice that has played
 
-    def note_on(self, pitch: float, velocity: int) -> Assignment:
-        """A key goes down; a voice always starts."""
-        newest = self._newest()
-        again = self._held.pop(pitch, None)
-        if self._mono:
-            assignment = self._take_only(legato=newest not in (None, pitch))
-        else:
-            assignment = self._take(None if again is None else again.voice)
-        assert assignment.voice is not None
-        self._held[pitch] = _Held(assignment.voice, velocity)
-        return replace(assignment, pitch=pitch, velocity=velocity)
+    def note_on(self, pitch: float, velocity: int, key: Hashable = None, *, again: Hashable = None,
+                bound_to: Hashable = None) -> Assignment:
+        """A note begins; a voice always starts.
 
-    def note_off(self, pitch: float) -> Assignment:
-        """A key goes up: its voice is released, or in mono, goes back to the newest older note, bound.
-
-        Nothing happens where the pitch is not held, or the pedal holds it.
+        Args:
+            pitch, velocity: of the note.
+            key: what `note_off` will call it; None is its pitch.
+            again: the note whose place it takes, if that is held; None is its own key.
+            bound_to: the note that it goes on from, if that is held or fading; None is none.
         """
-        held = self._held.get(pitch)
+        key = pitch if key is None else key
+        newest = next(reversed(self._held.values()), None)
+        before = self._held.pop(key if again is None else again, None)
+        released: tuple[int, ...] = ()
+        bound = self._voice_of(bound_to)
+        legato = bound is not None
+        if self._mono:
+            voice, legato = 0, newest is not None and newest.pitch != pitch
+        elif bound is not None:
+            voice = bound
+        else:
+            voice, released = self._take(None if before is None else before.voice)
+        self._free.discard(voice)
+        if voice in self._fading:
+            self._fading.remove(voice)
+        self._held[key] = _Held(voice, pitch, velocity)
+        self._last[voice] = key
+        return Assignment(voice, pitch, velocity, legato, released, key)
+
+    def note_off(self, key: Hashable) -> Assignment:
+        """A note ends: its voice is released, or goes back to the newest of the others that it holds, bound.
+
+        Nothing happens where there is no such note.
+        """
+        held = self._held.pop(key, None)
         if held is None:
             return Assignment()
-        if self._pedal:
-            held.key_down = False
+        others = [other for other, note in self._held.items() if note.voice == held.voice]
+        if not others:
+            self._fading.append(held.voice)
+            return Assignment(released=(held.voice,))
+        if self._last[held.voice] != key:
             return Assignment()
-        return self._end([pitch])
-
-    def sustain(self, down: bool) -> Assignment:
-        """The pedal moves (controller 64, down from 64 on); going up, it ends the notes whose keys are up."""
-        self._pedal = down
-        return Assignment() if down else self._end([pitch for pitch, held in self._held.items() if not held.key_down])
-
-    def all_keys_up(self) -> Assignment:
-        """All notes off: every key goes up; what the pedal holds stays until it lifts."""
-        for held in self._held.values():
-            held.key_down = False
-        return Assignment() if self._pedal else self._end(list(self._held))
-
-    def all_notes_off(self) -> list[int]:
-        """End every note, held by a key or by the pedal; the pedal stays where it is.
-
-        Returns:
-            the voices to release.
-        """
-        return list(self._end(list(self._held)).released)
+        newest = others[-1]
+        self._last[held.voice] = newest
+        return Assignment(held.voice, self._held[newest].pitch, self._held[newest].velocity, True, key=newest)
 
     def free(self, voice: int) -> None:
         """A released voice has faded out; any other stays as it is."""
@@ -111,38 +117,29 @@ class Allocator:
             self._fading.remove(voice)
             self._free.add(voice)
 
-    def _newest(self) -> float | None:
-        return next(reversed(self._held), None)
+    def _voice_of(self, key: Hashable) -> int | None:
+        """The voice that plays a note, or lets it fade."""
+        if key is None:
+            return None
+        if key in self._held:
+            return self._held[key].voice
+        return next((voice for voice in self._fading if self._last[voice] == key), None)
 
-    def _take_only(self, legato: bool) -> Assignment:
-        self._free.clear()
-        self._fading.clear()
-        return Assignment(0, legato=legato)
-
-    def _take(self, again: int | None) -> Assignment:
-        """A voice for a note whose pitch the voice `again` is playing."""
+    def _take(self, again: int | None) -> tuple[int, tuple[int, ...]]:
+        """A voice for a note that takes the place of what the voice `again` is playing, and which are released."""
+        if again is not None and any(note.voice == again for note in self._held.values()):
+            return again, ()  # where others are bound, too
         if not self._free and not self._fading:
-            return Assignment(self._steal() if again is None else again)
-        voice = min(self._free) if self._free else self._fading.pop(0)
-        self._free.discard(voice)
-        released = () if again is None else (again,)
-        self._fading.extend(released)
-        return Assignment(voice, released=released)
+            return self._steal() if again is None else again, ()
+        voice = min(self._free) if self._free else self._fading[0]
+        if again is None:
+            return voice, ()
+        self._fading.append(again)
+        return voice, (again,)
 
     def _steal(self) -> int:
-        lowest = min(self._held)
-        oldest = next((pitch for pitch in self._held if pitch != lowest), lowest)
-        return self._held.pop(oldest).voice
-
-    def _end(self, pitches: list[float]) -> Assignment:
-        """Take held pitches away."""
-        sounding = self._newest()
-        voices = [self._held.pop(pitch).voice for pitch in pitches]
-        newest = self._newest()
-        if not self._mono or newest is None:
-            released = tuple(dict.fromkeys(voices))  # in mono, many notes share one
-            self._fading.extend(released)
-            return Assignment(released=released)
-        if newest == sounding:
-            return Assignment()
-        return Assignment(0, newest, self._held[newest].velocity, legato=True)
+        sounding = [note for key, note in self._held.items() if self._last[note.voice] == key]
+        lowest = min(sounding, key=lambda note: note.pitch)
+        voice = next((note for note in sounding if note.voice != lowest.voice), lowest).voice
+        self._held = {key: note for key, note in self._held.items() if note.voice != voice}
+        return voice

@@ -8,9 +8,10 @@ from ddspvae.midi.held_keys import Keys
 from ddspvae.signals import CONTROLLERS, Steps
 
 NO_PARAMETER = (127, 127)
-BEND_RANGE, FINE_TUNING, COARSE_TUNING, MPE_CONFIGURATION = (0, 0), (0, 1), (0, 2), (0, 6)  # registered parameters
+# registered parameters
+BEND_RANGE, FINE_TUNING, COARSE_TUNING, TUNING_PROGRAM, TUNING_BANK, MPE_CONFIGURATION = ((0, n) for n in (0, 1, 2, 3, 4, 6))
 LONGEST_PORTAMENTO_S = 2.0  # at the highest portamento time, as its square; MIDI leaves the scale open
-PARAMETERS = (BEND_RANGE, FINE_TUNING, COARSE_TUNING, MPE_CONFIGURATION)
+PARAMETERS = (BEND_RANGE, FINE_TUNING, COARSE_TUNING, TUNING_PROGRAM, TUNING_BANK, MPE_CONFIGURATION)
 DATA_ENTRY, BRIGHTNESS, ALL_SOUND_OFF, RESET, ALL_NOTES_OFF = 6, 74, 120, 121, 123
 PARAMETER_NUMBERS = (6, 38, 98, 99, 100, 101)
 
@@ -61,6 +62,7 @@ class Channel:
     """
 
     program: int = 0
+    tuning: tuple[int, int] = (0, 0)  # bank and program
     bend_range: float = 2.0  # semitones, General MIDI
     keys: Keys = field(default_factory=Keys)
     bend_semitones: list[tuple[float, float]] = field(default_factory=list)
@@ -109,6 +111,13 @@ class Channel:
             return self._set_parameter(number, value, time_s)
         return self._switch(number, value, time_s)
 
+    def forget(self) -> None:
+        """Keep what is, and nothing of what was: for streams, which may play for days."""
+        self.bend_semitones.clear()
+        for steps in self._steps.values():
+            del steps[:-1]
+        self.keys.forget()
+
     def _switch(self, number: int, value: int, time_s: float) -> bool:
         keys, down = self.keys, value >= 64
         match number:
@@ -155,6 +164,9 @@ class Channel:
             self._fine_tuning = (value, 0) if is_coarse else (self._fine_tuning[0], value)
         elif self.parameter == COARSE_TUNING:
             self._coarse_tuning = value - 64 if is_coarse else self._coarse_tuning
+        elif self.parameter in (TUNING_PROGRAM, TUNING_BANK) and is_coarse:
+            bank, program = self.tuning
+            self.tuning = (bank, value) if self.parameter == TUNING_PROGRAM else (value, program)
         self._write_bend(time_s)
         return self.parameter in PARAMETERS
 

@@ -25,7 +25,8 @@ def fade_periodicity(rest_s: NDArray, release_db_per_s: NDArray | float) -> NDAr
 
 
 def vibrato_cents(extent_cents: NDArray | float, since_onset_s: NDArray, since_delay_s: NDArray, fade: NDArray,
-                  statistics: Statistics, at_once_cents: NDArray | float = 0.0) -> NDArray:
+                  statistics: Statistics, at_once_cents: NDArray | float = 0.0, rate_hz: NDArray | float | None = None,
+                  phase: NDArray | float = 0.0) -> NDArray:
     """Vibrato that rises after its delay.
 
     Args:
@@ -35,6 +36,7 @@ def vibrato_cents(extent_cents: NDArray | float, since_onset_s: NDArray, since_d
         fade: 1 while the note lasts, to 0 at its end.
         statistics: of the instrument's recordings, for the rate and the rise.
         at_once_cents: +- this far more, without the delay.
+        rate_hz, phase: of the swing, and the cycles that it is ahead; None is the instrument's rate.
     Returns:
         cents, in the shape that the arguments share.
     """
@@ -42,5 +44,5 @@ def vibrato_cents(extent_cents: NDArray | float, since_onset_s: NDArray, since_d
     # the delay is measured to half the extent, so the rise is centred on it
     envelope = (0.5 + since_delay_s / (2 * rise_s)).clip(0, 1)
     started = (since_onset_s / VIBRATO_FADE_S).clip(0, 1)
-    swing = np.sin(2 * np.pi * statistics.vibrato_rate_hz * since_delay_s)
+    swing = np.sin(2 * np.pi * ((statistics.vibrato_rate_hz if rate_hz is None else rate_hz) * since_delay_s + phase))
     return (extent_cents * envelope + at_once_cents) * fade * started * swing

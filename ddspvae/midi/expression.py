@@ -45,6 +45,17 @@ def smooth_steps(steps: Steps, time_s: NDArray, before: float = 0.0, width_s: fl
     return (later - sooner) / width_s
 
 
+def to_gain_db(loud: NDArray | float, pressure: NDArray | float, soft: NDArray | float) -> NDArray:
+    """What expression times breath, pressure and the soft pedal, 0 to 1 each, do to the level: 40 log10 of the first."""
+    quieter_db = (2 * amplitude_to_db(np.asarray(loud))).clip(SOFTEST_DB, 0)
+    return np.asarray(quieter_db + PRESSURE_DB * pressure + SOFT_PEDAL_DB * soft)
+
+
+def to_vibrato_cents(modulation: NDArray | float, pressure: NDArray | float) -> NDArray:
+    """The vibrato that modulation and pressure, 0 to 1, ask for, +- this far."""
+    return np.asarray(MODULATION_CENTS * np.asarray(modulation) + PRESSURE_CENTS * np.asarray(pressure))
+
+
 @dataclass(frozen=True, eq=False)
 class Expression:
     """What a part's controllers and its notes' own curves ask for, [F] each.
@@ -92,14 +103,13 @@ def read_expression(notes: Notes, time_s: NDArray, index: NDArray) -> Expression
         return values
 
     pressure = (curve("pressure") + own(lambda note: note.pressure)).clip(0, 1)
-    loud = curve("expression") * curve("breath")
     pedal = smooth_steps(tuple((at_s, float(value >= 0.5)) for at_s, value in sent.get("soft", ())), time_s)
-    gain_db = (2 * amplitude_to_db(loud)).clip(SOFTEST_DB, 0) + PRESSURE_DB * pressure + SOFT_PEDAL_DB * pedal
+    gain_db = to_gain_db(curve("expression") * curve("breath"), pressure, pedal)
     offsets = {}
     if "brightness" in sent or any(note.brightness for note in notes.notes):
         brightness = 2 * curve("brightness") - 1 + own(lambda note: note.brightness)
         offsets["brightness"] = (BRIGHTNESS_RANGE * brightness.clip(-1, 1)).astype(np.float32)
-    return Expression(gain_db, MODULATION_CENTS * curve("modulation") + PRESSURE_CENTS * pressure,
+    return Expression(gain_db, to_vibrato_cents(curve("modulation"), pressure),
                       hold_steps(notes.bend_semitones, time_s),
                       own(lambda note: note.bend_semitones, smooth=False), offsets)
 

@@ -24,8 +24,11 @@ class Sounding:
         part: which part it belongs to; a note off ends notes of its own part.
         channel: it came on, 0 to 15; in an MPE zone not the zone's.
         last_s: when it ends if nothing ends it.
+        tuned: the pitch that its key sounds; None is that of the key's number.
         kept: by the sostenuto pedal.
         steps: of the note's own bend_semitones, pressure and brightness, where they changed.
+        bound_to: the note that it goes on from.
+        is_over: it has ended.
     """
 
     part: Hashable
@@ -34,12 +37,42 @@ class Sounding:
     velocity: int
     onset_s: float
     last_s: float
+    tuned: float | None = None
     legato: bool | None = None
     glide_from: float | None = None
     glide_s: float = 0.0
     key_down: bool = True
     kept: bool = False
     steps: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    bound_to: Sounding | None = None
+    is_over: bool = False
+    _bent: float = 0.0
+    _retuned: float = 0.0
+
+    @property
+    def sounds(self) -> float:
+        """The pitch that it began with."""
+        return self.pitch if self.tuned is None else self.tuned
+
+    def now(self, name: str) -> float:
+        """Where the note's own bend_semitones, pressure or brightness is."""
+        steps = self.steps.get(name)
+        return float(steps[-1][1]) if steps else 0.0
+
+    def bend(self, time_s: float, semitones: float) -> None:
+        """The wheel that belongs to this note alone."""
+        self._bent = semitones
+        self.follow(time_s, bend_semitones=semitones + self._retuned)
+
+    def retune(self, time_s: float, pitch: float) -> None:
+        """Another pitch for the key, while it sounds."""
+        self._retuned = pitch - self.sounds
+        self.follow(time_s, bend_semitones=self._bent + self._retuned)
+
+    def forget(self) -> None:
+        """Keep where its own curves are, and not how they came there."""
+        for steps in self.steps.values():
+            del steps[:-1]
 
     def follow(self, time_s: float, **values: float) -> None:
         """Write down the note's own bend_semitones, pressure or brightness, where it changes."""
@@ -53,7 +86,7 @@ class Sounding:
         offset_s = max(time_s, self.onset_s + SHORTEST_NOTE_S)
         own: dict[str, Steps] = {name: tuple(step for step in steps if step[0] < offset_s)
                                  for name, steps in self.steps.items()}
-        return Note(self.pitch, self.velocity, self.onset_s, offset_s, self.legato, self.glide_from, self.glide_s, **own)
+        return Note(self.sounds, self.velocity, self.onset_s, offset_s, self.legato, self.glide_from, self.glide_s, **own)
 
 
 class _Neighbours:
@@ -92,12 +125,14 @@ class Keys:
         glide_s: how long a portamento takes; 0 is none.
         portamento: every note comes from the pitch of the note before.
         glide_source: the pitch that the next note comes from, whatever `portamento` says; bound, if that pitch sounds.
+        keeps_older: a note goes on while its key is down though another is bound to it, to be gone back to.
     """
 
     mono: bool = False
     glide_s: float = 0.0
     portamento: bool = False
     glide_source: int | None = None
+    keeps_older: bool = False
     sounding: dict[Sounding, None] = field(default_factory=dict)  # in order of onset
     finished: list[tuple[Hashable, Note]] = field(default_factory=list)
     strays: list[tuple[Hashable, int, float]] = field(default_factory=list)
@@ -191,26 +226,37 @@ class Keys:
         self.sounding.clear()
         self._by_key.clear()
 
+    def forget(self) -> None:
+        """Keep what sounds, and nothing of what was."""
+        for past in (self.finished, self.strays, self._struck_again):
+            past.clear()
+        for note in self.sounding:
+            note.forget()
+
     def on(self, channel: int | None, pitch: int | None = None) -> list[Sounding]:
         """The sounding notes of a channel, of a pitch; None is any."""
         return [note for note in self.sounding if channel in (None, note.channel) and pitch in (None, note.pitch)]
 
     def _articulate(self, note: Sounding) -> list[Sounding]:
         """Whether a note is bound to the one before, and where its portamento comes from; what it ends."""
-        before, now = self._before, note.onset_s
+        before, before_end_s, now = self._before, self._before_end_s, note.onset_s
         ended: list[Sounding] = []
+        if self.keeps_older and self.sounding and before_end_s <= now:  # an older one has been gone back to
+            before, before_end_s = next(reversed(self.sounding)), float("inf")
         if before is not None and now - before.onset_s >= CHORD_S:
-            pedalled = (self._legato_since_s is not None and self._before_end_s >= self._legato_since_s
-                        and now - self._before_end_s <= BOUND_GAP_S)
-            if pedalled or (self.mono and self._before_end_s > now):
+            pedalled = (self._legato_since_s is not None and before_end_s >= self._legato_since_s
+                        and now - before_end_s <= BOUND_GAP_S)
+            if pedalled or (self.mono and before_end_s > now):
                 note.legato = True if before.pitch != note.pitch else None  # the same pitch is struck again
-                ended = list(self.sounding)
+                note.bound_to = before if note.legato else None
+                ended = [] if self.keeps_older else list(self.sounding)
         source, self.glide_source = self.glide_source, None
         if source is None and self.portamento and before is not None:
             source = before.pitch
         elif source is not None:
             left = self.on(note.channel, source)
             note.legato = True if left else note.legato
+            note.bound_to = left[0] if left else note.bound_to
             ended += [other for other in left if other not in ended]
         if source is not None and self.glide_s:
             note.glide_from, note.glide_s = float(source), self.glide_s
@@ -222,6 +268,7 @@ class Keys:
     def _end(self, notes: Sequence[Sounding], time_s: float, struck_again: Sequence[Sounding] = ()) -> None:
         for note in notes:
             del self.sounding[note]
+            note.is_over = True
             self._by_key[note.channel, note.pitch].remove(note)
             if note in struck_again and note.key_down:
                 self._struck_again.append((note, time_s))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 from ddspvae.midi.channels import (
     ALL_NOTES_OFF,
@@ -15,6 +15,7 @@ from ddspvae.midi.channels import (
     Channel,
 )
 from ddspvae.midi.held_keys import Keys, Sounding
+from ddspvae.midi.tuning import Pitches, Tunings
 
 MANAGER_BEND_RANGE, MEMBER_BEND_RANGE = 2.0, 48.0  # semitones, when a zone is made
 LOWER, UPPER = 0, 15  # the managers, counted from 0
@@ -27,11 +28,15 @@ class Port:
     In a zone, a member's pitch wheel, pressure and brightness (controller 74) belong to its own notes. All else that
     comes on a member is taken for the whole zone, and what the manager sends counts for all notes, beside their own.
 
+    Args:
+        tuning: the pitches of all keys, until messages change them; None is equal temperament.
+        keeps_older: see `Keys`.
     Source: MIDI Polyphonic Expression 1.0 (RP-053).
     """
 
-    def __init__(self) -> None:
-        self.channels = [Channel() for _ in range(16)]
+    def __init__(self, tuning: Pitches | None = None, *, keeps_older: bool = False) -> None:
+        self.channels = [Channel(keys=Keys(keeps_older=keeps_older)) for _ in range(16)]
+        self._tunings = Tunings() if tuning is None else Tunings(tuning)
         self._sizes = {LOWER: 0, UPPER: 0}
         self._had_zone = False
         self._managers = list(range(16))  # of each channel; a table, since every event asks
@@ -71,14 +76,39 @@ class Port:
         """The channel that keys and controllers sent to a number belong to."""
         return self.channels[self.manager(number)]
 
-    def press(self, part: Hashable, number: int, pitch: int, velocity: int, time_s: float, last_s: float) -> None:
-        """Note on; it ends at last_s if nothing ends it."""
-        note = Sounding(part, number, pitch, velocity, time_s, last_s)
+    def press(self, part: Hashable, number: int, pitch: int, velocity: int, time_s: float, last_s: float
+              ) -> Sounding | None:
+        """Note on; it ends at last_s if nothing ends it. None where the tuning has no note for the key."""
+        tuned = self._tuned(number, pitch)
+        if tuned is None:
+            return None
+        note = Sounding(part, number, pitch, velocity, time_s, last_s, tuned)
         if self._had_zone:
             self._tell(number, [note], time_s)
             for keys in self._left_behind(number):
                 keys.silence(time_s, number, pitch)
         self.home(number).keys.press(note)
+        if note.glide_from is not None:
+            source = self._tuned(number, int(note.glide_from))
+            note.glide_from = note.glide_from if source is None else float(source)
+        return note
+
+    def retune(self, data: Sequence[int], time_s: float) -> bool:
+        """A system exclusive message, without F0 and F7; False where it says nothing about tuning."""
+        at_once = self._tunings.receive(data)
+        for note in [note for channel in self.channels for note in channel.keys.sounding] if at_once else ():
+            pitch = self._tuned(note.channel, note.pitch)
+            if pitch is not None:
+                note.retune(time_s, pitch)
+        return at_once is not None
+
+    def forget(self) -> None:
+        """Keep what is, and nothing of what was."""
+        for channel in self.channels:
+            channel.forget()
+
+    def _tuned(self, number: int, key: int) -> float | None:
+        return self._tunings.pitch(number, self.home(number).tuning, key)
 
     def release(self, part: Hashable, number: int, pitch: int, time_s: float) -> None:
         """Note off; it may end a note that began before its channel went into a zone or out of it."""
@@ -137,5 +167,6 @@ class Port:
         if member is self.home(number):
             return
         for note in notes:
-            note.follow(time_s, bend_semitones=member.bend_now_semitones, pressure=member.value("pressure"),
+            note.bend(time_s, member.bend_now_semitones)
+            note.follow(time_s, pressure=member.value("pressure"),
                         brightness=2 * member.value("brightness") - 1)

@@ -30,6 +30,7 @@ from ddspvae.midi.smf import (
     MidiFile,
     read_file,
 )
+from ddspvae.midi.tuning import Pitches
 from ddspvae.signals import Note, Notes
 from ddspvae.signals.checks import InputError, check_duration
 
@@ -48,7 +49,7 @@ def pitch_to_name(pitch: float) -> str:
     return f"{PITCH_NAMES[number % 12]}{number // 12 - 1}"
 
 
-def read_midi(path: str | Path) -> list[Notes]:
+def read_midi(path: str | Path, tuning: Pitches | None = None) -> list[Notes]:
     """Read a standard MIDI file, one `Notes` per (track, channel) that has notes, in file order.
 
     - Tempo changes count wherever they stand. The tracks of a type 2 file are independent: each has its own tempo and
@@ -64,6 +65,7 @@ def read_midi(path: str | Path) -> list[Notes]:
 
     Args:
         path: a type 0, 1 or 2 file, in ticks per quarter note or SMPTE frames.
+        tuning: the pitches of all keys, see `read_tuning`; None is equal temperament. Tuning messages in the file change it.
     Returns:
         the parts. One warning counts what is left out: drums (channel 10), system exclusive messages, controllers
         without a meaning here; another tells what is wrong with the file itself.
@@ -78,7 +80,7 @@ def read_midi(path: str | Path) -> list[Notes]:
     pieces = [[track] for track in tracks] if file.type == 2 else [tracks]
     ignored = _Ignored()
     with _uncollected():
-        parts = [part for piece in pieces for part in _read_piece(file, piece, ignored)]
+        parts = [part for piece in pieces for part in _read_piece(file, piece, ignored, tuning)]
     playable = [part for part in parts if part.channel != DRUM_CHANNEL]
     ignored.n_drums = sum(len(part.notes) for part in parts if part.channel == DRUM_CHANNEL)
     if not playable:
@@ -155,7 +157,7 @@ def _tempos(file: MidiFile, events: list[tuple[int, Event]]) -> list[tuple[int, 
     return tempos
 
 
-def _read_piece(file: MidiFile, tracks: list[int], ignored: _Ignored) -> list[Notes]:
+def _read_piece(file: MidiFile, tracks: list[int], ignored: _Ignored, tuning: Pitches | None) -> list[Notes]:
     """Play tracks that share one time line, event by event."""
     events = [(index, event) for index in tracks for event in file.tracks[index]]
     names: dict[int, str] = {}
@@ -170,19 +172,19 @@ def _read_piece(file: MidiFile, tracks: list[int], ignored: _Ignored) -> list[No
     ends_s = [clock(length) for length in file.lengths]
     # a program or bend written beside a note, in whichever track, is meant for that note
     events.sort(key=lambda pair: 2 * pair[1].tick + _is_of_keys(pair[1]))
-    ports: defaultdict[int, Port] = defaultdict(Port)
+    ports: defaultdict[int, Port] = defaultdict(lambda: Port(tuning))
     parts: dict[tuple[int, int, int | None], _Part] = {}
     programs: dict[tuple[int, int, int], int] = {}  # that a track has sent itself
     tick, now = 0, 0.0
     for index, event in events:
         kind, number, first, second = event.kind, event.channel, event.first, event.second
-        if kind in (META, SYSEX):
-            ignored.n_sysex += kind == SYSEX
-            continue
         if event.tick != tick:
             tick, now = event.tick, clock(event.tick)
         wire = port_of.get(index, 0)
         port = ports[wire]
+        if kind in (META, SYSEX):
+            ignored.n_sysex += kind == SYSEX and not port.retune(event.data.removesuffix(b"\xf7"), now)
+            continue
         manager = port.manager(number)
         # the channels of a zone are one part, whichever tracks they are written in
         key = (wire, manager, None if port.is_zone(number) else index)

@@ -1,0 +1,156 @@
+"""How long from a key to its sound in `ddspvae play`, on the dummy card of JACK.
+
+Another client of the same server sends note-ons and listens; both on the server's clock of samples, so nothing is estimated. Beside
+it the same loop around a client that answers a message with a click in its next cycle: what the card and its graph add.
+
+    python benchmarks/key_to_sound.py [--block 128] [--period 128] [--notes 60]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import numpy as np
+
+SERVER = "ddspvae-bench"
+LOUD = 1e-4  # of the first sample of a note, after silence
+RATE = 48_000
+
+
+@contextmanager
+def jack(period: int):
+    """A server with a dummy card."""
+    os.environ["JACK_DEFAULT_SERVER"] = SERVER
+    command = ["jackd", "-n", SERVER, "-R", "-P", "60", "-d", "dummy", "-r", str(RATE), "-p", str(period)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(1.5)
+    try:
+        yield
+    finally:
+        server.terminate()
+        server.wait()
+
+
+class Listener:
+    """Sends notes at known samples and says when the first sample of each was heard."""
+
+    def __init__(self) -> None:
+        import jack as jack_client
+
+        self.client = jack_client.Client("listener", no_start_server=True)
+        self.midi = self.client.midi_outports.register("keys")
+        self.audio = self.client.inports.register("ear")
+        self.waiting: list[tuple[int, bytes]] = []
+        self.sent: list[int] = []
+        self.heard: list[int] = []
+        self.is_quiet_since = 0
+        self.client.set_process_callback(self._process)
+
+    def _process(self, n_frames: int) -> None:
+        begin = self.client.last_frame_time
+        self.midi.clear_buffer()
+        while self.waiting and self.waiting[0][0] < begin + n_frames:
+            at, message = self.waiting.pop(0)
+            offset = max(at - begin, 0)
+            self.midi.write_midi_event(offset, message)
+            if message[0] == 0x90:
+                self.sent.append(begin + offset)
+        sound = np.abs(self.audio.get_array())
+        loud = np.flatnonzero(sound > LOUD)
+        if len(loud) and begin - self.is_quiet_since > RATE // 4 and len(self.heard) < len(self.sent):
+            self.heard.append(begin + int(loud[0]))
+        if len(loud):
+            self.is_quiet_since = begin + n_frames
+
+    def measure(self, n_notes: int) -> np.ndarray:
+        """Delays in samples, of notes that begin anywhere in a cycle."""
+        random = np.random.default_rng(1)
+        at = self.client.frame_time + RATE // 2
+        for _ in range(n_notes):
+            self.waiting += [(at, bytes([0x90, 69, 127])), (at + RATE // 10, bytes([0x80, 69, 0]))]
+            at += RATE + int(random.integers(0, RATE // 10))
+        while self.waiting or self.client.frame_time < at:
+            time.sleep(0.1)
+        n = min(len(self.heard), len(self.sent))
+        return np.array(self.heard[:n]) - np.array(self.sent[:n])
+
+    def connect(self, keys: str, sound: str) -> None:
+        """Between a MIDI input and an audio output, by parts of their names."""
+        (keyboard,) = self.client.get_ports(keys, is_midi=True, is_input=True)
+        source = self.client.get_ports(sound, is_audio=True, is_output=True)[0]
+        self.client.connect(self.midi, keyboard)
+        self.client.connect(source, self.audio)
+
+
+def click() -> None:
+    """A client that answers a note-on with a click in the cycle in which it hears it: the least that anything takes here."""
+    import jack as jack_client
+
+    client = jack_client.Client("clicker", no_start_server=True)
+    keys, sound = client.midi_inports.register("in"), client.outports.register("out")
+
+    def process(n_frames: int) -> None:
+        audio = sound.get_array()
+        audio[:] = 0
+        for offset, message in keys.incoming_midi_events():
+            if bytes(message)[0] == 0x90:
+                audio[offset:] = 0.5
+
+    client.set_process_callback(process)
+    with client:
+        time.sleep(1e6)
+
+
+def delays(command: list[str], keys: str, sound: str, n_notes: int) -> np.ndarray:
+    """Of a program that makes sound of keys."""
+    program = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    listener = Listener()
+    try:
+        with listener.client:
+            for _ in range(300):
+                time.sleep(0.1)
+                try:
+                    listener.connect(keys, sound)
+                    break
+                except (ValueError, IndexError):
+                    continue
+            time.sleep(2)
+            return listener.measure(n_notes)
+    finally:
+        program.send_signal(signal.SIGINT)
+        program.wait(20)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--block", type=int, default=128)
+    parser.add_argument("--period", type=int, default=128)
+    parser.add_argument("--notes", type=int, default=60)
+    parser.add_argument("--click", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.click:
+        click()
+        return
+    os.environ["MIDO_BACKEND"] = "mido.backends.rtmidi/UNIX_JACK"
+    play = [sys.executable, "-m", "ddspvae", "play", "--preset", "violin", "--dry", "--midi-in", "virtual", "--block",
+            str(args.block)]
+    with jack(args.period):
+        least = delays([sys.executable, __file__, "--click"], "clicker:in", "clicker:out", args.notes)
+        ours = delays(play, "ddspvae.*in", "PortAudio|python|ALSA", args.notes)
+    print(f"JACK's dummy card, {RATE} Hz, periods of {args.period}; blocks of {args.block}; samples from key to sound\n")
+    print("| | notes | least | median | most | median, ms |\n|---|---|---|---|---|---|")
+    for name, delay in (("a click in the cycle that hears the key", least), ("ddspvae play", ours)):
+        print(f"| {name} | {len(delay)} | {delay.min()} | {np.median(delay):.0f} | {delay.max()} | "
+              f"{1000 * np.median(delay) / RATE:.2f} |")
+    print(f"\nbeside what the card adds: {np.median(ours) - np.median(least):.0f} samples in the middle, "
+          f"{(np.median(ours) - np.median(least)) / args.block:.2f} blocks")
+
+
+if __name__ == "__main__":
+    main()

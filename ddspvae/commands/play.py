@@ -1,0 +1,176 @@
+"""`ddspvae play`: a keyboard or a voice in, an instrument out, now."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from argparse import Namespace
+from typing import TYPE_CHECKING, Any
+
+from ddspvae.commands.options import add_axes, add_preset, add_room, add_tuning, read_tuning_options
+from ddspvae.commands.sounds import check_output, check_room_options, read_ir, say
+from ddspvae.signals.checks import InputError, check_range, fail, printable
+
+if TYPE_CHECKING:
+    from ddspvae.devices.session import Session
+    from ddspvae.instrument.instrument import Instrument
+    from ddspvae.live.stream import Stream
+
+SUMMARY = "play live, from a MIDI keyboard"
+EXAMPLES = (
+    "ddspvae play --preset violin",
+    "ddspvae play --preset flute --midi-in keys --audio-out speakers --record take.wav --record-midi take.mid",
+    "ddspvae play --list",
+)
+BAR = 20  # characters of the level, from -60 dB
+
+
+def add_options(sub: argparse.ArgumentParser) -> None:
+    """Give the verb its options."""
+    add_preset(sub, required=False)
+    sub.add_argument("--list", action="store_true", help="say which MIDI inputs and sound cards there are, and stop")
+    wires = sub.add_argument_group("what is connected")
+    wires.add_argument("--midi-in", metavar="NAME", help="a part of the name of a MIDI input (default: the first that is no "
+                       "loop); 'virtual' opens a port for other programs")
+    wires.add_argument("--audio-out", metavar="NAME", help="a part of the name of a sound card (default: the system's)")
+    wires.add_argument("--block", type=int, default=128, metavar="N", help="samples between a key and its sound, beside "
+                       "what the card adds; more is safer")
+    how = sub.add_argument_group("how it plays")
+    how.add_argument("--voices", type=int, default=8, metavar="N", help="notes at once")
+    how.add_argument("--mono", action="store_true", help="one line, with legato")
+    how.add_argument("--controllers", choices=["usual", "breath"], default="usual", help="usual: as in files; breath: 2 or "
+                     "11 is the level, 1 vibrato, 19 its rate, 5 glides, and velocity how fast notes begin")
+    how.add_argument("--stereo", action="store_true", help="two channels: hear the pan")
+    how.add_argument("--expression", type=float, default=1.0, metavar="X",
+                     help="0 deadpan, 1 as recorded, 2 exaggerated")
+    add_axes(how)
+    add_tuning(how)
+    add_room(sub)
+    keep = sub.add_argument_group("what is kept")
+    keep.add_argument("--record", metavar="take.wav", help="the sound: .wav, .flac or .ogg")
+    keep.add_argument("--record-midi", metavar="take.mid", help="what was played")
+    sub.add_argument("--seconds", type=float, metavar="S", help="stop after so long; default: at Control-C")
+    sub.add_argument("--seed", type=int, default=0, metavar="N", help="of the noise")
+
+
+def run(args: Namespace) -> None:
+    """Open what is connected, play, and say how it went."""
+    if args.list:
+        _list(args)
+        return
+    _check(args)
+    from ddspvae.devices.cards import Card
+    from ddspvae.devices.keyboards import Keyboard
+    from ddspvae.devices.session import KeyboardDriver, Session
+    from ddspvae.devices.takes import MidiTake, SoundTake
+    from ddspvae.instrument.loading import load_to_play
+
+    keyboard = Keyboard(args.midi_in)  # before the seconds that an instrument takes to load
+    driver = KeyboardDriver(keyboard)
+    instrument = load_to_play(args.preset, args.room)
+    rate = instrument.config.sample_rate
+    stream = _open_stream(instrument, args)
+    card = Card(args.audio_out, rate, args.block)
+    session = Session(stream, driver, card, args.block,
+                      sound=SoundTake(args.record, rate) if args.record else None,
+                      midi=MidiTake(args.record_midi) if args.record_midi else None)
+    shown = _Shown(f"{args.preset}, {keyboard.name} to {card.name}; Control-C ends it.")
+    try:
+        session.play(shown, args.seconds)
+    except KeyboardInterrupt:  # the usual way to end it
+        pass
+    finally:
+        shown.clear()
+    say(args, _result(session), _sentence(session))
+
+
+def _check(args: Namespace) -> None:
+    if args.preset is None:
+        raise InputError("play: name the instrument with --preset; see `ddspvae presets`.")
+    check_range("play", "block", args.block, 16, 8192)
+    check_range("play", "voices", args.voices, 1, 128)
+    check_range("play", "expression", args.expression, 0, 2)
+    check_range("play", "seed", args.seed, 0, 2**31 - 1)
+    if args.seconds is not None:
+        check_range("play", "seconds", args.seconds, 0, 1e6)
+    check_room_options(args)
+    if args.record:
+        from ddspvae.audio import FORMATS
+
+        check_output(args.record, FORMATS)
+    if args.record_midi:
+        check_output(args.record_midi, [".mid", ".midi"])
+
+
+def _open_stream(instrument: Instrument, args: Namespace) -> Stream:
+    stream = instrument.stream(args.voices, mono=args.mono, seed=args.seed, dry=args.dry,
+                               ir=read_ir(args, instrument.config.sample_rate), wet_db=args.wet, decay=args.decay,
+                               expression=args.expression, controllers=args.controllers, stereo=args.stereo,
+                               tuning=read_tuning_options(args))
+    for option in args.offsets:
+        axis, _, value = option.partition("=")
+        try:
+            stream.turn(axis, float(value))
+        except ValueError as error:
+            if isinstance(error, InputError):
+                raise
+            raise fail("play", "--set", "look like brightness=+1.5", f"'{option}'") from error
+    return stream
+
+
+def _list(args: Namespace) -> None:
+    from ddspvae.devices.cards import list_cards
+    from ddspvae.devices.keyboards import list_inputs
+
+    found: dict[str, Any] = {"midi_in": [port.name for port in list_inputs()], "audio_out": list_cards(),
+                             "microphones": list_cards(inputs=True)}
+    if args.json:
+        print(json.dumps(found))
+        return
+    for title, names in (("MIDI inputs", found["midi_in"]), *((title, [
+            f"{card['name']} ({card['interface']}{', the default' if card['default'] else ''})" for card in found[kind]])
+            for title, kind in (("sound cards", "audio_out"), ("microphones", "microphones")))):
+        print(printable(f"{title}:" + "".join(f"\n  {name}" for name in names or ["none"])))
+
+
+class _Shown:
+    """One line about the session on a terminal; elsewhere only what changes."""
+
+    def __init__(self, title: str) -> None:
+        self._on_terminal = sys.stderr.isatty()
+        print(printable(title), file=sys.stderr)
+
+    def __call__(self, session: Session, sentence: str) -> None:
+        if sentence:
+            self.clear()
+            print(printable(sentence), file=sys.stderr, flush=True)
+        if self._on_terminal:
+            print(f"\r\x1b[K{_line(session)}", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._on_terminal:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _line(session: Session) -> str:
+    state, card = session.state, session.card
+    if not state.card_is_there:
+        return f"{card.name} is gone; playing goes on when it is back."
+    bar = "#" * max(0, min(BAR, round((state.level_db + 60) / 60 * BAR)))
+    return (f"[{bar:<{BAR}}] {max(state.level_db, -99):4.0f} dB  voices {state.voices}  load {100 * state.load:3.0f} %  "
+            f"missed {card.n_missed + card.n_card_missed}  delay {1000 * card.delay_s:.1f} ms")
+
+
+def _result(session: Session) -> dict[str, Any]:
+    state, card = session.state, session.card
+    return {"seconds": round(session.played_s, 3), "blocks": state.n_blocks, "missed": card.n_missed,
+            "card_missed": card.n_card_missed, "load": round(state.load, 4), "most_load": round(state.most_load, 4),
+            "delay_ms": round(1000 * card.delay_s, 2), "card": card.name}
+
+
+def _sentence(session: Session) -> str:
+    result = _result(session)
+    return (f"{result['seconds']:.1f} s played on {result['card']}, {result['missed']} of {result['blocks']} blocks missed, "
+            f"load {100 * result['load']:.0f} %.")

@@ -1,0 +1,221 @@
+"""Sound cards: which there are, and one that plays what is written to it, also after it went away and came back."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ddspvae.devices.quiet import library, quiet
+from ddspvae.signals.checks import InputError
+
+LOOK_S = 0.3  # how long a card is watched before it is played on
+LOST_S = 0.5  # without asking for sound, a card is gone
+MOST_LEAD = 16  # blocks
+FREQUENT, SPAN_S = 3, 10.0  # misses within this time make the lead longer
+NAP_S = 0.0002
+
+
+def list_cards(inputs: bool = False) -> list[dict[str, Any]]:
+    """The outputs, or the inputs: name, interface, channels, whether it is the system's own choice."""
+    sd, kind = library("sounddevice"), "input" if inputs else "output"
+    with quiet():
+        apis, default = sd.query_hostapis(), sd.default.device[0 if inputs else 1]
+        return [{"name": card["name"], "interface": apis[card["hostapi"]]["name"],
+                 "channels": card[f"max_{kind}_channels"],
+                 "default": index in (default, *(api[f"default_{kind}_device"] for api in apis if default < 0))}
+                for index, card in enumerate(sd.query_devices()) if card[f"max_{kind}_channels"]]
+
+
+def look_again() -> None:
+    """Let PortAudio see what has been plugged in since it looked."""
+    sd = library("sounddevice")
+    with quiet():
+        sd._terminate()  # the one way there is
+        sd._initialize()
+
+
+def find_card(wanted: str | None, sample_rate: int, inputs: bool = False) -> tuple[int, dict[str, Any]]:
+    """Index and description of a card by name or part of one; None is the system's choice, or else the first.
+
+    Raises:
+        InputError: none is there, none of that name, or it cannot play at that rate.
+    """
+    sd, kind = library("sounddevice"), "input" if inputs else "output"
+    channels, what = f"max_{kind}_channels", "microphone" if inputs else "sound card"
+    option = "--mic" if inputs else "--audio-out"
+    with quiet():
+        cards = [(index, card) for index, card in enumerate(sd.query_devices()) if card[channels]]
+        default = sd.default.device[0 if inputs else 1]
+    if not cards:
+        raise InputError(f"play: no {what} is connected; PortAudio finds no {kind}.")
+    if wanted is None:
+        found = [pair for pair in cards if pair[0] == default] or cards
+    else:
+        found = ([pair for pair in cards if pair[1]["name"] == wanted]
+                 or [pair for pair in cards if wanted.lower() in pair[1]["name"].lower()])
+        if not found:
+            raise InputError(f"play: no {what} is called '{wanted}'; there are "
+                             f"{', '.join(card['name'] for _, card in cards)} ({option}).")
+    index, card = found[0]
+    try:
+        check = sd.check_input_settings if inputs else sd.check_output_settings
+        with quiet():
+            check(device=index, samplerate=sample_rate, dtype="float32", channels=min(2 - inputs, card[channels]))
+    except sd.PortAudioError as error:
+        raise InputError(f"play: {card['name']} does not run at the instrument's {sample_rate} Hz ({error}); set it to "
+                         f"that rate, or choose another with {option}.") from error
+    return index, card
+
+
+class Card:
+    """A sound card that plays from a ring of samples; the callback that empties it is in C and waits for no Python.
+
+    Args:
+        wanted: name or part of one; None is the system's choice.
+        sample_rate: Hz.
+        block: samples that are written at a time, and the least that lie ready.
+    Raises:
+        InputError: see `find_card`.
+    """
+
+    name: str
+    latency_s: float  # that the card adds, as it says
+    _mixer: Any
+    _ring: Any
+    _action: Any  # that empties the ring
+    _stats: Any  # that were asked for
+    _channels: int
+    _before: int  # samples that lay ready
+    _moved_s: float  # when that changed
+    _lasts_to_s: float  # when they will have been played
+    _is_dry: bool  # the callback found less than it needed
+    _has_begun: bool
+
+    def __init__(self, wanted: str | None, sample_rate: int, block: int) -> None:
+        self._rtmixer, self._sd = library("rtmixer"), library("sounddevice")
+        self._wanted, self._rate, self._block = wanted, sample_rate, block
+        self.n_missed = 0  # blocks that were not there in time
+        self.n_card_missed = 0  # times that the card itself says it ran dry
+        self.lead = block  # samples that lie ready
+        self._misses_s: list[float] = []
+        self._open()
+
+    def wants_block(self) -> bool:
+        """Whether it is time to write the next block."""
+        available = int(self._ring.read_available)
+        now = time.perf_counter()
+        if available != self._before:
+            self._before, self._moved_s = available, now
+        if self._action not in self._mixer.actions and not self._is_dry:
+            self._is_dry = True
+        return available <= self.lead - self._block
+
+    def write(self, audio: NDArray[np.float32]) -> None:
+        """One block, [T] or [2, T]."""
+        frames = np.ascontiguousarray(np.broadcast_to(audio, (self._channels, audio.shape[-1])).T, dtype=np.float32)
+        self._ring.write(frames)
+        now, self._before = time.perf_counter(), int(self._ring.read_available)
+        if self._is_dry:
+            if self._has_begun:
+                self._count_misses(now)
+            self._play()
+        self._has_begun = True
+        self._lasts_to_s = now + self._before / self._rate
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it has stopped asking for sound."""
+        try:
+            return time.perf_counter() - self._moved_s > LOST_S or not self._mixer.active
+        except self._sd.PortAudioError:
+            return True
+
+    @property
+    def delay_s(self) -> float:
+        """From the writing of a sample to the ear, as far as the card says."""
+        return self.lead / self._rate + self.latency_s
+
+    def look_for_misses(self) -> None:
+        """Ask the card how often it ran dry; the answer is there the next time."""
+        if self._stats is not None and self._stats not in self._mixer.actions:
+            self.n_card_missed += int(self._stats.stats.output_underflows)
+            self._stats = None
+        if self._stats is None:
+            self._stats = self._mixer.fetch_and_reset_stats()
+
+    def reopen(self) -> bool:
+        """Look for the card that went away; False while it is not there."""
+        self.close()
+        try:
+            look_again()
+            self._open()
+        except (InputError, self._sd.PortAudioError):
+            return False
+        return True
+
+    def close(self) -> None:
+        """Stop."""
+        mixer, self._mixer = self._mixer, None
+        if mixer is None:
+            return
+        try:
+            with quiet():
+                mixer.close()
+        except self._sd.PortAudioError:
+            pass  # it is gone
+
+    def _open(self) -> None:
+        self._mixer = None
+        index, card = find_card(self._wanted, self._rate)
+        self.name = card["name"]
+        self._channels = min(2, card["max_output_channels"])
+        size = 1 << (max(MOST_LEAD * self._block, round(self._rate * LOOK_S * 1.5)) - 1).bit_length()
+        self._ring = self._rtmixer.RingBuffer(4 * self._channels, size)
+        try:
+            with quiet():
+                self._mixer = self._rtmixer.Mixer(device=index, channels=self._channels, samplerate=self._rate,
+                                                  blocksize=self._block, latency="low")
+                self._mixer.start()
+        except self._sd.PortAudioError as error:
+            raise InputError(f"play: {card['name']} cannot be opened ({error}); is another program using it?") from error
+        self.latency_s = float(self._mixer.latency)
+        self._stats = None
+        self._has_begun = False
+        self._before = self._look()
+        self._moved_s = time.perf_counter()
+        self._lasts_to_s = self._moved_s + self._before / self._rate
+
+    def _look(self) -> int:
+        """Play silence, and see how many samples the card takes at a time."""
+        n_silent = round(self._rate * LOOK_S)
+        self._ring.write(np.zeros((n_silent, self._channels), dtype=np.float32))
+        self._play()
+        steps, before, until = Counter[int](), n_silent, time.perf_counter() + 10 * LOOK_S
+        while before > n_silent // 3 and time.perf_counter() < until:
+            time.sleep(NAP_S)
+            available = int(self._ring.read_available)
+            if available != before:
+                steps[before - available] += 1
+                before = available
+        if not steps:
+            self.close()
+            raise InputError(f"play: {self.name} does not ask for sound; choose another with --audio-out.")
+        usual = steps.most_common(1)[0][0]
+        self.lead = max(self.lead, min(-(-usual // self._block), MOST_LEAD) * self._block)
+        return before
+
+    def _play(self) -> None:
+        self._action = self._mixer.play_ringbuffer(self._ring)
+        self._is_dry = False
+
+    def _count_misses(self, now: float) -> None:
+        self.n_missed += max(1, math.ceil((now - self._lasts_to_s) * self._rate / self._block))
+        self._misses_s = [at_s for at_s in self._misses_s if now - at_s < SPAN_S] + [now]
+        if len(self._misses_s) >= FREQUENT and self.lead < MOST_LEAD * self._block:
+            self.lead += self._block
+            self._misses_s = []

@@ -1,0 +1,161 @@
+"""MIDI inputs: which there are, and one that is listened to, also after it was unplugged and plugged in again."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from ddspvae.devices.quiet import library, quiet
+from ddspvae.signals.checks import InputError
+
+VIRTUAL = "virtual"  # in place of a name: a port of our own, for other programs to connect to
+THROUGH = re.compile(r"through|thru|ddspvae|rtmidi", re.IGNORECASE)  # what plays nothing by itself
+NUMBER = re.compile(r"[\s:0-9-]+$")  # of an ALSA client and its port, which changes when a cable is pulled
+MOST_MESSAGES = 4096  # at once; a keyboard sends a thousand a second
+
+
+@dataclass(frozen=True)
+class PortName:
+    """A MIDI input.
+
+    Args:
+        name: as the system has it.
+        api: of rtmidi: LINUX_ALSA, UNIX_JACK, MACOSX_CORE, WINDOWS_MM.
+    """
+
+    name: str
+    api: str
+
+    @property
+    def lasting(self) -> str:
+        """The part of the name that stays when a cable is pulled and put back."""
+        return NUMBER.sub("", self.name)
+
+
+class _Watch:
+    """One client per interface, which only looks: opening one takes milliseconds, and all Python waits for it."""
+
+    def __init__(self, rtmidi: Any, api: str) -> None:
+        self.api = api
+        self._client = rtmidi.MidiIn(rtapi=getattr(rtmidi, f"API_{api}"), name="ddspvae watch")
+
+    def names(self) -> list[PortName]:
+        return [PortName(name, self.api) for name in self._client.get_ports()]
+
+
+def _watches() -> list[_Watch]:
+    """Of the interfaces that work here; $MIDO_BACKEND (mido.backends.rtmidi/UNIX_JACK) chooses one."""
+    rtmidi, backend = library("rtmidi"), library("mido.backends.rtmidi")
+    chosen = os.environ.get("MIDO_BACKEND", "").partition("/")[2]
+    watches = []
+    for api in [chosen] if chosen else backend.get_api_names():
+        try:
+            with quiet():
+                watches.append(_Watch(rtmidi, api))
+        except (OSError, AttributeError):  # no driver, no server
+            continue
+    return watches
+
+
+def list_inputs() -> list[PortName]:
+    """The MIDI inputs of all interfaces that work here."""
+    return [name for watch in _watches() for name in watch.names()]
+
+
+class Keyboard:
+    """A MIDI input that is listened to, through mido.
+
+    Args:
+        wanted: name or part of one; None takes the first that is not a loop of the system's; "virtual" is a port of our
+            own.
+    Raises:
+        InputError: nothing is connected, or nothing of that name.
+    """
+
+    def __init__(self, wanted: str | None = None) -> None:
+        self._wanted = wanted
+        self._port: Any = None
+        with quiet():
+            self._watches = _watches()
+        if wanted == VIRTUAL:
+            self._open_virtual()
+            return
+        found = self._find()
+        if found is None:
+            raise self._nothing()
+        self._found = found
+        self._open(found)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it is plugged in."""
+        return self._port is not None
+
+    def poll(self) -> list[Any]:
+        """The messages (mido.Message) that have come since; may be called by another thread than `watch`."""
+        port, messages = self._port, list[Any]()
+        while port is not None and len(messages) < MOST_MESSAGES and (message := port.poll()) is not None:
+            messages.append(message)
+        return messages
+
+    def watch(self) -> bool:
+        """See whether it is still plugged in, or again, and open it then; True if that has changed."""
+        if self._wanted == VIRTUAL:
+            return False
+        if self._port is None:
+            found = self._find()
+            if found is not None and found.lasting == self._found.lasting:
+                try:
+                    self._open(found)
+                except (OSError, InputError):  # it has just appeared, and opens the next time
+                    return False
+                return True
+            return False
+        if any(name == self._found for watch in self._watches for name in watch.names()):
+            return False
+        self.close()
+        return True
+
+    def close(self) -> None:
+        """Stop listening."""
+        port, self._port = self._port, None
+        if port is not None:
+            with quiet():
+                port.close()
+
+    def _find(self) -> PortName | None:
+        names = [name for watch in self._watches for name in watch.names()]
+        if self._port is None and hasattr(self, "_found"):
+            return next((name for name in names if name.lasting == self._found.lasting), None)
+        if self._wanted is None:
+            return next((name for name in names if not THROUGH.search(name.name)), None)
+        exact = [name for name in names if name.name == self._wanted]
+        return next(iter(exact or [name for name in names if self._wanted.lower() in name.name.lower()]), None)
+
+    def _open(self, name: PortName) -> None:
+        mido = library("mido")
+        with quiet():
+            self._port = mido.Backend(f"mido.backends.rtmidi/{name.api}").open_input(name.name)
+        self._found, self.name = name, name.lasting or name.name
+
+    def _open_virtual(self) -> None:
+        mido = library("mido")
+        if not self._watches:
+            raise InputError("play: this system has no MIDI; is its sequencer loaded (Linux: modprobe snd-seq)?")
+        try:
+            with quiet():
+                self._port = mido.Backend(f"mido.backends.rtmidi/{self._watches[0].api}").open_input(
+                    "in", client_name="ddspvae", virtual=True)
+        except (OSError, NotImplementedError, RuntimeError) as error:
+            raise InputError("play: this system has no virtual MIDI ports; connect a keyboard, or a loop such as "
+                             "loopMIDI.") from error
+        self.name = "ddspvae"
+
+    def _nothing(self) -> InputError:
+        names = [name.name for watch in self._watches for name in watch.names()]
+        if self._wanted is not None and names:
+            return InputError(f"play: no MIDI input is called '{self._wanted}'; there are {', '.join(names)}.")
+        return InputError("play: no MIDI keyboard is connected; plug one in, or open a port for other programs with "
+                          f"--midi-in {VIRTUAL}.")

@@ -1,0 +1,231 @@
+"""Playing: messages or a sung note in, an instrument's sound out, block by block, while devices come and go."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import mido
+import numpy as np
+
+from ddspvae.audio import Audio
+from ddspvae.devices.cards import NAP_S, Card
+from ddspvae.devices.keyboards import Keyboard
+from ddspvae.devices.takes import MidiTake, SoundTake
+from ddspvae.live.stream import Stream
+from ddspvae.signals.units import amplitude_to_db
+
+WATCH_S = 0.5  # between looks at what is plugged in
+SHOW_S = 0.1
+SWITCH_S = 0.0005  # how long another thread may keep the interpreter from the one that plays
+PRIORITY = 20  # among real-time threads; sound servers have more
+FORGET = 0.02  # of the load and the level, at each block
+
+
+class Driver(Protocol):
+    """What drives a stream block by block."""
+
+    def drive(self, stream: Stream, block: int) -> list[Any]:
+        """Tell the stream what to play in the next block; the messages that were played."""
+
+    def cut(self, stream: Stream) -> None:
+        """Sound was lost: nothing that was held or that waits is played later."""
+
+    def watch(self) -> str:
+        """Look after the device, now and then; a sentence if something has changed."""
+
+    def close(self) -> None:
+        """Let go of the device."""
+
+
+class KeyboardDriver:
+    """Messages of a keyboard, each at the first sample of the block after it came.
+
+    Args:
+        keyboard: plugged in.
+    """
+
+    def __init__(self, keyboard: Keyboard) -> None:
+        self.keyboard = keyboard
+        self._is_cut = False
+
+    def drive(self, stream: Stream, block: int) -> list[Any]:
+        """As Driver."""
+        messages = self.keyboard.poll()
+        if self._is_cut:  # what was held will never be let go of
+            self._is_cut = False
+            messages.append(mido.Message("reset"))
+        for message in messages:
+            stream.send(message)
+        return messages
+
+    def cut(self, stream: Stream) -> None:
+        """As Driver."""
+        self.keyboard.poll()
+        stream.send(mido.Message("reset"))
+
+    def watch(self) -> str:
+        """As Driver."""
+        if not self.keyboard.watch():
+            return ""
+        if self.keyboard.is_there:
+            return f"{self.keyboard.name} is back."
+        self._is_cut = True
+        return f"{self.keyboard.name} is gone; plug it in again to go on."
+
+    def close(self) -> None:
+        """As Driver."""
+        self.keyboard.close()
+
+
+@dataclass
+class State:
+    """What the status line shows.
+
+    Args:
+        level_db: peak of the last moments, dBFS.
+        voices: that sound.
+        load: of a block's time, how much was needed: of the last moments, and at most.
+        n_blocks: played.
+        card_is_there: whether sound is heard.
+    """
+
+    level_db: float = -120.0
+    voices: int = 0
+    load: float = 0.0
+    most_load: float = 0.0
+    n_blocks: int = 0
+    card_is_there: bool = True
+
+
+class Session:
+    """A stream between a driver and a card.
+
+    Args:
+        stream: of the instrument.
+        driver: what plays it.
+        card: what is heard.
+        block: samples at a time.
+        sound, midi: takes to keep.
+    """
+
+    def __init__(self, stream: Stream, driver: Driver, card: Card, block: int, *, sound: SoundTake | None = None,
+                 midi: MidiTake | None = None) -> None:
+        self.stream, self.driver, self.card, self.state = stream, driver, card, State()
+        self._block, self._sound, self._midi = block, sound, midi
+        self._rate = stream.instrument.config.sample_rate
+        self._stop = threading.Event()
+        self._error: BaseException | None = None
+
+    @property
+    def played_s(self) -> float:
+        """How long it has played."""
+        return self.state.n_blocks * self._block / self._rate
+
+    def play(self, show: Callable[[Session, str], None], seconds: float | None = None) -> None:
+        """Play until `seconds` are over, or the caller is interrupted, whose exception goes on; takes are kept then, too.
+
+        Args:
+            show: is called every now and then, with a sentence where something has changed.
+        """
+        player = threading.Thread(target=self._run, name="player", daemon=True)
+        with _undisturbed():
+            player.start()
+            try:
+                watched_s = time.monotonic()
+                while player.is_alive() and not (seconds is not None and self.played_s >= seconds):
+                    player.join(SHOW_S)
+                    sentence, now = "", time.monotonic()
+                    if now - watched_s > WATCH_S:
+                        sentence, watched_s = self.driver.watch(), now
+                    show(self, sentence)
+            finally:
+                self._stop.set()
+                player.join()
+                self._finish()
+        if self._error is not None:
+            raise self._error
+
+    def _finish(self) -> None:
+        self.driver.close()
+        self.card.close()
+        end_s = self.played_s
+        try:
+            if self._sound is not None:
+                self._sound.finish()
+        finally:
+            if self._midi is not None:
+                self._midi.finish(end_s)
+
+    def _run(self) -> None:
+        try:
+            _hurry()
+            while not self._stop.is_set():
+                if self.card.wants_block():
+                    self._play_block()
+                elif self.card.is_gone:
+                    self._wait_for_card()
+                else:
+                    time.sleep(NAP_S)
+        except BaseException as error:  # told by the thread that waits
+            self._error = error
+
+    def _play_block(self) -> None:
+        began, state = time.perf_counter(), self.state
+        at_s = self.stream.sample / self._rate
+        messages = self.driver.drive(self.stream, self._block)
+        audio = self.stream.read(self._block)
+        self.card.write(audio)
+        self._keep(at_s, messages, audio)
+        load = (time.perf_counter() - began) * self._rate / self._block
+        state.n_blocks += 1
+        state.load += FORGET * (load - state.load)
+        state.most_load = max(state.most_load, load)
+        state.voices = self.stream.n_sounding
+        state.level_db = max(state.level_db - 0.2, float(amplitude_to_db(np.abs(audio).max(initial=0.0))))
+        if state.n_blocks % 200 == 0:
+            self.card.look_for_misses()
+
+    def _keep(self, at_s: float, messages: list[Any], audio: Audio) -> None:
+        if self._sound is not None:
+            self._sound.add(audio)
+        if self._midi is not None:
+            for message in messages:
+                self._midi.add(at_s, message)
+
+    def _wait_for_card(self) -> None:
+        """Without a card, time stands still; keys that are pressed meanwhile are not heard later."""
+        self.state.card_is_there = False
+        while not self._stop.is_set():
+            if self.card.reopen():
+                self.driver.cut(self.stream)
+                self.state.card_is_there = True
+                return
+            self._stop.wait(WATCH_S)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """No collection of what was there before, and no thread that keeps the interpreter for long."""
+    before = sys.getswitchinterval()
+    gc.collect()
+    gc.freeze()
+    sys.setswitchinterval(SWITCH_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+        gc.unfreeze()
+
+
+def _hurry() -> None:
+    """Real-time priority for this thread, where the system grants it."""
+    with contextlib.suppress(AttributeError, OSError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
