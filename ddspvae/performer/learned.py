@@ -94,6 +94,8 @@ def play(notes: Notes, statistics: Statistics, gestures: Gestures, frame_rate_hz
                 curve[:reach] *= np.linspace(0, 1, reach + 1)[:-1]
         swell_db[start:stop] = _without_holes(
             _at(own_level_db, position, RATE_HZ) * min(len(own_level_db) / RATE_HZ / length_s[at], 1.0))
+        if notes.has_dynamics:  # as loud as is written, whatever moves within
+            swell_db[start:stop] -= swell_db[start:stop].mean()
         rows = slice(start // frames_per_z, -(-stop // frames_per_z))
         since = (np.arange(rows.stop - rows.start) * frames_per_z).clip(0, stop - start - 1)
         z[rows] = _timbre(gestures, cost[at], since / frame_rate_hz, (stop - start - 1) / frame_rate_hz)
