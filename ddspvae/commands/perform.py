@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ddspvae.signals import Notes
 
 
+SCORES = (".mid", ".midi", ".kar", ".rmi", ".smf", ".midi2", ".musicxml", ".mxl", ".xml", ".mei")
 SUMMARY = "the notes of a score or a take, and how each is played, as a table to edit"
 EXAMPLES = (
     "ddspvae perform song.mid --preset violin --out notes.csv",
@@ -28,7 +29,7 @@ EXAMPLES = (
 
 def add_options(sub: argparse.ArgumentParser) -> None:
     """Give the verb its options."""
-    sub.add_argument("source", metavar="SONG.mid|TAKE.wav|take.npz")
+    sub.add_argument("source", metavar="SONG.mid|SCORE.musicxml|TAKE.wav|take.npz")
     add_preset(sub)
     sub.add_argument("--out", required=True, metavar="notes.csv", help="a row a note, to be edited and rendered")
     sub.add_argument("--part", type=int, metavar="N", help="of the score, where it has several; 1 is the first")
@@ -47,7 +48,7 @@ def run(args: Namespace) -> None:
     from ddspvae.signals import Performance
 
     ending = Path(args.source).suffix.lower()
-    is_score = ending in (".mid", ".midi")
+    is_score = ending in SCORES
     check_output(args.out, [".csv"])
     if not is_score and (args.part, args.expression, args.performer) != (None, None, None):
         raise InputError(f"perform: --part, --expression and --performer are for scores; {args.source} is a take.")
@@ -76,11 +77,11 @@ def run(args: Namespace) -> None:
 
 def _one_part(args: Namespace, instrument: Instrument) -> Notes:
     """The part of a score that is asked for, as one voice, with warnings for what the table cannot hold."""
-    from ddspvae.midi.notes import read_midi
     from ddspvae.midi.trained_range import outside_range
     from ddspvae.midi.voices import to_one_voice
+    from ddspvae.scores import read_score
 
-    parts = read_midi(args.source)
+    parts = read_score(args.source)
     if args.part is None and len(parts) > 1:
         raise InputError(f"perform: {args.source} has {len(parts)} parts; choose one with --part N.")
     part = 1 if args.part is None else args.part

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from ddspvae.instrument.instrument import Instrument
     from ddspvae.signals import Notes, Performance
 
-SUMMARY = "play a MIDI file, a table of notes, or a saved performance"
+SUMMARY = "play a score or MIDI file, a table of notes, or a saved performance"
 EXAMPLES = (
     "ddspvae render song.mid --out song.wav",
+    "ddspvae render score.musicxml --out score.wav",
     "ddspvae render song.mid --preset violin --out song.wav --seed 3 --wet 6",
     "ddspvae render song.mid --out song.wav --track 1=flute --track 3=off --stems stems",
     "ddspvae render song.mid --preset ensemble:violin..flute --out turning.wav",
@@ -58,7 +59,7 @@ class Part:
 
 def add_options(sub: argparse.ArgumentParser) -> None:
     """Give the verb its options."""
-    sub.add_argument("source", metavar="SONG.mid|NOTES.csv|PERF.npz")
+    sub.add_argument("source", metavar="SONG.mid|SCORE.musicxml|NOTES.csv|PERF.npz")
     who = sub.add_argument_group("who plays")
     who.add_argument("--preset", default="auto", metavar="NAME|FILE",
                      help="see `ddspvae presets`; without it, every part gets the nearest there is")
@@ -210,18 +211,18 @@ def _play(part: Part, args: Namespace, ir: Audio | None, first: tuple[int, int],
 
 
 def cast_parts(source: Path, args: Namespace) -> list[Part]:
-    """The parts of a MIDI file and who plays each, with warnings for what cannot be played as written."""
+    """The parts of a score and who plays each, with warnings for what cannot be played as written."""
     from ddspvae.instrument.loading import load_to_play
-    from ddspvae.midi.notes import read_midi
     from ddspvae.midi.trained_range import fold_octaves, outside_range
     from ddspvae.midi.voices import MOST_VOICES, to_voices
+    from ddspvae.scores import read_score
 
     loaded: dict[str, Instrument] = {}
     if args.preset != AUTO:
         loaded[args.preset] = load_to_play(args.preset, args.room)
     elif args.room is not None:
         raise InputError("render: --room is one of a preset's own; name that with --preset.")
-    scored = read_midi(source)
+    scored = read_score(source)
     chosen = _choose_presets(scored, args)
     parts = []
     for number, (written, preset) in enumerate(zip(scored, chosen), start=1):
