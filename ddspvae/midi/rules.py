@@ -170,7 +170,8 @@ def _plan(notes: Notes, statistics: Statistics, frame_rate_hz: float, tail_s: fl
     room_s = np.where(struck, np.minimum(RETRIGGER_S, 0.4 * np.diff(start_s)), 0.0)
     offset_s[:-1] = np.where(legato[1:], onset_s[1:], np.minimum(offset_s[:-1], start_s[1:] - room_s))
     release = np.full(len(pitch), statistics.release_db_per_s)
-    begins_db, ends_db = (habits.level_db + _beyond_velocity_db(notes.notes, statistics, ends) for ends in (onset_s, offset_s))
+    begins_db, ends_db = (habits.level_db + _beyond_velocity_db(notes.notes, statistics, at_s) for at_s in
+                          (onset_s, offset_s))
     fall_db = RETRIGGER_DB + np.maximum(ends_db[:-1] - begins_db[1:], 0.0)
     hole_s = np.maximum(start_s[1:] - offset_s[:-1], 1 / frame_rate_hz)
     release[:-1] = np.where(legato[1:], release[:-1], np.maximum(release[:-1], fall_db / hole_s))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ddspvae.scores.source import WHERE, Element
+from ddspvae.scores.source import MISSING, WHERE, Element
 from ddspvae.signals.checks import InputError
 
 SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
@@ -101,7 +101,7 @@ def read_heads(root: Element, path: Path, kind: str) -> list[PartHeads]:
             from partitura.io.importmei import load_mei
             from partitura.io.importmusicxml import load_musicxml
     except ImportError as error:
-        raise InputError(f"{WHERE}: partitura is not installed, which reads scores; pip install 'ddspvae[scores]'.") from error
+        raise InputError(MISSING) from error
     text = etree.tostring(root, xml_declaration=True, encoding="UTF-8")
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")

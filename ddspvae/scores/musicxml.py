@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ddspvae.scores.heads import Head, PartHeads, read_heads
+from ddspvae.scores.musicxml_tree import only_notes, prepare, to_partwise
 from ddspvae.scores.signs import LEAPS, Signs
 from ddspvae.scores.source import WHERE, Element
 from ddspvae.scores.words import UNITS, find_kind, find_number
@@ -17,13 +17,13 @@ from ddspvae.scores.written import Bar, Dynamic, Hairpin, Tempo, WrittenNote, Wr
 from ddspvae.signals.checks import InputError
 
 ACCIDENTALS = {"sharp": 1, "natural": 0, "flat": -1, "double-sharp": 2, "sharp-sharp": 2, "flat-flat": -2}
-PLAYED = {"accent", "strong-accent", "staccato", "tenuto", "detached-legato", "staccatissimo", "spiccato", "stress", "unstress",
-          "soft-accent", "breath-mark", "trill-mark", "wavy-line", "mordent", "inverted-mordent", "turn", "inverted-turn",
-          "delayed-turn", "delayed-inverted-turn", "shake", "tremolo", "arpeggiate", "accidental-mark"}
-SILENT = {"fingering", "up-bow", "down-bow", "string", "fret", "tap", "heel", "toe", "thumb-position", "pluck", "fingernails",
-          "hole", "handbell", "double-tongue", "triple-tongue", "open-string", "other-technical", "caesura"}
-NOT_SOUND = {"rehearsal", "segno", "coda", "octave-shift", "image", "bracket", "staff-divide", "metronome", "dynamics", "wedge",
-             "words", "dashes"}
+PLAYED = {"accent", "strong-accent", "staccato", "tenuto", "detached-legato", "staccatissimo", "spiccato", "stress",
+          "unstress", "soft-accent", "breath-mark", "trill-mark", "wavy-line", "mordent", "inverted-mordent", "turn",
+          "inverted-turn", "delayed-turn", "delayed-inverted-turn", "shake", "tremolo", "arpeggiate", "accidental-mark"}
+SILENT = {"fingering", "up-bow", "down-bow", "string", "fret", "tap", "heel", "toe", "thumb-position", "pluck",
+          "fingernails", "hole", "handbell", "double-tongue", "triple-tongue", "open-string", "other-technical", "caesura"}
+NOT_SOUND = {"rehearsal", "segno", "coda", "octave-shift", "image", "bracket", "staff-divide", "metronome", "dynamics",
+             "wedge", "words", "dashes"}
 
 
 def read_musicxml(root: Element, path: Path) -> WrittenScore:
@@ -33,11 +33,11 @@ def read_musicxml(root: Element, path: Path) -> WrittenScore:
         InputError: no notes, or what cannot be read.
     """
     if root.tag == "score-timewise":
-        _to_partwise(root)
+        to_partwise(root)
     if root.tag != "score-partwise" or root.find("part") is None:
         raise InputError(f"{WHERE}: {path} has no parts; is it a whole score?")
-    _Preparation(root).run()
-    heads = {part.id: part for part in read_heads(_only_notes(root), path, "musicxml")}
+    prepare(root)
+    heads = {part.id: part for part in read_heads(only_notes(root), path, "musicxml")}
     score = WrittenScore([], [], [], [])
     for index, element in enumerate(root.findall("part")):
         part = _Part(element, heads.get(element.get("id", "P1"), PartHeads("", "")), root)
@@ -58,65 +58,6 @@ def _merge(bar: Bar, other: Bar) -> None:
     bar.repeats = max(bar.repeats, other.repeats)
     for name in ("starts_repeat", "segno", "coda", *LEAPS):
         setattr(bar, name, getattr(bar, name) or getattr(other, name))
-
-
-def _to_partwise(root: Element) -> None:
-    """From bars that hold parts to parts that hold bars."""
-    from lxml import etree
-
-    parts: dict[str, Any] = {}
-    for measure in root.findall("measure"):
-        for part in measure.findall("part"):
-            home = parts.setdefault(part.get("id", "P1"), etree.Element("part", id=part.get("id", "P1")))
-            bar = etree.SubElement(home, "measure", dict(measure.attrib))
-            bar.extend(list(part))
-        root.remove(measure)
-    root.extend(parts.values())
-    root.tag = "score-partwise"
-
-
-@dataclass
-class _Preparation:
-    """Every note gets an id; whole numbers where partitura wants some."""
-
-    root: Element
-
-    def run(self) -> None:
-        """Change the tree."""
-        for number, note in enumerate(self.root.iter("note")):
-            note.set("id", f"n{number}")
-            alter = note.find("pitch/alter")
-            accidental = note.find("accidental")
-            if alter is not None:
-                value = find_number((alter.text or "0").lstrip("+-")) * (-1 if (alter.text or "").strip()[:1] == "-" else 1)
-                alter.text = str(int(value))
-                note.set("microtone", str(value - int(value)))
-            if accidental is not None:  # what sounds stands in alter
-                note.remove(accidental)
-            if note.find("tie") is None:
-                for tied in note.findall("notations/tied"):
-                    if tied.get("type") in ("start", "stop"):
-                        tie = deepcopy(tied)
-                        tie.tag = "tie"
-                        note.append(tie)
-        for part in self.root.findall("part"):
-            lengths = [*part.iter("duration"), *part.iter("divisions")]
-            if any("." in (length.text or "") for length in lengths):
-                for length in lengths:
-                    length.text = str(round(960 * find_number(length.text or "0")))
-
-
-def _only_notes(root: Element) -> Element:
-    """A copy that holds what partitura is asked for: nothing else can trip it."""
-    kept = deepcopy(root)
-    for measure in kept.iter("measure"):
-        for child in list(measure):
-            if child.tag not in ("note", "backup", "forward", "attributes"):
-                measure.remove(child)
-    for child in list(kept):
-        if child.tag not in ("part-list", "part"):
-            kept.remove(child)
-    return kept
 
 
 @dataclass
@@ -140,7 +81,7 @@ class _Part:
         for number, measure in enumerate(self.element.findall("measure"), start=1):
             bar = Bar(at, at, measure.get("number") or str(number), self._endings)
             self.bars.append(bar)
-            begins = before = furthest = at
+            begins = furthest = at
             for child in measure:
                 if child.tag == "attributes":
                     self._read_attributes(child, at)
@@ -148,7 +89,7 @@ class _Part:
                     self.notes[child.get("id", "")] = child
                     quarters = find_number(child.findtext("duration") or "0") / self._divisions
                     if child.find("chord") is None and child.find("grace") is None:
-                        before, at = at, at + quarters
+                        at += quarters
                 elif child.tag in ("backup", "forward"):
                     quarters = find_number(child.findtext("duration") or "0") / self._divisions
                     at = max(at - quarters, begins) if child.tag == "backup" else at + quarters
@@ -162,7 +103,6 @@ class _Part:
                     self._read_barline(child, bar)
                 furthest = max(furthest, at)
             bar.end = at = furthest
-        del before
 
     def _read_attributes(self, element: Element, at: float) -> None:
         self._divisions = find_number(element.findtext("divisions") or "") or self._divisions

@@ -7,21 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ddspvae.scores.dynamics import DynamicCurve
-from ddspvae.scores.ornaments import alternate, ornament
+from ddspvae.scores.marks import shape_dynamics, share_of, weight_of
 from ddspvae.scores.order import play_order, runs
+from ddspvae.scores.ornaments import alternate, ornament
 from ddspvae.scores.tempo import TempoMap
 from ddspvae.scores.written import WrittenNote, WrittenPart, WrittenScore
 from ddspvae.signals import Note, Notes
 
-# share of its written time that a note sounds
-SHORTENED = {"staccatissimo": 0.3, "spiccato": 0.4, "staccato": 0.5, "detached-legato": 0.75, "strong-accent": 0.85,
-             "breath-mark": 0.8}
-PORTATO = 0.75  # staccato under a slur, or with a tenuto
-# velocity that a mark adds, and how long the attack takes beside the usual; 16 is from one dynamic to the next
-WEIGHTS = {"accent": (16, 0.6), "strong-accent": (24, 0.5), "sforzato": (28, 0.5), "stress": (10, 0.8), "soft-accent": (8, 1.0),
-           "tenuto": (3, 1.0), "unstress": (-8, 1.2)}
-ACCENT_S, ACCENT_LEFT = 0.2, 0.35  # an accent falls within this time to this share of itself
-TWOFOLD_S = (0.10, 0.25)  # fp: loud until the first, soft from the second
 SHORTEST_S = 0.05
 BEFORE_S = 0.08  # of a grace note before the beat
 MOST_OF_MAIN = 0.5  # that grace notes on the beat take
@@ -42,10 +34,10 @@ class _Sounding:
 def play(score: WrittenScore) -> list[Notes]:
     """The parts as they are played, without those that have no notes."""
     end = max((bar.end for bar in score.bars), default=0.0)
-    fermatas = [(note.start, note.end) for part in score.parts for note in _chains(part).values() if note.has_fermata]
+    fermatas = [(note.start, note.end) for part in score.parts for note in part.notes if note.has_fermata]
     tempo = TempoMap(score.tempi, score.tempo_changes, fermatas, end)
     stretches = [(score.bars[first].start, score.bars[last].end) for first, last in runs(play_order(score.bars))]
-    played = []
+    played: list[Notes] = []
     for part in score.parts:
         if part.notes:
             played.append(_play_part(part, tempo, stretches, end, EXTRA_CHANNELS[len(played) % len(EXTRA_CHANNELS)]))
@@ -54,12 +46,12 @@ def play(score: WrittenScore) -> list[Notes]:
 
 def _play_part(part: WrittenPart, tempo: TempoMap, stretches: list[tuple[float, float]], end: float, channel: int) -> Notes:
     curve = DynamicCurve(part.dynamics, part.hairpins, end)
-    bound = _slurred(part)
+    bound, under = _slurred(part)
     sounding: list[_Sounding] = []
     for (first, last), at_s in zip(stretches, _starts(stretches, tempo)):
         shift_s = at_s - tempo(first)
         inside = [note for note in part.notes if first - 1e-9 <= note.start < last - 1e-9]
-        sounding += _Stretch(inside, tempo, shift_s, curve, bound).play()
+        _Stretch(inside, tempo, shift_s, curve, bound, under).play(sounding)
     controllers = {name: ((0.0, value),) for name, value, usual in (
         ("volume", part.volume, 100 / 127), ("pan", part.pan, 0.5)) if value is not None and abs(value - usual) > 0.01}
     return Notes(_in_order(sounding), part.name, channel, part.program, controllers=controllers,
@@ -74,18 +66,12 @@ def _starts(stretches: Iterable[tuple[float, float]], tempo: TempoMap) -> list[f
     return starts[:-1]
 
 
-def _chains(part: WrittenPart) -> dict[str, WrittenNote]:
-    """Notes with those that are tied to them, by the id of the first."""
-    following = {note.tied_from: note for note in part.notes if note.tied_from}
-    return {note.id: _with_ties(note, following) for note in part.notes if not note.tied_from}
-
-
 def _with_ties(note: WrittenNote, following: dict[str, WrittenNote]) -> WrittenNote:
     """A note as long as all that are tied to it, with the marks of all."""
-    length, marks, last, fermata = note.length, note.marks, note, note.has_fermata
+    length, marks, last = note.length, note.marks, note
     while (after := following.get(last.id)) is not None and abs(after.start - last.end) < 1e-6:
-        length, marks, last, fermata = length + after.length, marks | after.marks, after, fermata or after.has_fermata
-    return replace(note, length=length, marks=marks, has_fermata=fermata)
+        length, marks, last = length + after.length, marks | after.marks, after
+    return replace(note, length=length, marks=marks)
 
 
 def _by_voice(notes: Iterable[WrittenNote]) -> dict[str, list[WrittenNote]]:
@@ -96,9 +82,10 @@ def _by_voice(notes: Iterable[WrittenNote]) -> dict[str, list[WrittenNote]]:
     return voices
 
 
-def _slurred(part: WrittenPart) -> set[str]:
-    """Ids of the notes that a slur binds to the one before them."""
+def _slurred(part: WrittenPart) -> tuple[set[str], set[str]]:
+    """Ids of the notes that a slur binds to the one before them, and of all under a slur."""
     bound: set[str] = set()
+    under: set[str] = {first for first, _ in part.slurs}
     for voice in _by_voice(part.notes).values():
         places = {note.id: index for index, note in enumerate(voice)}
         for first, last in part.slurs:
@@ -106,7 +93,7 @@ def _slurred(part: WrittenPart) -> set[str]:
                 begins, ends = voice[places[first]], voice[places[last]]
                 bound |= {note.id for note in voice[places[first] + 1 :] if note.start <= ends.start + 1e-9
                           and (begins.grace or note.start > begins.start + 1e-9)}
-    return bound
+    return bound, bound | under
 
 
 @dataclass
@@ -118,12 +105,14 @@ class _Stretch:
     shift_s: float
     curve: DynamicCurve
     bound: set[str]
+    under: set[str]
 
-    def play(self) -> list[_Sounding]:
-        """All its notes."""
+    def play(self, before: list[_Sounding]) -> None:
+        """Add all its notes to those before, of which the last make room for grace notes."""
         here = {note.id for note in self.notes}
         following = {note.tied_from: note for note in self.notes if note.tied_from in here}
-        played: list[_Sounding] = []
+        played = before
+        first = len(before)
         for name, voice in _by_voice(self.notes).items():
             graces: list[WrittenNote] = []
             pairs = iter(voice)
@@ -144,7 +133,7 @@ class _Stretch:
                     continue
                 played += self._adorn(whole, graces if is_main else [], name, played)
                 graces = [] if is_main or note.start > graces[-1].start else graces
-        return self._spread(played)
+        before[first:] = self._spread(before[first:])
 
     def _s(self, quarters: float) -> float:
         return max(self.tempo(quarters) + self.shift_s, 0.0)
@@ -169,8 +158,9 @@ class _Stretch:
                   else grace.steals * (end_s - start_s) for grace in on]
         scale = min(room_s / sum(wanted), 1.0) if wanted and sum(wanted) > 0 else 1.0
         for grace, length_s in zip(on, wanted):
-            found.append(self._sound(grace, start_s, start_s + scale * length_s, 0.0, grace.id in self.bound, voice, note.start))
-            start_s += scale * length_s
+            end_of_grace_s = start_s + scale * length_s
+            found.append(self._sound(grace, start_s, end_of_grace_s, 0.0, grace.id in self.bound, voice, note.start))
+            start_s = end_of_grace_s
         is_bound = note.id in self.bound
         for start, end, semitones, joins in ornament(note, note.marks, end_s - start_s, note.length):
             length_s = end_s - start_s
@@ -187,55 +177,28 @@ class _Stretch:
         """A tremolo between two notes."""
         start_s, end_s = self._s(first.start), self._s(second.end)
         count = alternate(first.strokes, end_s - start_s, second.end - first.start)
-        step_s = (end_s - start_s) / count
-        return [self._sound(second if index % 2 else first, start_s + index * step_s, start_s + (index + 1) * step_s, 0.0,
-                            index > 0 or first.id in self.bound, voice, first.start, is_whole=False) for index in range(count)]
+        each_s, is_bound = (end_s - start_s) / count, first.id in self.bound
+        return [self._sound(second if index % 2 else first, start_s + index * each_s, start_s + (index + 1) * each_s, 0.0,
+                            index > 0 or is_bound, voice, first.start, is_whole=False) for index in range(count)]
 
-    def _sound(self, written: WrittenNote, start_s: float, end_s: float, semitones: float, bound: bool, voice: str, place: float,
-               *, is_whole: bool = True) -> _Sounding:
+    def _sound(self, written: WrittenNote, start_s: float, end_s: float, semitones: float, bound: bool, voice: str,
+               place: float, *, is_whole: bool = True) -> _Sounding:
         """One note, as its marks have it."""
         marks = written.marks if not written.grace else frozenset()
-        share = min((SHORTENED[mark] for mark in marks if mark in SHORTENED), default=1.0)
-        if "staccato" in marks and ("tenuto" in marks or bound):
-            share = PORTATO
-        sounds_s = max(share * (end_s - start_s), min(SHORTEST_S, end_s - start_s))
+        sounds_s = max(share_of(marks, written.id in self.under) * (end_s - start_s), min(SHORTEST_S, end_s - start_s))
         stop_s = start_s + sounds_s
         inside = max(place, self.tempo.inverse(start_s - self.shift_s))
         twofold = self.curve.first(place) if is_whole else None
         level = self.curve(inside)
-        added, attack = 0.0, 1.0
-        for mark in marks:
-            if mark in WEIGHTS:
-                added, attack = max(added, WEIGHTS[mark][0], key=abs), min(attack, WEIGHTS[mark][1])
+        added, attack = weight_of(marks)
         points = self.curve.within(inside, max(self.tempo.inverse(stop_s - self.shift_s), inside + 1e-6))
         dynamics = [(self._s(at), velocity) for at, velocity in points] or [(start_s, level), (stop_s, level)]
-        shaped = self._shape(dynamics, start_s, stop_s, added, twofold)
-        is_flat = not points and twofold is None and added < WEIGHTS["soft-accent"][0]
+        shaped = shape_dynamics(dynamics, start_s, stop_s, added, twofold)
+        is_flat = not points and twofold is None and added <= 0
         velocity = int(min(max(round(shaped[0][1]), 1), 127))
         note = Note(min(max(written.pitch + semitones, 0.0), 127.0), velocity, start_s, stop_s, attack=attack,
                     dynamics=() if is_flat else tuple(shaped))
         return _Sounding(note, voice, bound)
-
-    def _shape(self, points: list[tuple[float, float]], start_s: float, stop_s: float, added: float, twofold: float | None
-               ) -> list[tuple[float, float]]:
-        """Dynamics with what an accent adds to them, or with the louder beginning of an fp."""
-        times = [start_s, *(at for at, _ in points if start_s < at < stop_s), stop_s]
-        falls_s = min(ACCENT_S, 0.5 * (stop_s - start_s))
-        if added > 0:
-            times.append(start_s + falls_s)
-        if twofold is not None:
-            times += [min(start_s + after_s, stop_s) for after_s in TWOFOLD_S]
-
-        def level(at: float) -> float:
-            value = _read(points, at)
-            left = min((at - start_s) / max(falls_s, 1e-9), 1.0)
-            value += added * (1 - (1 - ACCENT_LEFT) * left) if added > 0 else added
-            if twofold is not None:
-                softer = min(max((at - start_s - TWOFOLD_S[0]) / (TWOFOLD_S[1] - TWOFOLD_S[0]), 0.0), 1.0)
-                value = twofold + (value - twofold) * softer
-            return min(max(value, 1.0), 127.0)
-
-        return [(at, level(at)) for at in sorted(set(times))]
 
     def _spread(self, played: list[_Sounding]) -> list[_Sounding]:
         """Broken chords, from below."""
@@ -249,19 +212,10 @@ class _Stretch:
             if (sound.note.pitch, sound.voice) in chord:
                 later_s = SPREAD_S * chord.index((sound.note.pitch, sound.voice))
                 onset_s = min(sound.note.onset_s + later_s, (sound.note.onset_s + sound.note.offset_s) / 2)
-                sound = replace(sound, note=replace(sound.note, onset_s=onset_s))
-            spread.append(sound)
+                spread.append(replace(sound, note=replace(sound.note, onset_s=onset_s)))
+            else:
+                spread.append(sound)
         return spread
-
-
-def _read(points: list[tuple[float, float]], at: float) -> float:
-    """A line through points at an instant; of two points at one instant the later, but at its end the earlier."""
-    if at <= points[0][0]:
-        return points[0][1]
-    for (left, low), (right, high) in zip(points, points[1:]):
-        if at <= right:
-            return high if right <= left else low + (high - low) * (at - left) / (right - left)
-    return points[-1][1]
 
 
 def _make_room(played: list[_Sounding], voice: str, at_s: float) -> None:

@@ -17,6 +17,7 @@ else:
 
 MOST_BYTES = 100_000_000  # of the text; a symphony has 30 MB
 WHERE = "read_score"
+MISSING = f"{WHERE}: partitura is not installed, which reads scores; pip install 'ddspvae[scores]'."
 
 
 def read_tree(path: Path) -> Element:
@@ -30,7 +31,7 @@ def read_tree(path: Path) -> Element:
     try:
         from lxml import etree
     except ImportError as error:
-        raise InputError(f"{WHERE}: partitura is not installed, which reads scores; pip install 'ddspvae[scores]'.") from error
+        raise InputError(MISSING) from error
     if not os.path.exists(path):
         raise InputError(f"{WHERE}: no file {path}.")
     if os.path.isdir(path):

@@ -9,7 +9,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 
-
 @dataclass
 class WrittenNote:
     """One note head.

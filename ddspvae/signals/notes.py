@@ -33,8 +33,8 @@ class Note:
         bend_semitones: steps of the pitch of this note alone, beside the part's; 0 before the first.
         pressure: steps of the pressure on this key, 0 to 1; 0 before the first.
         brightness: steps of this note alone, -1 to 1; 0, what is usual, before the first.
-        dynamics: points (time_s, velocity) that the loudness goes through from the onset on, in straight lines, 1 to 127; the
-            first holds before it and the last after it. Empty is the velocity throughout.
+        dynamics: points (time_s, velocity) that the loudness goes through from the onset on, in straight lines, 1 to 127;
+            the first holds before it and the last after it. Empty is the velocity throughout.
         attack: how long the attack takes beside what the player would do, 0.1 to 10; an accent is below 1.
     """
 
