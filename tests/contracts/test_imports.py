@@ -33,7 +33,8 @@ KNOWS = {
     "training": "signals audio features synth model performer instrument evaluation",
     "rate_distortion": "signals audio features model instrument evaluation training",
     "latents": "signals audio features model instrument evaluation",
-    "commands": "signals audio features midi scores model performer instrument editing evaluation training rate_distortion latents",
+    "commands": "signals audio features midi scores model performer instrument editing evaluation training rate_distortion "
+                "latents",
 }
 
 

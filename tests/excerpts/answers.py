@@ -21,7 +21,8 @@ TRILL_ON_A = evenly(0, 2 / 25, *(70 if index % 2 else 69 for index in range(25))
 TRILL_ON_B_FLAT = evenly(12, 2 / 25, *(71 if index % 2 else 70 for index in range(25)))
 
 ANSWERS: dict[str, list[Answer]] = {
-    "dynamics.musicxml": [notes("62@0 64@0.5 65@1 67@1.5 69@2 71@2.5 72@3 71@4 69@4.5 67@5 76@6 74@6.5 72@7 71@7.5 69@8 74@9")],
+    "dynamics.musicxml": [notes("62@0 64@0.5 65@1 67@1.5 69@2 71@2.5 72@3 71@4 69@4.5 67@5 76@6 74@6.5 72@7 71@7.5 69@8 "
+                               "74@9")],
     # 96 quarters a minute: 0.625 s each
     "slurs.musicxml": [evenly(0, 0.625, 67, 69, 71, 72, 74, 72, 71, 69, 67, 69, 71, 74, 76, 74, 72, 67)],
     # with a slash 80 ms before the beat; without, as long as an eighth (0.5 s) on the beat; 25 % of two seconds

@@ -39,6 +39,11 @@ def bracket(number: str, kind: str) -> str:
     return f'<ending number="{number}" type="{kind}"/>'
 
 
+def opened(number: str) -> str:
+    """A bar line at the left, at which a bracket begins."""
+    return f'<barline location="left">{bracket(number, "start")}</barline>'
+
+
 def tied(kind: str) -> str:
     """Half of a tie."""
     return f'<tied type="{kind}"/>'
@@ -107,9 +112,8 @@ def repeats_excerpt() -> str:
     da_capo = direction("<words>D.C. al Fine</words>", 'dacapo="yes"')
     return score(("Flute", [
         bar(attributes(0, 2), metronome(120), repeat("forward"), note("C5", 1), note("D5", 1)),
-        bar(repeat("", "").replace("right", "left").replace("><", f">{bracket('1', 'start')}<"), note("E5", 1), note("F5", 1),
-            repeat("backward", bracket("1", "stop"))),
-        bar(repeat("", "").replace("right", "left").replace("><", f">{bracket('2', 'start')}<"), note("G5", 2), fine,
+        bar(opened("1"), note("E5", 1), note("F5", 1), repeat("backward", bracket("1", "stop"))),
+        bar(opened("2"), note("G5", 2), fine,
             repeat("", bracket("2", "stop"))),
         bar(repeat("forward"), note("A5", 1), note("B5", 1), repeat("backward", times="3")),
         bar(note("C6", 2), da_capo)]), program=74)
@@ -120,7 +124,8 @@ def transposing_excerpt() -> str:
     in_a = "<transpose><diatonic>-2</diatonic><chromatic>-3</chromatic></transpose>"
     octave = "<transpose><diatonic>0</diatonic><chromatic>0</chromatic><octave-change>-1</octave-change></transpose>"
     return score(
-        ("Clarinet in A", [bar(attributes(0, transpose=in_a), metronome(100), *(note(name, 1) for name in ("C5", "E5", "G5", "E5"))),
+        ("Clarinet in A", [bar(attributes(0, transpose=in_a), metronome(100),
+                               *(note(name, 1) for name in ("C5", "E5", "G5", "E5"))),
                            bar(note("F5", 2), note("C5", 2))]),
         ("Contrabass", [bar(attributes(-3, transpose=octave), note("A3", 2), note("C4", 2)),
                         bar(note("D3", 4))]))
@@ -130,15 +135,15 @@ def pizzicato_excerpt() -> str:
     """Pizzicato and arco, ties over a bar line, triplets, an accidental that a tie carries on."""
     third = 1 / 3
     return score(("Cello", [
-        bar(attributes(-1), metronome(90), direction("<words>pizz.</words>", 'pizzicato="yes"'), note("D3", 1), note("F3", 1),
-            note("A3", 2)),
+        bar(attributes(-1), metronome(90), direction("<words>pizz.</words>", 'pizzicato="yes"'), note("D3", 1),
+            note("F3", 1), note("A3", 2)),
         bar(direction("<words>arco</words>", 'pizzicato="no"'), note("Bb3", third), note("A3", third), note("G3", third),
             note("F3", 1), note("C#3", 2, tied("start"))),
         bar(note("C#3", 1, tied("stop")), note("D3", 3))]), program=43)
 
 
 def mei_excerpt() -> str:
-    """The same kinds of marks in MEI: tempo, dynamics, hairpin, slur, staccato, a tie by attribute, grace, fermata, brackets."""
+    """Such marks in MEI: tempo, dynamics, hairpin, slur, staccato, a tie by attribute, grace note, fermata, brackets."""
     return HEAD + """<music><body><mdiv><score>
 <scoreDef><meterSig count="3" unit="4"/><keySig sig="1s"/><staffGrp><staffDef n="1" lines="5" clef.shape="G" clef.line="2">
 <label>Violin</label><instrDef midi.instrnum="40"/></staffDef></staffGrp></scoreDef>
@@ -151,7 +156,8 @@ def mei_excerpt() -> str:
 <note pname="d" oct="5" dur="2" tie="i"/></layer></staff><dynam staff="1" tstamp="1">f</dynam></measure>
 <measure n="3" right="rptend"><staff n="1"><layer n="1"><note pname="d" oct="5" dur="2" dots="1" tie="t"/></layer></staff>
 </measure></ending>
-<ending n="2"><measure n="4" right="end"><staff n="1"><layer n="1"><note pname="f" accid.ges="s" oct="4" dur="8" grace="unacc"/>
+<ending n="2"><measure n="4" right="end"><staff n="1"><layer n="1">
+<note pname="f" accid.ges="s" oct="4" dur="8" grace="unacc"/>
 <note xml:id="e" pname="g" oct="4" dur="2" dots="1"/></layer></staff><fermata startid="#e"/></measure></ending>
 </section></score></mdiv></body></music></mei>
 """.replace('<measure n="2" right="rptend">', '<measure n="2">')
@@ -183,8 +189,8 @@ def contents(name: str) -> bytes:
         return text
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        for inside, data in (("META-INF/container.xml", b'<container><rootfiles><rootfile full-path="score.xml"/></rootfiles>'
-                              b"</container>"), ("score.xml", text)):
+        container = b'<container><rootfiles><rootfile full-path="score.xml"/></rootfiles></container>'
+        for inside, data in (("META-INF/container.xml", container), ("score.xml", text)):
             archive.writestr(zipfile.ZipInfo(inside, (1980, 1, 1, 0, 0, 0)), data)
     return packed.getvalue()
 
