@@ -40,7 +40,7 @@ def load_with_axes(args: Namespace) -> Instrument:
 
 def check_out(args: Namespace) -> None:
     """A sound or a performance, and no options that it cannot heed."""
-    from ddspvae.audio import FORMATS
+    from ddspvae.signals.sound_formats import FORMATS
 
     check_output(args.out, [*FORMATS, ".npz"])
     if not _is_performance(args.out):

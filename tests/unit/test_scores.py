@@ -287,7 +287,8 @@ def test_slurred_notes_are_bound_and_others_are_not():
 
 def test_accents_begin_sooner_and_louder_and_a_held_note_grows(tmp_path):
     notes = written(tmp_path, bar(attributes(), metronome(60), dynamics("mf"), note("D5", 1),
-                                  note("D5", 1, articulation("accent")), wedge("crescendo"), note("D5", 2)), bar(wedge("stop"), dynamics("ff"), note("D5", 4)))
+                                  note("D5", 1, articulation("accent")), wedge("crescendo"), note("D5", 2)),
+                    bar(wedge("stop"), dynamics("ff"), note("D5", 4)))
     violin = load_to_play("violin")
     take = violin.perform(notes, performer="rules", expression=0.0)
     db, rate = take.loudness_db, round(take.frame_rate_hz)
