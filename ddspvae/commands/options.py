@@ -18,7 +18,8 @@ def add_output(sub: argparse.ArgumentParser, name: str) -> None:
     file, room = sub.add_argument_group("the file"), sub.add_argument_group("the room")
     file.add_argument("--out", required=True, metavar=name, help=".wav, .flac, .aiff, .ogg, .opus or .mp3")
     room.add_argument("--dry", action="store_true", help="without the room")
-    room.add_argument("--room", metavar="NAME", help="which of the preset's learned rooms to play in")
+    room.add_argument("--room", metavar="NAME", help="which of the preset's learned rooms to play in; or a hall: studio, "
+                      "chamber, hall or church, in stereo")
     room.add_argument("--ir", metavar="ROOM.wav", help="an impulse response to play in instead of the learned room")
     room.add_argument("--wet", type=float, default=0.0, metavar="DB",
                       help="the learned room's tail louder (+) or softer (-)")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ddspvae.commands.edits import apply_edits
 from ddspvae.commands.options import add_axes, add_jobs, add_output
 from ddspvae.commands.render_table import TABLES, render_table, track_presets
-from ddspvae.commands.sounds import Sound, check_output, check_sound_options, read_ir, sound_of, write_sounds
+from ddspvae.commands.sounds import Sound, check_output, check_sound_options, learned_room, read_ir, sound_of, write_sounds
 from ddspvae.signals.checks import InputError, check_range, printable
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _render_performance(source: Path, args: Namespace, began: float) -> None:
 
     if args.track:
         raise InputError(f"render: --track is for scores and tables; {source} is one line.")
-    player = load_to_play(args.preset, args.room)
+    player = load_to_play(args.preset, learned_room(args))
     ir = read_ir(args, player.config.sample_rate)
     performance = shape(Performance.load(source), player, args)
     sound = sound_of(player, performance, args, ir, name=source.stem)
@@ -215,8 +215,8 @@ def cast_parts(source: Path, args: Namespace) -> list[Part]:
 
     loaded: dict[str, Instrument] = {}
     if args.preset != AUTO:
-        loaded[args.preset] = load_to_play(args.preset, args.room)
-    elif args.room is not None:
+        loaded[args.preset] = load_to_play(args.preset, learned_room(args))
+    elif learned_room(args) is not None:
         raise InputError("render: --room is one of a preset's own; name that with --preset.")
     scored = read_score(source)
     chosen = _choose_presets(scored, args)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ddspvae.commands.sounds import Sound, read_ir, write_sounds
+from ddspvae.commands.sounds import Sound, learned_room, read_ir, write_sounds
 from ddspvae.signals.checks import InputError, check_range, fail
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def render_table(source: Path, args: Namespace, began: float,
     presets = {number: preset for number in numbers if (preset := chosen.get(number, args.preset)) != "off"}
     if not presets:
         raise InputError(f"render: every part of {source} is off; there is nothing to play.")
-    players = {preset: load_to_play(preset, args.room if preset == args.preset else None) for preset in presets.values()}
+    rooms = {args.preset: learned_room(args)}
+    players = {preset: load_to_play(preset, rooms.get(preset)) for preset in presets.values()}
     rates = {player.config.sample_rate for player in players.values()}
     if len(rates) > 1:
         raise InputError(f"render: the presets run at {sorted(rates)} Hz; use presets of one rate.")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ddspvae.signals import Performance
 
 
+HALLS = ("studio", "chamber", "hall", "church")  # that --room names beside the learned ones; a test holds them to ours
 STEM_BYTES = 120  # of a stem's name; a track's name may have thousands
 
 
@@ -44,6 +45,9 @@ def check_sound_options(args: Namespace) -> None:
     check_format(args.verb, ending, args.sample_rate, args.bit_depth)
     if args.dry and args.ir is not None:
         raise InputError(f"{args.verb}: --dry is without a room and --ir in another one; give one of them.")
+    if args.room in HALLS and (args.dry or args.ir is not None):
+        raise InputError(f"{args.verb}: --room {args.room} is a hall, --dry is without a room and --ir in another one; give "
+                         "one of them.")
     if (args.wet, args.decay) != (0.0, 1.0) and (args.dry or args.ir is not None):
         raise InputError(f"{args.verb}: --wet and --decay change the learned room; leave out --dry and --ir.")
     check_range(args.verb, "wet", args.wet, -60, 20)
@@ -70,7 +74,16 @@ def check_output(path: str, endings: Iterable[str]) -> None:
 
 
 def read_ir(args: Namespace, sample_rate: int) -> Audio | None:
-    """The impulse response that --ir names, [L] or, of a stereo file, [2, L], at sample_rate; None without one."""
+    """The impulse response that --ir names, [L] or, of a stereo file, [2, L], at sample_rate, or that of a hall.
+
+    None without one. What --wet and --decay say of a hall is in it, and no longer in the options.
+    """
+    if args.room in HALLS:
+        from ddspvae.instrument.halls import hall_response
+
+        response = hall_response(args.room, sample_rate, args.wet, args.decay)
+        args.wet, args.decay = 0.0, 1.0
+        return response
     if args.ir is None:
         return None
     from ddspvae.audio import count_channels, read_audio
@@ -79,6 +92,11 @@ def read_ir(args: Namespace, sample_rate: int) -> Audio | None:
     if count_channels(ir) > 2:
         raise fail(args.verb, "--ir", "have one channel or two", count_channels(ir), "export the room in stereo")
     return ir
+
+
+def learned_room(args: Namespace) -> str | None:
+    """The room of a preset that --room names, if it names one."""
+    return None if args.room in HALLS else args.room
 
 
 @dataclass(frozen=True)
