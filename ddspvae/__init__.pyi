@@ -7,6 +7,7 @@ from .instrument.loading import load as load
 from .instrument.presets import list_presets as list_presets
 from .live.stream import Stream as Stream
 from .midi.notes import read_midi as read_midi
+from .scores.read import read_score as read_score
 from .signals.checks import InputError as InputError
 from .signals.controls import Controls as Controls
 from .signals.features import Features as Features

@@ -18,19 +18,17 @@ import soundfile
 from numpy.typing import NDArray
 
 from ddspvae.signals.blocks import even_blocks, with_context
-from ddspvae.signals.checks import InputError, check_choice, check_range, fail
+from ddspvae.signals.checks import InputError, check_range, fail
 from ddspvae.signals.clockless import forget_serial_number, forget_time
 from ddspvae.signals.files import new_file
 from ddspvae.signals.mono import Look, Mixing
+from ddspvae.signals.sound_formats import BYTES_PER_SAMPLE, FORMATS, check_format
 from ddspvae.signals.true_peak import PEAK_SIZE, interpolator_reach
 from ddspvae.signals.units import amplitude_to_db, db_to_amplitude
 
 Audio = NDArray[np.float32]
 
-BIT_DEPTHS = {"16": "PCM_16", "24": "PCM_24", "float": "FLOAT"}
-BYTES_PER_SAMPLE = {"16": 2, "24": 3, "float": 4}
 PEAK_LIMIT_DBFS = -1.0
-FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG"}
 BLOCK_SIZE = 1 << 18  # samples; 5 s at 48 kHz
 WRITE_SIZE = 1 << 16  # samples; the Vorbis encoder overflows its stack when a long sound comes at once
 RATES, MOST_CHANNELS, LONGEST_S = (1000, 768_000), 64, 3 * 3600.0  # of a file that is read
@@ -215,21 +213,22 @@ def limit_peak(audio: NDArray, limit_dbfs: float = PEAK_LIMIT_DBFS) -> tuple[Aud
 
 
 def check_wav_size(path: str | Path, n_samples: int, n_channels: int, bit_depth: str) -> None:
-    """Raise InputError if a WAV file of this sound would be longer than its own header can say."""
-    n_bytes = n_samples * n_channels * BYTES_PER_SAMPLE.get(bit_depth, 0)
-    if Path(path).suffix.lower() == ".wav" and n_bytes > WAV_LIMIT_BYTES:
-        raise InputError(f"write_audio: {path} would be {n_bytes / 1e9:.1f} GB, and a WAV file ends at 4.3 GB; write a "
-                         ".flac, or take fewer bits or a lower sample rate.")
+    """Raise InputError if a WAV or AIFF file of this sound would be longer than its own header can say."""
+    n_bytes, suffix = n_samples * n_channels * BYTES_PER_SAMPLE.get(bit_depth, 0), Path(path).suffix.lower()
+    if suffix in (".wav", ".aiff", ".aif") and n_bytes > WAV_LIMIT_BYTES:
+        raise InputError(f"write_audio: {path} would be {n_bytes / 1e9:.1f} GB, and a {suffix[1:].upper()} file ends at "
+                         "4.3 GB; write a .flac, or take fewer bits or a lower sample rate.")
 
 
 def write_audio(path: str | Path, audio: NDArray, sample_rate: int, bit_depth: str = "16") -> None:
-    """Write [T] or [2, T] to a .wav, .flac or .ogg file, under a temporary name until it is whole.
+    """Write [T] or [2, T] to a sound file (`sound_formats.FORMATS`), under a temporary name until it is whole.
 
     Args:
-        bit_depth: "16", "24" (not OGG, which has none) or "float" (WAV only). 16 bits are dithered (TPDF, fixed seed).
+        bit_depth: "16", "24" or "float" (WAV only); OGG, Opus and MP3 have none. 16 bits are dithered (TPDF, fixed
+            seed).
     Raises:
-        InputError: unknown ending or bit depth, samples beyond full scale, a WAV file beyond 4 GB, a folder that
-            cannot be written, or a full disk.
+        InputError: unknown ending or bit depth, a rate that MP3 or Opus do not know, samples beyond full scale, a WAV file
+            beyond 4 GB, a folder that cannot be written, or a full disk.
     """
     check_wav_size(path, audio.shape[-1], count_channels(audio), str(bit_depth))
     with write_blocks(path, [audio], sample_rate, str(bit_depth)):
@@ -243,10 +242,7 @@ def write_blocks(path: str | Path, blocks: Iterable[NDArray], sample_rate: int, 
     The same sound gives the same bytes, however it is cut.
     """
     path = Path(path)
-    check_choice("write_audio", "bit_depth", bit_depth, BIT_DEPTHS)
-    check_choice("write_audio", "the file's ending", path.suffix.lower(), FORMATS)
-    if bit_depth == "float" and path.suffix.lower() != ".wav":
-        raise fail("write_audio", "bit_depth", f"be 16 or 24 for {path.suffix}", "float", "write a .wav instead")
+    check_format("write_audio", path.suffix.lower(), sample_rate, bit_depth)
     with ExitStack() as stack:
         with on_disk(path):
             part = stack.enter_context(new_file(path))
@@ -269,11 +265,11 @@ def on_disk(path: Path) -> Iterator[None]:
 
 def _write_part(path: Path, part: Path, blocks: Iterable[NDArray], sample_rate: int, bit_depth: str) -> None:
     suffix, random, n_samples = path.suffix.lower(), np.random.default_rng(0), 0
-    subtype = "VORBIS" if suffix == ".ogg" else BIT_DEPTHS[bit_depth]
+    subtype = FORMATS[suffix].subtype(bit_depth)
     even = even_blocks(blocks, WRITE_SIZE)
     begin = next(even, np.zeros(0, dtype=np.float32))
     n_channels = count_channels(begin)
-    with soundfile.SoundFile(part, "w", sample_rate, n_channels, subtype, format=FORMATS[suffix]) as file:
+    with soundfile.SoundFile(part, "w", sample_rate, n_channels, subtype, format=FORMATS[suffix].name) as file:
         for block in chain([begin], even):
             n_samples += block.shape[-1]
             check_wav_size(path, n_samples, n_channels, bit_depth)
@@ -286,7 +282,7 @@ def _write_part(path: Path, part: Path, blocks: Iterable[NDArray], sample_rate: 
         raise OSError(f"only {n_written} of {n_samples} samples arrived")
     if subtype == "FLOAT":
         forget_time(part)
-    if subtype == "VORBIS":
+    if subtype in ("VORBIS", "OPUS"):
         forget_serial_number(part)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ddspvae.commands.edits import apply_edits
 from ddspvae.commands.options import add_axes, add_output, add_preset, add_tracker
-from ddspvae.commands.sounds import check_sound_options, read_ir, sound_of, write_sounds
+from ddspvae.commands.sounds import check_sound_options, learned_room, read_ir, sound_of, write_sounds
 from ddspvae.signals.checks import InputError, check_range
 
 SUMMARY = "change pitch, loudness or timbre of a recording, each alone"
@@ -51,7 +51,7 @@ def run(args: Namespace) -> None:
     for name, low, high in (("transpose", -60, 60), ("loudness", -120, 120), ("vibrato", 0, 10), ("stretch", 0.05, 20)):
         check_range("edit", name, getattr(args, name), low, high)
     check_transfer_options(args)
-    instrument = load(args.preset, args.room)
+    instrument = load(args.preset, learned_room(args))
     if Path(args.take).suffix.lower() == ".npz":
         if args.tracker is not None:
             raise InputError(f"edit: {args.take} holds its pitch already; give --tracker to analyze, or edit the WAV.")

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ddspvae.commands.sounds import check_output, check_sound_options, read_ir, say, sound_of, write_sounds
+from ddspvae.commands.sounds import check_output, check_sound_options, learned_room, read_ir, say, sound_of, write_sounds
 from ddspvae.signals.checks import InputError, check_range
 from ddspvae.signals.files import new_file
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 NOTE_S = 1.2
 NOTE_VELOCITY = 90
-SOUND_OPTIONS = {"dry": False, "room": None, "ir": None, "wet": 0.0, "decay": 1.0, "sample_rate": None, "bit_depth": "16"}
+SOUND_OPTIONS = {"dry": False, "room": None, "ir": None, "wet": 0.0, "decay": 1.0, "sample_rate": None, "bit_depth": "16",
+                 "lufs": None, "limit": False}
 
 
 def load_with_axes(args: Namespace) -> Instrument:
@@ -32,7 +33,7 @@ def load_with_axes(args: Namespace) -> Instrument:
     """
     from ddspvae.instrument.loading import load
 
-    instrument = load(args.preset, getattr(args, "room", None))
+    instrument = load(args.preset, learned_room(args) if hasattr(args, "room") else None)
     if not instrument.axis_names:
         raise InputError(f"latents: {instrument.name} was trained without z; use an instrument that has axes.")
     return instrument
@@ -40,7 +41,7 @@ def load_with_axes(args: Namespace) -> Instrument:
 
 def check_out(args: Namespace) -> None:
     """A sound or a performance, and no options that it cannot heed."""
-    from ddspvae.audio import FORMATS
+    from ddspvae.signals.sound_formats import FORMATS
 
     check_output(args.out, [*FORMATS, ".npz"])
     if not _is_performance(args.out):

@@ -17,10 +17,12 @@ def add_preset(sub: argparse.ArgumentParser, required: bool = True) -> None:
 def add_output(sub: argparse.ArgumentParser, name: str) -> None:
     """The sound file, the room that it is played in, and what makes it the same again."""
     file = sub.add_argument_group("the file")
-    file.add_argument("--out", required=True, metavar=name, help=".wav, .flac or .ogg")
+    file.add_argument("--out", required=True, metavar=name, help=".wav, .flac, .aiff, .ogg, .opus or .mp3")
     add_room(sub)
     file.add_argument("--sample-rate", type=int, metavar="HZ", help="of the output; default: the instrument's")
     file.add_argument("--bit-depth", choices=["16", "24", "float"], default="16")
+    file.add_argument("--lufs", type=float, metavar="LUFS", help="how loud the whole is, after ITU-R BS.1770: -16, -23")
+    file.add_argument("--limit", action="store_true", help="limit the peaks above -1 dBFS instead of turning all down")
     file.add_argument("--seed", type=int, metavar="N", help="of noise and timbre; the same seed gives the same bytes")
 
 
@@ -28,7 +30,8 @@ def add_room(sub: argparse.ArgumentParser) -> None:
     """The room that it is played in."""
     room = sub.add_argument_group("the room")
     room.add_argument("--dry", action="store_true", help="without the room")
-    room.add_argument("--room", metavar="NAME", help="which of the preset's learned rooms to play in")
+    room.add_argument("--room", metavar="NAME", help="which of the preset's learned rooms to play in; or a hall: studio, "
+                      "chamber, hall or church, in stereo")
     room.add_argument("--ir", metavar="ROOM.wav", help="an impulse response to play in instead of the learned room")
     room.add_argument("--wet", type=float, default=0.0, metavar="DB",
                       help="the learned room's tail louder (+) or softer (-)")

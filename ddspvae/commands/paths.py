@@ -52,7 +52,8 @@ def _paths_in(option: str, value: str) -> list[str]:
         return [value, re.sub(r"@\d+(\.\d*)?-\d+(\.\d*)?$", "", value)]
     if option in ("preset", "track", "start_from"):
         timbres = value.partition(":")[2]
-        return [value, timbres, *re.split(r"\.\.(?![\\/])|\+", timbres)]
+        parts = re.split(r"\.\.(?![\\/])|\+", timbres)
+        return [value, timbres, *parts, *(re.sub(r"\*[\d.]+$", "", part) for part in parts)]
     return [value]
 
 

@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING
 
 from ddspvae.commands.edits import apply_edits
 from ddspvae.commands.options import add_axes, add_jobs, add_output, add_tuning, read_tuning_options
-from ddspvae.commands.sounds import Sound, check_output, check_sound_options, read_ir, sound_of, write_sounds
-from ddspvae.signals.checks import InputError, check_range, fail, printable
+from ddspvae.commands.render_table import TABLES, render_table, track_presets
+from ddspvae.commands.sounds import Sound, check_output, check_sound_options, learned_room, read_ir, sound_of, write_sounds
+from ddspvae.signals.checks import InputError, check_range, printable
 
 if TYPE_CHECKING:
     from ddspvae.audio import Audio
     from ddspvae.instrument.instrument import Instrument
     from ddspvae.signals import Notes, Performance
 
-SUMMARY = "play a MIDI file, a table of notes, or a saved performance"
+SUMMARY = "play a score or MIDI file, a table of notes, or a saved performance"
 EXAMPLES = (
     "ddspvae render song.mid --out song.wav",
+    "ddspvae render score.musicxml --out score.wav",
     "ddspvae render song.mid --preset violin --out song.wav --seed 3 --wet 6",
     "ddspvae render song.mid --out song.wav --track 1=flute --track 3=off --stems stems",
     "ddspvae render song.mid --preset ensemble:violin..flute --out turning.wav",
@@ -58,7 +60,7 @@ class Part:
 
 def add_options(sub: argparse.ArgumentParser) -> None:
     """Give the verb its options."""
-    sub.add_argument("source", metavar="SONG.mid|NOTES.csv|PERF.npz")
+    sub.add_argument("source", metavar="SONG.mid|SCORE.musicxml|NOTES.csv|PERF.npz")
     who = sub.add_argument_group("who plays")
     who.add_argument("--preset", default="auto", metavar="NAME|FILE",
                      help="see `ddspvae presets`; without it, every part gets the nearest there is")
@@ -99,38 +101,33 @@ def run(args: Namespace) -> None:
         check_range("render", "jobs", args.jobs, 1, 1024)
     if args.voices is not None:
         check_range("render", "voices", args.voices, 1, 128)
-    if source.suffix.lower() in (".npz", ".csv"):
-        _render_line(source, args, began)
-    else:
+    ending = source.suffix.lower()
+    if ending not in (".npz", *TABLES):
         _render_score(source, args, began)
+        return
+    if args.preset == AUTO:
+        raise InputError(f"render: {source} does not say who plays it; name the instrument with --preset.")
+    if (args.fold or args.expression != 1.0 or args.voices is not None or args.performer is not None
+            or args.tuning or args.a4 is not None):
+        raise InputError("render: --fold, --voices, --performer, --expression, --tuning and --a4 are for scores; "
+                         f"{source} says already how it is played.")
+    if ending in TABLES:
+        render_table(source, args, began, shape)
+    else:
+        _render_performance(source, args, began)
 
 
-def _render_line(source: Path, args: Namespace, began: float) -> None:
-    """A saved performance, or a table of notes and their controls."""
-    from ddspvae.audio import check_wav_size
-    from ddspvae.editing.note_table import read_table
-    from ddspvae.editing.play_table import play_table
-    from ddspvae.instrument.instrument import LEAST_TAIL_S
+def _render_performance(source: Path, args: Namespace, began: float) -> None:
+    """A saved performance."""
     from ddspvae.instrument.loading import load_to_play
     from ddspvae.instrument.mix import place
     from ddspvae.signals import Performance
 
-    if args.preset == AUTO:
-        raise InputError(f"render: {source} does not say who plays it; name the instrument with --preset.")
-    player = load_to_play(args.preset, args.room)
-    if (args.track or args.fold or args.expression != 1.0 or args.voices is not None or args.performer is not None
-            or args.tuning or args.a4 is not None):
-        raise InputError("render: --track, --fold, --voices, --performer, --expression, --tuning and --a4 are for scores; "
-                         f"{source} says already how it is played.")
-    is_table = source.suffix.lower() == ".csv"
-    if is_table:  # milliseconds taken for seconds would fill the memory before they are found out
-        n_samples = round((read_table(source).notes.duration_s + LEAST_TAIL_S)
-                          * (args.sample_rate or player.config.sample_rate))
-        check_wav_size(args.out, n_samples, 1 + args.stereo, args.bit_depth)
+    if args.track:
+        raise InputError(f"render: --track is for scores and tables; {source} is one line.")
+    player = load_to_play(args.preset, learned_room(args))
     ir = read_ir(args, player.config.sample_rate)
-    performance = play_table(source, player, args.seed, player.tail_s(args.dry, ir, args.wet, args.decay)) if is_table \
-        else Performance.load(source)
-    performance = _shape(performance, player, args)
+    performance = shape(Performance.load(source), player, args)
     sound = sound_of(player, performance, args, ir, name=source.stem)
     if args.stereo and sound.n_channels == 1:
         sound = replace(sound, blocks=place(sound.blocks, {}, sound.sample_rate, stereo=True), n_channels=2)
@@ -201,7 +198,7 @@ def _play(part: Part, args: Namespace, ir: Audio | None, first: tuple[int, int],
     from ddspvae.midi.voices import seed_of
 
     player, (voice, at) = part.player, first
-    takes = [_shape(player.perform(line, expression=args.expression, performer=args.performer,
+    takes = [shape(player.perform(line, expression=args.expression, performer=args.performer,
                                    seed=seed_of(args.seed, at + index), score_s=lasts_s[0], tail_s=lasts_s[1]), player, args)
              for index, line in enumerate(part.lines)]
     if args.save_performance:
@@ -212,18 +209,18 @@ def _play(part: Part, args: Namespace, ir: Audio | None, first: tuple[int, int],
 
 
 def cast_parts(source: Path, args: Namespace) -> list[Part]:
-    """The parts of a MIDI file and who plays each, with warnings for what cannot be played as written."""
+    """The parts of a score and who plays each, with warnings for what cannot be played as written."""
     from ddspvae.instrument.loading import load_to_play
-    from ddspvae.midi.notes import read_midi
     from ddspvae.midi.trained_range import fold_octaves, outside_range
     from ddspvae.midi.voices import MOST_VOICES, to_voices
+    from ddspvae.scores import read_score
 
     loaded: dict[str, Instrument] = {}
     if args.preset != AUTO:
-        loaded[args.preset] = load_to_play(args.preset, args.room)
-    elif args.room is not None:
+        loaded[args.preset] = load_to_play(args.preset, learned_room(args))
+    elif learned_room(args) is not None:
         raise InputError("render: --room is one of a preset's own; name that with --preset.")
-    scored = read_midi(source, read_tuning_options(args))
+    scored = read_score(source, read_tuning_options(args))
     chosen = _choose_presets(scored, args)
     parts = []
     for number, (written, preset) in enumerate(zip(scored, chosen), start=1):
@@ -251,7 +248,7 @@ def _choose_presets(parts: Sequence[Notes], args: Namespace) -> list[str]:
     from ddspvae.instrument.presets import read_cards
     from ddspvae.midi.programs import choose_preset
 
-    chosen = _track_presets(args.track, len(parts))
+    chosen = track_presets(args.track, len(parts))
     if args.preset != AUTO:
         return [chosen.get(number, args.preset) for number in range(1, len(parts) + 1)]
     cards = read_cards()
@@ -259,18 +256,7 @@ def _choose_presets(parts: Sequence[Notes], args: Namespace) -> list[str]:
             for number, part in enumerate(parts, start=1)]
 
 
-def _track_presets(options: list[str], n_parts: int) -> dict[int, str]:
-    chosen = {}
-    for option in options:
-        number, sign, preset = option.partition("=")
-        if not sign or not number.isdecimal() or not preset:
-            raise fail("render", "--track", "look like 2=flute", f"'{option}'")
-        check_range("render", "--track", int(number), 1, n_parts, f"parts with notes in this file: {n_parts}")
-        chosen[int(number)] = preset
-    return chosen
-
-
-def _shape(performance: Performance, player: Instrument, args: Namespace) -> Performance:
+def shape(performance: Performance, player: Instrument, args: Namespace) -> Performance:
     """The edits that the options name, then the curves that are given and must be met as they are."""
     from ddspvae.editing.inpainting import apply_given
 

@@ -16,40 +16,49 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddspvae.commands.spool import Spool
+from ddspvae.commands.writer import Writer
 from ddspvae.signals.checks import InputError, check_range, fail, printable
 from ddspvae.signals.jobs import in_order, tell
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress
 
     from ddspvae.audio import Audio
     from ddspvae.instrument.instrument import Instrument
     from ddspvae.signals import Performance
 
 
+HALLS = ("studio", "chamber", "hall", "church")  # that --room names beside the learned ones; a test holds them to ours
 STEM_BYTES = 120  # of a stem's name; a track's name may have thousands
 
 
 def check_sound_options(args: Namespace) -> None:
     """Everything about the output that can be wrong, before anything is rendered or written."""
-    from ddspvae.audio import FORMATS
+    from ddspvae.signals.sound_formats import FORMATS, check_format
 
     check_output(args.out, FORMATS)
-    if args.bit_depth == "24" and Path(args.out).suffix.lower() == ".ogg":
-        raise fail(args.verb, "--bit-depth", "be left out for .ogg, which has none", "24", "write a .wav or .flac instead")
-    if args.bit_depth == "float" and Path(args.out).suffix.lower() != ".wav":
-        raise fail(args.verb, "--bit-depth", f"be 16 or 24 for {Path(args.out).suffix}", "float", "write a .wav instead")
+    ending = Path(args.out).suffix.lower()
+    if args.bit_depth == "24" and FORMATS[ending].coding:
+        raise fail(args.verb, "--bit-depth", f"be left out for {ending}, which has none", "24", "write a .wav or .flac")
+    if args.bit_depth == "float" and not FORMATS[ending].has_float:
+        raise fail(args.verb, "--bit-depth", f"be 16 or 24 for {ending}", "float", "write a .wav instead")
+    check_format(args.verb, ending, args.sample_rate, args.bit_depth)
     check_room_options(args)
     if args.sample_rate is not None:
         check_range(args.verb, "sample-rate", args.sample_rate, 8_000, 192_000)
     if args.seed is not None:
         check_range(args.verb, "seed", args.seed, 0, 2**31 - 1)
+    if args.lufs is not None:
+        check_range(args.verb, "lufs", args.lufs, -60, -5)
 
 
 def check_room_options(args: Namespace) -> None:
     """What `options.add_room` can get wrong."""
     if args.dry and args.ir is not None:
         raise InputError(f"{args.verb}: --dry is without a room and --ir in another one; give one of them.")
+    if args.room in HALLS and (args.dry or args.ir is not None):
+        raise InputError(f"{args.verb}: --room {args.room} is a hall, --dry is without a room and --ir in another one; give "
+                         "one of them.")
     if (args.wet, args.decay) != (0.0, 1.0) and (args.dry or args.ir is not None):
         raise InputError(f"{args.verb}: --wet and --decay change the learned room; leave out --dry and --ir.")
     check_range(args.verb, "wet", args.wet, -60, 20)
@@ -70,7 +79,16 @@ def check_output(path: str, endings: Iterable[str]) -> None:
 
 
 def read_ir(args: Namespace, sample_rate: int) -> Audio | None:
-    """The impulse response that --ir names, [L] or, of a stereo file, [2, L], at sample_rate; None without one."""
+    """The impulse response that --ir names, [L] or, of a stereo file, [2, L], at sample_rate, or that of a hall.
+
+    None without one. What --wet and --decay say of a hall is in it, and no longer in the options.
+    """
+    if args.room in HALLS:
+        from ddspvae.instrument.halls import hall_response
+
+        response = hall_response(args.room, sample_rate, args.wet, args.decay)
+        args.wet, args.decay = 0.0, 1.0
+        return response
     if args.ir is None:
         return None
     from ddspvae.audio import count_channels, read_audio
@@ -79,6 +97,11 @@ def read_ir(args: Namespace, sample_rate: int) -> Audio | None:
     if count_channels(ir) > 2:
         raise fail(args.verb, "--ir", "have one channel or two", count_channels(ir), "export the room in stereo")
     return ir
+
+
+def learned_room(args: Namespace) -> str | None:
+    """The room of a preset that --room names, if it names one."""
+    return None if args.room in HALLS else args.room
 
 
 @dataclass(frozen=True)
@@ -121,10 +144,11 @@ def write_sounds(args: Namespace, sounds: Sequence[Sound], began: float, extra: 
     The files get their names together when the `with` block ends well; otherwise nothing is left of any.
     """
     from ddspvae.audio import check_wav_size
-    from ddspvae.signals.units import amplitude_to_db
+    from ddspvae.signals.sound_formats import check_format
 
     rate, out = sounds[0].sample_rate, Path(args.out)
     out_rate = args.sample_rate or rate
+    check_format(args.verb, out.suffix.lower(), out_rate, args.bit_depth)
     stems = _stem_paths(args, sounds)
     longest = max(sound.n_samples for sound in sounds) * out_rate // rate
     for path in (out, *stems):
@@ -133,7 +157,7 @@ def write_sounds(args: Namespace, sounds: Sequence[Sound], began: float, extra: 
         if stems:
             files.enter_context(_new_folder(stems[0].parent))
         with progress_bar() as bar:
-            writer = _Writer(files, bar, rate, out_rate, args.bit_depth)
+            writer = Writer(files, bar, rate, out_rate, args.bit_depth)
             rendering = bar.add_task("rendering", total=sum(sound.n_samples for sound in sounds))
             mix = files.enter_context(Spool(out))
             jobs = getattr(args, "jobs", None)
@@ -147,15 +171,14 @@ def write_sounds(args: Namespace, sounds: Sequence[Sound], began: float, extra: 
                         mix.add(spool.blocks())
                     if not is_alone and not stems:
                         spool.forget()
-            gain, n_samples = writer.write(out, mix)
+            level = writer.write(out, mix, lufs=getattr(args, "lufs", None), limit=getattr(args, "limit", False))
             for path, stem in zip(stems, kept):
-                writer.write(path, stem, gain)
+                writer.write(path, stem, level.gain)
         yield
-    seconds, took_s, gain_db = n_samples / out_rate, time.perf_counter() - began, float(amplitude_to_db(gain))
+    seconds, took_s = level.n_samples / out_rate, time.perf_counter() - began
     result = {"out": args.out, "seconds": round(seconds, 3), "sample_rate": out_rate, "channels": sounds[0].n_channels,
-              "gain_db": round(gain_db, 2), "took_s": round(took_s, 2), **extra}
-    turned = f", turned down by {-gain_db:.1f} dB to stay below -1 dBFS" if gain_db else ""
-    say(args, result, f"{args.out}: {seconds:.1f} s in {took_s:.1f} s{turned}.")
+              **level.to_dict(), "took_s": round(took_s, 2), **extra}
+    say(args, result, f"{args.out}: {seconds:.1f} s in {took_s:.1f} s{level.sentence}.")
 
 
 def _render(work: tuple[Sound, Spool]) -> tuple[int, int]:
@@ -202,47 +225,6 @@ def progress_bar() -> Progress:
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     return Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
-
-
-def _watched(blocks: Iterable[Audio], bar: Progress, task: TaskID) -> Iterator[Audio]:
-    """Pass the blocks on and tell the bar."""
-    for block in blocks:
-        yield block
-        bar.advance(task, block.shape[-1])
-
-
-@dataclass(frozen=True)
-class _Writer:
-    """Writes sounds in two passes: no sample can be scaled before the peak of all is known.
-
-    Args:
-        files: gives the files their names, or removes them.
-        bar: shows how far the second pass is.
-        from_rate, to_rate: Hz.
-        bit_depth: as in write_audio.
-    """
-
-    files: ExitStack
-    bar: Progress
-    from_rate: int
-    to_rate: int
-    bit_depth: str
-
-    def write(self, path: Path, spool: Spool, most: float = 1.0) -> tuple[float, int]:
-        """Resample, turn down by a factor of `most` or as far as the peak limit wants, write; returns factor and samples."""
-        from ddspvae.audio import limiting_gain, true_peak_of_blocks, write_blocks
-
-        gain = min(most, limiting_gain(true_peak_of_blocks(self._resampled(spool))))
-        n_samples = -(-spool.n_samples * self.to_rate // self.from_rate)
-        task = self.bar.add_task(f"writing {path.name}", total=n_samples)
-        scaled = (block * gain for block in _watched(self._resampled(spool), self.bar, task))
-        self.files.enter_context(write_blocks(path, scaled, self.to_rate, self.bit_depth))
-        return gain, n_samples
-
-    def _resampled(self, spool: Spool) -> Iterator[Audio]:
-        from ddspvae.audio import resample_blocks
-
-        return resample_blocks(spool.blocks(), self.from_rate, self.to_rate)
 
 
 def say(args: Namespace, result: dict[str, Any], sentence: str) -> None:

@@ -3,7 +3,10 @@ from .given_curves import Given as Given
 from .given_curves import read_given_csv as read_given_csv
 from .inpainting import fill as fill
 from .note_table import NoteTable as NoteTable
+from .note_table import TableLine as TableLine
+from .note_table import read_lines as read_lines
 from .note_table import read_table as read_table
+from .note_table import write_lines as write_lines
 from .note_table import write_table as write_table
 from .realise import realise as realise
 from .scales import Scale as Scale

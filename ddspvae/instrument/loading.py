@@ -26,9 +26,9 @@ def load(name: str | Path, room: str | None = None) -> Instrument:
 
     Args:
         name: "violin", or the path of a .safetensors file. A model of many instruments holds them after a colon:
-            "ensemble:violin", "ensemble:violin+flute" for one between the two, "ensemble:violin..flute" for one that
-            turns from the first into the second while a score or a take is played, "ensemble:take.wav" for the one that
-            plays in a recording.
+            "ensemble:violin", "ensemble:violin+flute" for one between the two, with shares of three or more
+            "ensemble:violin*0.5+flute*0.3+cello*0.2", "ensemble:violin..flute" for one that turns from the first into the
+            second while a score or a take is played, "ensemble:take.wav" for the one that plays in a recording.
         room: which of its learned rooms to play in; None takes the first; inside a model of many that of the instrument,
             of the first of two, or of the one that sounds most like the recording.
     Raises:

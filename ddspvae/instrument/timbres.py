@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ class Timbre:
 
 
 def find_timbre(asked: str, timbres: Mapping[str, Mapping[str, Any]], model: Autoencoder, tracker: str) -> Timbre:
-    """What is meant by "violin", "violin+flute", "violin..flute" or "take.wav".
+    """What is meant by "violin", "violin+flute", "violin*0.5+flute*0.3+cello*0.2", "violin..flute" or "take.wav".
 
     Args:
         asked: any of these.
@@ -57,16 +57,18 @@ def find_timbre(asked: str, timbres: Mapping[str, Mapping[str, Any]], model: Aut
         return _named(asked, timbres)
     if Path(asked).is_file():
         return _recorded(Path(asked), timbres, model, tracker)
-    for sign in (OVER_TIME, BETWEEN):
-        parts = re.split(sign, asked)
-        if len(parts) > 2:
-            raise InputError(f"load: {asked} names {len(parts)} instruments; give two, as in violin+flute or violin..flute.")
-        if len(parts) == 2:
-            first, last = (find_timbre(part, timbres, model, tracker) for part in parts)
-            between = _between(first, last)
-            if sign == BETWEEN:
-                return between
-            return Timbre(np.stack([first.codes[0], last.codes[1]]), between.card, first.room)
+    ends = re.split(OVER_TIME, asked)
+    if len(ends) > 2:
+        raise InputError(f"load: {asked} turns into {len(ends)} instruments; give two, as in violin..flute.")
+    if len(ends) == 2:
+        first, last = (find_timbre(part, timbres, model, tracker) for part in ends)
+        return Timbre(np.stack([first.codes[0], last.codes[1]]), _blend([first, last], [1.0, 1.0]).card, first.room)
+    blended = [_split_weight(part) for part in re.split(BETWEEN, asked)]
+    if len(blended) > 1 or blended[0][1] is not None:
+        weights = [1.0 if weight is None else weight for _, weight in blended]
+        if not sum(weights) > 0:
+            raise InputError(f"load: the weights in {asked} must not all be 0.")
+        return _blend([find_timbre(part, timbres, model, tracker) for part, _ in blended], weights)
     if Path(asked).suffix or len(Path(asked).parts) > 1:
         raise InputError(f"load: no recording {asked}; name one of {', '.join(sorted(timbres))}, or a file that is there.")
     check_choice("load", "instrument", asked, timbres)
@@ -90,10 +92,24 @@ def _recorded(path: Path, timbres: Mapping[str, Mapping[str, Any]], model: Autoe
     return Timbre(np.stack([code, code]), {"statistics": measure([features]).to_dict()}, str(nearest["room"]))
 
 
-def _between(first: Timbre, last: Timbre) -> Timbre:
-    """Halfway from one to the other, in code and in habits."""
-    def mean(a: Any, b: Any) -> Any:
-        return [mean(x, y) for x, y in zip(a, b)] if isinstance(a, list) else (a + b) / 2
+def _split_weight(asked: str) -> tuple[str, float | None]:
+    """An instrument and its share: "violin*0.5"; None where none is given."""
+    found = re.fullmatch(r"(.+)\*(\d+(?:\.\d*)?|\.\d+)", asked)
+    if found is None and re.search(r"\*[^*/\\]*$", asked):
+        raise InputError(f"load: {asked} must look like violin*0.5, with a number of 0 or more behind the star.")
+    return (asked, None) if found is None else (found.group(1), float(found.group(2)))
 
-    statistics = {key: mean(value, last.card["statistics"][key]) for key, value in first.card["statistics"].items()}
-    return Timbre(((first.codes + last.codes) / 2).astype(np.float32), {"statistics": statistics}, first.room)
+
+def _blend(timbres: Sequence[Timbre], weights: Sequence[float]) -> Timbre:
+    """Between several, in code and in habits, in the room of the first; weights are shares of their sum."""
+    shares = np.array(weights) / np.sum(weights)
+
+    def mean(values: Sequence[Any]) -> Any:
+        if isinstance(values[0], list):
+            return [mean(row) for row in zip(*values)]
+        return sum(share * value for share, value in zip(shares.tolist(), values))
+
+    cards = [timbre.card["statistics"] for timbre in timbres]
+    statistics = {key: mean([card[key] for card in cards]) for key in cards[0]}
+    codes = np.tensordot(shares, np.stack([timbre.codes for timbre in timbres]), axes=1).astype(np.float32)
+    return Timbre(codes, {"statistics": statistics}, timbres[0].room)

@@ -88,7 +88,8 @@ class _Plan:
     """What each note does, [N] each; `index` [F] says which note a frame belongs to, `time_s` [F] when it is."""
 
     pitch: NDArray
-    level_db: NDArray
+    begins_db: NDArray  # its level at its onset
+    ends_db: NDArray  # and where its release begins
     start_s: NDArray  # when it begins to sound
     onset_s: NDArray
     offset_s: NDArray  # when its release begins
@@ -100,13 +101,15 @@ class _Plan:
     release_db_per_s: NDArray
     time_s: NDArray
     index: NDArray
+    level_db: NDArray  # [F]
 
 
 def perform(notes: Notes, statistics: Statistics, frame_rate_hz: float, *, expression: float = 1.0,
             tail_s: float = 1.0, habits: Habits | None = None) -> Curves:
     """Play a score of one voice the way the instrument was heard to play.
 
-    - Velocity picks a level among those of the recordings. Phrases swell by up to 3 dB.
+    - Velocity picks a level among those of the recordings, and so do the dynamics within a note. Phrases swell by up to 3 dB
+      where dynamics are not written.
     - A note after 50 ms or more of silence attacks; its pitch and its attack are there at the onset.
     - Closer notes are bound: the pitch glides across the onset, the level dips by 2 dB.
     - The same pitch again is struck again: the level falls by more than 6 dB in between.
@@ -135,7 +138,8 @@ def perform(notes: Notes, statistics: Statistics, frame_rate_hz: float, *, expre
     asked = read_expression(notes, plan.time_s, plan.index)
     pitch = _glides(plan, notes, asked) + asked.bend_semitones
     pitch += _vibrato_cents(plan, statistics, expression, asked) / CENTS_PER_SEMITONE
-    loudness_db = _levels(plan) + expression * _swell_db(plan) + asked.gain_db
+    swell_db = 0.0 if notes.has_dynamics else expression * _swell_db(plan)
+    loudness_db = _levels(plan) + swell_db + asked.gain_db
     rest_s = plan.time_s - plan.offset_s[plan.index]
     periodicity = fade_periodicity(rest_s, plan.release_db_per_s[plan.index])
     periodicity[plan.time_s < plan.start_s[0]] = 0
@@ -155,7 +159,6 @@ def _plan(notes: Notes, statistics: Statistics, frame_rate_hz: float, tail_s: fl
     if len(gap_s) and gap_s.min() < -1e-6:
         raise fail("perform", "notes", "not overlap", f"note {int(gap_s.argmin()) + 1} before the end of "
                           f"note {int(gap_s.argmin())}", "call to_one_voice first")
-    level_db = habits.level_db
     legato = find_bound(notes.notes)
     tongued = np.array([note.legato is False for note in notes.notes[1:]], dtype=bool)
     struck = (_is_same(pitch) | tongued) & ~legato[1:]
@@ -167,7 +170,9 @@ def _plan(notes: Notes, statistics: Statistics, frame_rate_hz: float, tail_s: fl
     room_s = np.where(struck, np.minimum(RETRIGGER_S, 0.4 * np.diff(start_s)), 0.0)
     offset_s[:-1] = np.where(legato[1:], onset_s[1:], np.minimum(offset_s[:-1], start_s[1:] - room_s))
     release = np.full(len(pitch), statistics.release_db_per_s)
-    fall_db = RETRIGGER_DB + np.maximum(level_db[:-1] - level_db[1:], 0.0)
+    begins_db, ends_db = (habits.level_db + _beyond_velocity_db(notes.notes, statistics, at_s) for at_s in
+                          (onset_s, offset_s))
+    fall_db = RETRIGGER_DB + np.maximum(ends_db[:-1] - begins_db[1:], 0.0)
     hole_s = np.maximum(start_s[1:] - offset_s[:-1], 1 / frame_rate_hz)
     release[:-1] = np.where(legato[1:], release[:-1], np.maximum(release[:-1], fall_db / hole_s))
     # half a microsecond: an onset that lies on a frame starts in it, whatever the rounding
@@ -176,18 +181,34 @@ def _plan(notes: Notes, statistics: Statistics, frame_rate_hz: float, tail_s: fl
     length_s = np.maximum(offset_s - onset_s, 0.0)
     glide_s = np.minimum([0.0 if note.glide_from is None else note.glide_s for note in notes.notes], length_s)
     glide_from = np.array([note.pitch if note.glide_from is None else note.glide_from for note in notes.notes])
-    return _Plan(pitch, level_db, start_s, onset_s, offset_s, legato, glide_from, glide_s,
-                 np.minimum(habits.attack_s, LONGEST_ATTACK_S), np.minimum(habits.glide_s, LONGEST_GLIDE_S), release, time_s,
-                 index)
+    attack_s = np.array([note.attack for note in notes.notes]) * np.minimum(habits.attack_s, LONGEST_ATTACK_S)
+    level_db = habits.level_db[index]
+    for number, note in enumerate(notes.notes):
+        if note.dynamics:
+            frames = slice(*np.searchsorted(index, [number, number + 1]))
+            level_db[frames] += _reach_db(note, statistics, time_s[frames])
+    return _Plan(pitch, begins_db, ends_db, start_s, onset_s, offset_s, legato, glide_from, glide_s,
+                 np.minimum(attack_s, LONGEST_ATTACK_S), np.minimum(habits.glide_s, LONGEST_GLIDE_S), release, time_s, index,
+                 level_db)
 
 
-def _across(plan: _Plan, values: NDArray, width_s: NDArray) -> NDArray:
-    """Values [N] at frames, changing along half a cosine of width_s [N] centred on the starts of bound notes."""
-    return _join(plan, values[plan.index], values, values, plan.legato, width_s)
+def _reach_db(note: Note, statistics: Statistics, time_s: NDArray) -> NDArray:
+    """How far a note's dynamics are above its velocity at instants [F]."""
+    at_s, velocity = np.array(note.dynamics, dtype=float).T
+    return (velocity_to_level_db(np.interp(time_s, at_s, velocity), statistics)
+            - velocity_to_level_db(float(note.velocity), statistics))
+
+
+def _beyond_velocity_db(notes: Sequence[Note], statistics: Statistics, at_s: NDArray) -> NDArray:
+    """The same of each note at an instant of its own, [N]."""
+    return np.array([_reach_db(note, statistics, at)[()] if note.dynamics else 0.0 for note, at in zip(notes, at_s)])
 
 
 def _join(plan: _Plan, own: NDArray, begins: NDArray, ends: NDArray, bound: NDArray, width_s: NDArray) -> NDArray:
-    """Curves of single notes, own [F], that begin and end at values [N], joined where a note is bound [N]."""
+    """Curves of single notes, own [F], that begin and end at values [N], joined where a note is bound [N].
+
+    They change along half a cosine of width_s [N] centred on the start of the bound note.
+    """
     index, last = plan.index, len(begins) - 1
     before, after = np.maximum(index - 1, 0), np.minimum(index + 1, last)
     width = np.maximum(width_s, 1e-6)
@@ -244,7 +265,8 @@ def _levels(plan: _Plan) -> NDArray:
     """Attack, level and release of every note; where two sound, the louder."""
     index, before = plan.index, np.maximum(plan.index - 1, 0)
     neighbours = _neighbours_s(plan)
-    level = _across(plan, plan.level_db, np.minimum(LEGATO_CHANGE_S, 0.5 * neighbours))
+    level = _join(plan, plan.level_db, plan.begins_db, plan.ends_db, plan.legato,
+                  np.minimum(LEGATO_CHANGE_S, 0.5 * neighbours))
     dip = np.minimum(LEGATO_CHANGE_S, 0.5 * neighbours)
     border = np.where(plan.legato, plan.start_s, np.inf)
     after = np.concatenate([border[1:], [np.inf]])[index] - plan.time_s
@@ -257,7 +279,7 @@ def _levels(plan: _Plan) -> NDArray:
     ramp = np.where(plan.legato[index], 1.0, np.clip(since / np.maximum(attack, 1e-6), 0, 1))
     release = plan.release_db_per_s[index] * np.maximum(plan.time_s - plan.offset_s[index], 0)
     own = level + amplitude_to_db(ramp) - release
-    ringing = plan.level_db[before] - plan.release_db_per_s[before] * (plan.time_s - plan.offset_s[before])
+    ringing = plan.ends_db[before] - plan.release_db_per_s[before] * (plan.time_s - plan.offset_s[before])
     return np.where(plan.legato[index] | (index == 0), own, np.maximum(own, ringing))
 
 

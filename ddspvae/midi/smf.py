@@ -71,6 +71,9 @@ def read_file(path: Path) -> MidiFile:
     Source: Standard MIDI Files 1.0 (RP-001); RMID (RP-029).
     """
     data = _content(path)
+    if data.startswith(b"SMF2CLIP"):
+        raise InputError(f"read_midi: {path} is a MIDI 2.0 clip file (SMF2CLIP), which cannot be read yet; export it as a "
+                         "standard MIDI file.")
     if data[8:12] == b"RMID" and data[:4] == b"RIFF":
         at = data.find(b"MThd")
         if at < 0:

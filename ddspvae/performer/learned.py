@@ -23,7 +23,7 @@ from ddspvae.model.form import BITE
 from ddspvae.performer.gestures import NO_NEIGHBOUR_S, RATE_HZ, UNKNOWN, Gestures
 from ddspvae.signals import Note, Notes
 from ddspvae.signals.checks import check_range, fail
-from ddspvae.signals.curves import deepest_hole
+from ddspvae.signals.curves import deepest_hole, smooth_curve
 from ddspvae.signals.units import CENTS_PER_SEMITONE
 
 N_CANDIDATES = 24  # a note
@@ -41,6 +41,7 @@ LEAVE_S = 0.2  # after a note, in which what it did beyond the rules goes back t
 ALIKE = 1.0  # the cost by which one of the candidates counts 1 / e as much in what they have in common
 DEEPEST_DB = 4.5  # that a played note falls within: a transcriber hears two from 6 on
 GLIDING_SHARE = 0.25  # of the shorter of two bound notes, at most
+TREMOR_S = 0.4
 CALM_S = 0.35  # a shorter note has no time for all that a longer one did
 
 
@@ -94,6 +95,8 @@ def play(notes: Notes, statistics: Statistics, gestures: Gestures, frame_rate_hz
                 curve[:reach] *= np.linspace(0, 1, reach + 1)[:-1]
         swell_db[start:stop] = _without_holes(
             _at(own_level_db, position, RATE_HZ) * min(len(own_level_db) / RATE_HZ / length_s[at], 1.0))
+        if notes.has_dynamics:  # slower than a tremor is what is written
+            swell_db[start:stop] -= smooth_curve(swell_db[start:stop], round(TREMOR_S * frame_rate_hz))
         rows = slice(start // frames_per_z, -(-stop // frames_per_z))
         since = (np.arange(rows.stop - rows.start) * frames_per_z).clip(0, stop - start - 1)
         z[rows] = _timbre(gestures, cost[at], since / frame_rate_hz, (stop - start - 1) / frame_rate_hz)

@@ -33,6 +33,9 @@ class Note:
         bend_semitones: steps of the pitch of this note alone, beside the part's; 0 before the first.
         pressure: steps of the pressure on this key, 0 to 1; 0 before the first.
         brightness: steps of this note alone, -1 to 1; 0, what is usual, before the first.
+        dynamics: points (time_s, velocity) that the loudness goes through from the onset on, in straight lines, 1 to 127;
+            the first holds before it and the last after it. Empty is the velocity throughout.
+        attack: how long the attack takes beside what the player would do, 0.1 to 10; an accent is below 1.
     """
 
     pitch: float
@@ -45,6 +48,8 @@ class Note:
     bend_semitones: Steps = ()
     pressure: Steps = ()
     brightness: Steps = ()
+    dynamics: Steps = ()
+    attack: float = 1.0
 
     def __post_init__(self) -> None:
         check_range("Note", "pitch", self.pitch, 0, 127)
@@ -56,10 +61,12 @@ class Note:
         check_range("Note", "glide_s", self.glide_s, 0, 60)
         if self.glide_from is not None:
             check_range("Note", "glide_from", self.glide_from, 0, 127)
-        if self.bend_semitones or self.pressure or self.brightness:
+        if self.bend_semitones or self.pressure or self.brightness or self.dynamics:
             _check_steps("Note", "bend_semitones", self.bend_semitones, -256, 256)
             _check_steps("Note", "pressure", self.pressure, 0, 1)
             _check_steps("Note", "brightness", self.brightness, -1, 1)
+            _check_steps("Note", "dynamics", self.dynamics, 1, 127)
+        check_range("Note", "attack", self.attack, 0.1, 10)
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,7 @@ class Notes:
         controllers: steps by name, values 0 to 1: "volume", "expression", "breath", "modulation", "pan" and "brightness"
             (0.5 is the middle of both), "pressure" (of the channel), "soft". A name that is absent was never sent;
             before the first step CONTROLLERS says what holds.
+        has_dynamics: how loud every note is, and how that changes, is written: the player adds no swell.
     """
 
     notes: tuple[Note, ...]
@@ -83,6 +91,7 @@ class Notes:
     program: int = 0
     bend_semitones: Steps = ()
     controllers: Mapping[str, Steps] = field(default_factory=dict, hash=False)
+    has_dynamics: bool = False
 
     def __post_init__(self) -> None:
         onsets = [note.onset_s for note in self.notes]

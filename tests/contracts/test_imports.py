@@ -21,6 +21,7 @@ KNOWS = {
     "audio": "signals kernels",
     "features": "signals audio threads kernels",
     "midi": "signals features",
+    "scores": "signals midi",
     "synth": "signals features",
     "model": "signals audio features synth",
     "engine": "signals kernels features synth model",
@@ -32,7 +33,8 @@ KNOWS = {
     "training": "signals audio features synth model performer instrument evaluation",
     "rate_distortion": "signals audio features model instrument evaluation training",
     "latents": "signals audio features model instrument evaluation",
-    "commands": "signals audio features midi model performer instrument editing evaluation training rate_distortion latents",
+    "commands": "signals audio features midi scores model performer instrument editing evaluation training rate_distortion "
+                "latents",
 }
 
 

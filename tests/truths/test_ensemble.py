@@ -43,6 +43,13 @@ def test_between_two_instruments_lies_what_sounds_between_them(ensemble, scale_o
     assert places[0] < 0.35 and places[2] > 0.65
 
 
+@pytest.mark.slow
+def test_three_instruments_together_lie_nearer_to_the_larger_share(ensemble, scale_of):
+    near, far = (place(ensemble, scale_of(f"violin*{violin}+flute*{flute}+cello*0.1"), "violin", "flute")
+                 for violin, flute in ((0.7, 0.2), (0.2, 0.7)))
+    assert near < far - 0.15
+
+
 def test_a_morph_is_heard_to_go_from_the_one_to_the_other(ensemble, scale_of):
     sound = load("ensemble:violin..flute").render(SCALE)
     thirds = [place(ensemble, part, "violin", "flute") for part in np.array_split(sound, 3)]

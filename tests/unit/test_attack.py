@@ -31,8 +31,8 @@ def test_kills_of_a_verb(tmp_path, monkeypatch):
     children.make_inputs(tmp_path / "inputs")
     kills = Kills(tmp_path / "kills", tmp_path / "inputs", ("perform",))
     assert sum(kills.turn(random.Random(seed)) for seed in range(3)) == 0, kills.faults
-    monkeypatch.setattr("ddspvae.commands.perform.write_table", lambda table, path: open(path, "w").close(), raising=False)
-    monkeypatch.setattr("ddspvae.editing.note_table.write_table", lambda table, path: open(path, "w").close())
+    monkeypatch.setattr("ddspvae.commands.perform.write_lines", lambda lines, path: open(path, "w").close(), raising=False)
+    monkeypatch.setattr("ddspvae.editing.note_table.write_lines", lambda lines, path: open(path, "w").close())
     assert kills.turn(random.Random(0)) > 0
 
 

@@ -1,3 +1,4 @@
+import json
 from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 
@@ -6,8 +7,9 @@ import pytest
 
 from ddspvae import load
 from ddspvae.commands import perform
+from ddspvae.commands.main import main
 from ddspvae.editing.calibrate import heard_z
-from ddspvae.editing.note_table import NoteTable, read_table, write_table
+from ddspvae.editing.note_table import NoteTable, read_lines, read_table, write_table
 from ddspvae.editing.play_table import play_table
 from ddspvae.editing.write_notes import write_take_notes
 from ddspvae.midi.notes import read_midi
@@ -143,10 +145,60 @@ def test_a_take_becomes_a_table_and_a_midi_file(tmp_path, violin):
     assert [note.pitch for note in read_midi(tmp_path / "take.mid")[0].notes] == [60, 62, 64, 66]
 
 
+@pytest.fixture
+def chords(tmp_path):
+    """Two parts, the first of which holds chords over a moving bass."""
+    bass = [Note(48 + at, 70, 0.5 * at, 0.5 * at + 0.48) for at in range(4)]
+    chord = [Note(pitch, 90, 0.0, 1.9) for pitch in (60, 64, 67)]
+    first = Notes(tuple(sorted([*chord, *bass], key=lambda note: (note.onset_s, note.pitch))), "piano")
+    write_midi([first, Notes((Note(72, 80, 0.0, 1.0), Note(74, 80, 1.0, 1.9)), "voice", 1)], tmp_path / "chords.mid")
+    return tmp_path / "chords.mid"
+
+
+@pytest.mark.parametrize("name", ["notes.csv", "notes.tsv"])
+def test_no_note_of_several_voices_and_parts_is_lost(chords, tmp_path, name, capsys):
+    perform.run(options(chords, tmp_path / name, performer="rules", json=True))
+    said = json.loads(capsys.readouterr().out)
+    parts, lines = read_midi(chords), read_lines(tmp_path / name)
+    assert said["notes"] == 9 and said["lines"] == len(lines) == 5 and [line.part for line in lines] == [1, 1, 1, 1, 2]
+    for number, part in enumerate(parts, start=1):
+        found = [note for line in lines if line.part == number for note in line.table.notes.notes]
+        np.testing.assert_allclose(sorted((note.pitch, note.onset_s) for note in found),
+                                   sorted((note.pitch, note.onset_s) for note in part.notes))
+    header = (tmp_path / name).read_text().splitlines()[0]
+    assert header.split("\t" if name.endswith("tsv") else ",")[:4] == ["part", "voice", "onset_s", "offset_s"]
+    with pytest.raises(InputError, match="holds 5 lines, of several voices or parts; read_lines reads them"):
+        read_table(tmp_path / name)
+    perform.run(options(chords, tmp_path / "one.csv", performer="rules", part=2))
+    assert len(read_table(tmp_path / "one.csv").notes.notes) == 2
+
+
+def test_a_table_of_several_lines_is_played_and_its_parts_can_be_cast(chords, tmp_path, capsys):
+    perform.run(options(chords, tmp_path / "notes.tsv", performer="rules"))
+    capsys.readouterr()
+    assert main(["render", str(tmp_path / "notes.tsv"), "--preset", "violin", "--track", "2=flute", "--json", "--stems",
+                 str(tmp_path / "stems"), "--out", str(tmp_path / "new.wav")]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["parts"], said["lines"]) == (2, 5)
+    assert sorted(path.name for path in (tmp_path / "stems").iterdir()) == ["1-violin.wav", "2-flute.wav"]
+    for argv, told in (["--save-performance", "p.npz"], "is for one line"), (["--track", "3=flute"], "must lie between"):
+        assert main(["render", str(tmp_path / "notes.tsv"), "--preset", "violin", "--out", str(tmp_path / "no.wav"),
+                     *argv]) == 2
+        assert told in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_no_note_of_a_piano_rag_is_lost(shared_dir, tmp_path, capsys):
+    """One line a part would keep 1392 of 2616 notes."""
+    rag = shared_dir / "midi" / "joplin_entertainer.mid"
+    perform.run(options(rag, tmp_path / "rag.csv", performer="rules", json=True))
+    assert json.loads(capsys.readouterr().out)["notes"] == sum(len(part.notes) for part in read_midi(rag))
+
+
 def test_options_that_do_not_belong_are_refused(song, tmp_path, violin):
     with pytest.raises(InputError, match=r"notes.mid must end in .csv"):
         perform.run(options(song, tmp_path / "notes.mid"))
-    with pytest.raises(InputError, match="perform: --part, --expression and --performer are for scores"):
+    with pytest.raises(InputError, match="perform: --part, --voices, --expression and --performer are for scores"):
         perform.run(options(tmp_path / "take.npz", tmp_path / "notes.csv", part=1))
     with pytest.raises(InputError, match="perform: --tracker is for recordings"):
         perform.run(options(song, tmp_path / "notes.csv", tracker="swift"))

@@ -43,7 +43,7 @@ def test_a_table_says_already_how_it_is_played(tmp_path):
 
 
 def test_a_table_in_milliseconds_is_found_out_before_it_is_performed(tmp_path, monkeypatch):
-    monkeypatch.setattr("ddspvae.editing.play_table.play_table", lambda *_: pytest.fail("performed"))
+    monkeypatch.setattr("ddspvae.editing.play_table.play_lines", lambda *_: pytest.fail("performed"))
     (tmp_path / "notes.csv").write_text(TABLE + "400000,401000,69,80\n")
     with pytest.raises(InputError, match="lasts .* hours, and 6 can be played"):
         run(tmp_path / "notes.csv", "--preset", "violin", "--out", tmp_path / "out.wav")

@@ -1,0 +1,1 @@
+from .read import read_score as read_score
