@@ -44,11 +44,10 @@ def inside(folder: Path, name: str) -> Path:
 
 def write_json(path: Path, content: Any) -> None:
     """Write it whole, and have it on the disk before going on."""
-    with new_file(path) as part:
-        with part.open("w", encoding="utf-8") as file:
-            json.dump(content, file, ensure_ascii=False, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
+    with new_file(path) as part, part.open("w", encoding="utf-8") as file:
+        json.dump(content, file, ensure_ascii=False, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read_json(path: Path, otherwise: Any = None) -> Any:

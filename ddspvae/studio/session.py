@@ -196,7 +196,8 @@ class Session:
         if kind == "take":
             take = self.now.takes[int(number)]
             player = self.player(take.preset)
-            performances, seed, voice, volume = [played(take, player)], 0, 0, ()
+            performances, seed, voice = [played(take, player)], 0, 0
+            volume: Steps = ()
         else:
             part = self.now.parts[int(number)]
             player = self.player(part.preset)
@@ -208,7 +209,8 @@ class Session:
             return np.zeros(max(0, (last - first) * player.config.hop_size), np.float32)
         blocks = player.resynthesize_blocks(performances, seed=seed, voice=voice, span=(first, min(last, longest)))
         rate = player.config.sample_rate
-        controllers = {"volume": steps_from(volume, first * player.config.hop_size / rate)} if volume else {}
+        began_s = first * player.config.hop_size / rate
+        controllers: dict[str, Steps] = {"volume": steps_from(volume, began_s)} if volume else {}
         return np.concatenate(list(place(blocks, controllers, rate, stereo=False)))
 
     def work(self) -> bool:
@@ -247,11 +249,11 @@ class Session:
         """See `shown.table`."""
         return shown.table(self.now, self.player, part, line)
 
-    def export(self, kind: str, folder: str, **which: Any) -> list[str]:
+    def export(self, kind: str, to: str, take: int = 0) -> list[str]:
         """See `taken.export`."""
         from ddspvae.studio.taken import export
 
-        return export(self.now, self.player, kind, Path(folder), **which)
+        return export(self.now, self.player, kind, Path(to), take)
 
 
 def steps_from(steps: Steps, start_s: float) -> Steps:

@@ -39,10 +39,7 @@ def replay(player: Instrument, part: Part, number: int, line: Line, changed_s: t
     window = before[-NEIGHBOURS:] + window + after[:NEIGHBOURS]
     start_s = (before[-1].onset_s + before[-1].offset_s) / 2 if before else 0.0
     stop_s = (after[0].onset_s + after[0].offset_s) / 2 if after else np.inf
-    if window:
-        fresh = part.play(player, replace(line.notes, notes=tuple(window)), number, score_s)
-    else:
-        fresh = silenced(line.base)
+    fresh = part.play(player, replace(line.notes, notes=tuple(window)), number, score_s) if window else silenced(line.base)
     base = splice(line.base, fresh, start_s, stop_s, n_frames)
     line = replace(line, base=base)
     for index, (note, own) in enumerate(zip(line.ids, notes)):
@@ -147,11 +144,10 @@ def shape_note(player: Instrument, line: Line, index: int, scaled: Mapping[str, 
 
 def _put(whole: Performance, piece: Performance, first: int) -> Performance:
     """A whole with a piece in its place."""
-    curves = {}
-    for name in ("f0_hz", "periodicity", "loudness_db"):
-        curves[name] = np.array(getattr(whole, name))
-        curves[name][first : first + piece.n_frames] = getattr(piece, name)
-    z = np.array(whole.z)
-    row = first // whole.frames_per_z
-    z[row : row + len(piece.z)] = piece.z
-    return replace(whole, **curves, z=z)
+    def put(name: str, at: int) -> NDArray:
+        curve, own = np.array(getattr(whole, name)), getattr(piece, name)
+        curve[at : at + len(own)] = own
+        return curve
+
+    return replace(whole, f0_hz=put("f0_hz", first), periodicity=put("periodicity", first),
+                   loudness_db=put("loudness_db", first), z=put("z", first // whole.frames_per_z))

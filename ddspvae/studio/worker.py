@@ -78,6 +78,8 @@ def run(connection: Connection, parent: int) -> None:
 
     session: Session | None = None
     busy = False
+    if not connection.poll(0):
+        warm_up()
     while True:
         if not connection.poll(0 if busy else IDLE_S):
             if os.getppid() != parent:
@@ -106,6 +108,18 @@ def run(connection: Connection, parent: int) -> None:
         except Exception:
             connection.send(("bug", traceback.format_exc()))
         busy = session is not None
+
+
+def warm_up() -> None:
+    """Load what is compiled before somebody waits for it."""
+    import numpy as np
+
+    from ddspvae.instrument.loading import load_to_play
+    from ddspvae.instrument.presets import list_presets
+    from ddspvae.signals import Note, Notes
+
+    player = load_to_play(list_presets()[0])
+    np.concatenate(list(player.resynthesize_blocks(player.perform(Notes((Note(69, 80, 0.0, 0.1),))), span=(0, 20))))
 
 
 def _sentences(said: list[Any]) -> list[str]:
