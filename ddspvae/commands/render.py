@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ddspvae.commands.edits import apply_edits
 from ddspvae.commands.options import add_axes, add_jobs, add_output
+from ddspvae.commands.project import is_project, render_project
 from ddspvae.commands.sounds import Sound, check_output, check_sound_options, read_ir, sound_of, write_sounds
 from ddspvae.signals.checks import InputError, check_range, fail, printable
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ddspvae.instrument.instrument import Instrument
     from ddspvae.signals import Notes, Performance
 
-SUMMARY = "play a MIDI file, a table of notes, or a saved performance"
+SUMMARY = "play a MIDI file, a table of notes, a saved performance, or a project of the studio"
 EXAMPLES = (
     "ddspvae render song.mid --out song.wav",
     "ddspvae render song.mid --preset violin --out song.wav --seed 3 --wet 6",
@@ -58,7 +59,7 @@ class Part:
 
 def add_options(sub: argparse.ArgumentParser) -> None:
     """Give the verb its options."""
-    sub.add_argument("source", metavar="SONG.mid|NOTES.csv|PERF.npz")
+    sub.add_argument("source", metavar="SONG.mid|NOTES.csv|PERF.npz|PROJECT")
     who = sub.add_argument_group("who plays")
     who.add_argument("--preset", default="auto", metavar="NAME|FILE",
                      help="see `ddspvae presets`; without it, every part gets the nearest there is")
@@ -98,7 +99,9 @@ def run(args: Namespace) -> None:
         check_range("render", "jobs", args.jobs, 1, 1024)
     if args.voices is not None:
         check_range("render", "voices", args.voices, 1, 128)
-    if source.suffix.lower() in (".npz", ".csv"):
+    if is_project(source):
+        render_project(source, args, began)
+    elif source.suffix.lower() in (".npz", ".csv"):
         _render_line(source, args, began)
     else:
         _render_score(source, args, began)

@@ -209,7 +209,7 @@ class Instrument:
     def resynthesize_blocks(self, performance: Performance | Sequence[Performance], *, dry: bool = False, seed: int = 0,
                             voice: int = 0, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0,
                             span: tuple[int, int] | None = None) -> Iterator[Audio]:
-        """`resynthesize` piece by piece, so that length costs no memory; of a `span` of frames, what it sounds like in it."""
+        """`resynthesize` piece by piece, so that length costs no memory; of a `span` of frames, as within the whole."""
         takes = [performance] if isinstance(performance, Performance) else list(performance)
         if not takes:
             raise InputError("resynthesize: there is no performance to play.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from ddspvae.signals import Note, Performance
 from ddspvae.signals.checks import InputError, check_choice, check_range, fail
 from ddspvae.signals.units import pitch_to_hz
 from ddspvae.studio.arrangement import Arrangement, Line, Part, Players, Take, perform_part, with_drawn
+from ddspvae.studio.project import Project
 from ddspvae.studio.shaping import replay, shape_note
 
 if TYPE_CHECKING:
@@ -40,6 +41,27 @@ def apply(arrangement: Arrangement, edit: Edit, players: Players) -> Arrangement
         return APPLIED[str(kind)](arrangement, edit, players)
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise InputError(f"studio: the edit {kind} lacks something, or holds what it may not ({error}).") from error
+
+
+def arrangement_of(project: Project, players: Players) -> tuple[Arrangement, list[str]]:
+    """What a project amounts to, and sentences about edits that no longer can be."""
+    return apply_all(Arrangement.opened(project, players), project.done, players)
+
+
+def apply_all(arrangement: Arrangement, edits: Sequence[Edit], players: Players) -> tuple[Arrangement, list[str]]:
+    """All edits in order; one that cannot be, because an instrument has gone, say, is left out and named."""
+    skipped = []
+    for number, edit in enumerate(edits):
+        try:
+            arrangement = apply(arrangement, edit, players)
+        except InputError as error:
+            skipped.append(f"edit {number + 1} is left out: {error}")
+    return arrangement, skipped
+
+
+def audible(parts: Sequence[Part]) -> list[Part]:
+    """The parts that are heard: those on solo if there are any, else those that are not mute."""
+    return [part for part in parts if part.solo] or [part for part in parts if not part.mute]
 
 
 def _part(arrangement: Arrangement, edit: Edit) -> Part:
@@ -99,7 +121,8 @@ def _renoted(arrangement: Arrangement, part: Part, number: int, players: Players
     line = part.lines[number]
     kept = [pair for at, pair in enumerate(zip(line.ids, line.notes.notes)) if at != without]
     kept = sorted(kept + ([new] if new else []), key=lambda pair: pair[1].onset_s)
-    line = replace(line, ids=tuple(name for name, _ in kept), notes=replace(line.notes, notes=tuple(note for _, note in kept)))
+    notes = replace(line.notes, notes=tuple(note for _, note in kept))
+    line = replace(line, ids=tuple(name for name, _ in kept), notes=notes)
     score_s = max(arrangement.duration_s, line.notes.duration_s)
     return _with_line(arrangement, part, number, replay(players(part.preset), part, number, line, changed_s, score_s))
 
@@ -137,7 +160,8 @@ def _drawn_on(base: Performance, drawn: Mapping[str, NDArray[np.float64]], edit:
     before = drawn.get(curve, np.zeros(0))[:n_points]
     known = np.concatenate([before, np.full(n_points - len(before), np.nan)])
     time_s = np.asarray(edit["time_s"], dtype=np.float64)
-    if time_s.ndim != 1 or not 2 <= len(time_s) <= MOST_POINTS or not np.isfinite(time_s).all() or (np.diff(time_s) < 0).any():
+    in_order = time_s.ndim == 1 and np.isfinite(time_s).all() and (np.diff(time_s) >= 0).all()
+    if not in_order or not 2 <= len(time_s) <= MOST_POINTS:
         raise fail("studio", "time_s", "be two numbers or more that do not decrease", "others")
     at_s = np.arange(n_points) / rate_hz
     inside = (at_s >= time_s[0] - 0.5 / rate_hz) & (at_s <= time_s[-1] + 0.5 / rate_hz)
@@ -170,13 +194,14 @@ def _set_part(arrangement: Arrangement, edit: Edit, players: Players) -> Arrange
     if changed.performer is not None:
         check_choice("studio", "performer", changed.performer, ("learned", "rules"))
     changed = perform_part(changed, player, arrangement.duration_s)
-    lines = []
-    for line in changed.lines:
-        for index, name in enumerate(line.ids):
-            if name in line.asked:
-                line = shape_note(player, line, index, line.asked[name])
-        lines.append(line)
-    return arrangement.with_part(replace(changed, lines=tuple(lines)))
+    return arrangement.with_part(replace(changed, lines=tuple(_shaped(player, line) for line in changed.lines)))
+
+
+def _shaped(player: Instrument, line: Line) -> Line:
+    for index, name in enumerate(line.ids):
+        if name in line.asked:
+            line = shape_note(player, line, index, line.asked[name])
+    return line
 
 
 def _set_take(arrangement: Arrangement, edit: Edit, players: Players) -> Arrangement:

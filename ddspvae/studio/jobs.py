@@ -121,8 +121,8 @@ class Trainings:
         folder.mkdir(exist_ok=True)
         if self.runs(name):
             raise InputError(f"studio: the training of {name} is running already.")
-        job = {"recordings": str(recordings), "out": str(self._home.instruments / f"{check_name('instrument', name)}.safetensors"),
-               "minutes": minutes, "steps": steps, "start_from": start_from}
+        out = self._home.instruments / f"{check_name('instrument', name)}.safetensors"
+        job = {"recordings": str(recordings), "out": str(out), "minutes": minutes, "steps": steps, "start_from": start_from}
         write_json(folder / "job.json", job)
         with (folder / "errors.txt").open("ab") as errors:
             self._started[name] = subprocess.Popen(

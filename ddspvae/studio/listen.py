@@ -18,7 +18,7 @@ from ddspvae.audio import read_audio
 from ddspvae.instrument.mix import place
 from ddspvae.signals.checks import InputError, check_range
 from ddspvae.signals.units import db_to_amplitude
-from ddspvae.studio.worker import Worker, audible
+from ddspvae.studio.worker import Worker
 
 BLOCK = 1024
 SAMPLE_RATE = 48_000
@@ -35,7 +35,7 @@ def mixed(folder: Path, view: View, first: int, last: int) -> tuple[NDArray[np.f
         [2, T], and whether all of it is there.
     """
     mix, whole = np.zeros((2, last - first), np.float32), True
-    for part in audible(view["parts"]):
+    for part in [part for part in view["parts"] if part["solo"]] or [part for part in view["parts"] if not part["mute"]]:
         sound, there = _piece(folder, part["canvas"], first, last)
         whole &= there
         gain_db = part["gain_db"] + part["level_db"]
@@ -46,7 +46,7 @@ def mixed(folder: Path, view: View, first: int, last: int) -> tuple[NDArray[np.f
 
 def _piece(folder: Path, canvas: Mapping[str, Any], first: int, last: int) -> tuple[NDArray[np.float32], bool]:
     if canvas["sample_rate"] != SAMPLE_RATE:
-        raise InputError(f"studio: an instrument runs at {canvas['sample_rate']} Hz, and the page plays at {SAMPLE_RATE} Hz.")
+        raise InputError(f"studio: an instrument runs at {canvas['sample_rate']} Hz; the page plays at {SAMPLE_RATE} Hz.")
     path = folder / ".sounds" / canvas["file"]
     try:
         audio = np.memmap(path, dtype=np.float32, mode="r", shape=(canvas["n_samples"],))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import struct
+import threading
 from typing import TYPE_CHECKING, Any
 
 import mido
@@ -21,14 +22,21 @@ BLOCK = 256  # samples
 WHEEL_SEMITONES = 2.0
 SAMPLE_RATE = 48_000  # of the page
 _OPEN: dict[str, Any] = {}  # instruments, kept for the next time
+_OPENING = threading.Lock()
 
 
 def open_instrument(preset: str) -> tuple[Instrument, dict[str, float]]:
-    """An instrument that streams, and what its knobs of timbre stand at.
+    """`_open`, one at a time: who asks for what is being opened waits for it.
 
     Args:
         preset: a name or a file; "ensemble:A~B@0.3" is 0.3 of the way from A to B.
     """
+    with _OPENING:
+        return _open(preset)
+
+
+def _open(preset: str) -> tuple[Instrument, dict[str, float]]:
+    """An instrument that streams, and what its knobs of timbre stand at."""
     from ddspvae.instrument.instrument import Instrument
     from ddspvae.instrument.loading import load
 
@@ -43,7 +51,8 @@ def open_instrument(preset: str) -> tuple[Instrument, dict[str, float]]:
         between = _kept(f"{whole}:{first}..{second}" if first != second else f"{whole}:{first}", load)
         key = f"{whole}:{first}~{second}"
         if key not in _OPEN:
-            _OPEN[key] = Instrument(_OPEN[whole].model, {**between.card, "axes": _OPEN[whole].card["axes"]}, key, between.room)
+            card = {**between.card, "axes": _OPEN[whole].card["axes"]}
+            _OPEN[key] = Instrument(_OPEN[whole].model, card, key, between.room)
         instrument: Instrument = _OPEN[key]
         code = (1 - share) * np.array(timbres[first]["code"]) + share * np.array(timbres[second]["code"])
         own = [name for name in instrument.axis_names if name.startswith("timbre")]

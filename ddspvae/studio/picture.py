@@ -20,8 +20,8 @@ def picture(audio: NDArray[np.float32], sample_rate: int) -> dict[str, Any]:
         audio: [T].
         sample_rate: Hz.
     Returns:
-        columns; low and high [columns], of the waveform; levels, bytes [rows, columns] from 0, 70 dB below the loudest, to 255;
-        their frequencies from lowest_hz to highest_hz are evenly spaced in octaves.
+        columns; low and high [columns], of the waveform; levels, bytes [rows, columns] from 0, 70 dB below the loudest, to
+        255; their frequencies from lowest_hz to highest_hz are evenly spaced in octaves.
     """
     columns = int(np.clip(len(audio) / (0.01 * sample_rate), 1, MOST_COLUMNS))
     edges = np.linspace(0, len(audio), columns + 1).astype(int)

@@ -48,7 +48,7 @@ class Project:
         try:
             folder.mkdir()
         except FileExistsError as error:
-            raise InputError(f"studio: there is a project {folder.name} already; open it, or choose another name.") from error
+            raise InputError(f"studio: there is a project {folder.name} already; open it, or take another name.") from error
         except OSError as error:
             raise InputError(f"studio: cannot make {folder} ({error.strerror}).") from error
         write_json(folder / PROJECT_FILE, {"format": FILE_FORMAT, "scores": [], "takes": [], "edits": [], "done": 0})

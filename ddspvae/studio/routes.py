@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
@@ -22,90 +20,30 @@ import ddspvae
 from ddspvae.performer.transcribe import write_midi
 from ddspvae.signals import Note, Notes
 from ddspvae.signals.checks import InputError
-from ddspvae.studio.folders import Home, check_name, inside
-from ddspvae.studio.jobs import Trainings, command_line
+from ddspvae.studio.folders import check_name, inside
+from ddspvae.studio.jobs import command_line
 from ddspvae.studio.listen import (
     SAMPLE_RATE,
-    Version,
     keep,
     listen,
     matching_gains_db,
     mixed,
-    read_stereo,
     rendered_share,
 )
 from ddspvae.studio.live import play
 from ddspvae.studio.picture import picture
 from ddspvae.studio.project import SCORES, TAKES, Project
+from ddspvae.studio.routes_training import training_routes
+from ddspvae.studio.shared import Handler, Studio, answered, uploaded
 from ddspvae.studio.taken import KINDS, preset_file
-from ddspvae.studio.worker import Worker
 
 PAGE = Path(__file__).parent / "page"
 SOUNDS = ("wav", "flac", "ogg")
 MOST_VERSIONS = 8
-Handler = Callable[[Request], Awaitable[Response]]
-
-
-class Studio:
-    """What the routes share.
-
-    Args:
-        home: the folder of everything.
-        worker: performs and renders.
-    """
-
-    def __init__(self, home: Home, worker: Worker) -> None:
-        self.home, self.worker, self.trainings = home, worker, Trainings(home)
-        self._views: dict[str, dict[str, Any]] = {}
-        self.versions: dict[str, list[Version]] = {}
-
-    def folder(self, project: str) -> Path:
-        """Of a project that is there."""
-        path = inside(self.home.projects, check_name("project", project))
-        if not path.is_dir():
-            raise InputError(f"studio: there is no project {check_name('project', project)}.")
-        return path
-
-    def view(self, project: str) -> dict[str, Any]:
-        """What was shown last."""
-        if project not in self._views:
-            raise InputError(f"studio: the project {project} is not open.")
-        return self._views[project]
-
-    async def ask(self, project: str, method: str, **arguments: Any) -> dict[str, Any]:
-        """A method that shows the project, whose view is kept."""
-        view: dict[str, Any] = await self.worker.call(method, self.folder(project), **arguments)
-        self._views[project] = view
-        return view
-
-    def version(self, project: str, source: dict[str, Any]) -> Version:
-        """A sound to compare."""
-        if source["kind"] == "take":
-            take = self.view(project)["takes"][source["take"]]
-            key = f"{project}/{take['name']}"
-            if key not in self.versions:
-                self.versions[key] = [keep("recording", read_stereo(self.folder(project) / take["name"]))]
-            return self.versions[key][0]
-        return self.versions[project][int(source["id"])]
-
-
-def answered(handler: Handler) -> Handler:
-    """A handler whose sentences reach the page: 400 and the command line's words."""
-    async def run(request: Request) -> Response:
-        try:
-            return await handler(request)
-        except InputError as error:
-            return PlainTextResponse(str(error), 400)
-        except (KeyError, ValueError, TypeError, IndexError) as error:
-            return PlainTextResponse(f"studio: the page asked for what cannot be ({error}).", 400)
-
-    return run
 
 
 def routes(studio: Studio) -> list[Any]:
     """All of them."""
-    from ddspvae.studio.routes_training import training_routes
-
     async def index(request: Request) -> Response:
         return FileResponse(PAGE / "index.html")
 
@@ -223,8 +161,9 @@ def routes(studio: Studio) -> list[Any]:
         out = exports / f"{project}.{'wav' if kind == 'stems' else kind}"
         arguments = ["render", str(folder), "--out", str(out)]
         if "take" in asked:
-            names = await studio.worker.call("export", folder, kind="take-performance", to=str(exports), take=int(asked["take"]))
-            take = studio.view(project)["takes"][int(asked["take"])]
+            number = int(asked["take"])
+            names = await studio.worker.call("export", folder, kind="take-performance", to=str(exports), take=number)
+            take = studio.view(project)["takes"][number]
             out = exports / f"{Path(take['name']).stem} edited.{kind}"
             arguments = ["render", str(exports / names[0]), "--preset", take["preset"], "--out", str(out)]
         if kind == "stems":
@@ -256,8 +195,9 @@ def routes(studio: Studio) -> list[Any]:
 
     own = "/api/projects/{project}"
     asked: list[tuple[str, Handler, str]] = [
-        ("/api/home", home, "GET"), ("/api/projects", create, "POST"), (own, show, "GET"), (f"{own}/progress", progress, "GET"),
-        (f"{own}/files", files, "POST"), (f"{own}/edits", edits, "POST"), (f"{own}/undo", undo, "POST"),
+        ("/api/home", home, "GET"), ("/api/projects", create, "POST"), (own, show, "GET"),
+        (f"{own}/progress", progress, "GET"), (f"{own}/files", files, "POST"),
+        (f"{own}/edits", edits, "POST"), (f"{own}/undo", undo, "POST"),
         (f"{own}/redo", redo, "POST"), (f"{own}/curves", curves, "GET"), (f"{own}/controls", controls, "GET"),
         (f"{own}/table", table, "GET"), (f"{own}/played", played, "POST"), (f"{own}/versions", versions, "POST"),
         (f"{own}/takes/{{take:int}}/picture", picture_of, "GET"), (f"{own}/export", export, "POST"),
@@ -265,17 +205,3 @@ def routes(studio: Studio) -> list[Any]:
     return [Route("/", index), *(Route(path, answered(handler), methods=[method]) for path, handler, method in asked),
             *training_routes(studio), WebSocketRoute("/api/play", play), WebSocketRoute("/api/listen", listening),
             Mount("/page", StaticFiles(directory=PAGE))]
-
-
-@contextlib.asynccontextmanager
-async def uploaded(request: Request, ending: str) -> AsyncIterator[Path]:
-    """The body of a request as a file, gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="ddspvae-studio-") as folder:
-        path = Path(folder) / f"upload{ending}"
-        with path.open("wb") as file:
-            async for chunk in request.stream():
-                file.write(chunk)
-        if not path.stat().st_size:
-            raise InputError("studio: the file is empty.")
-        yield path
-

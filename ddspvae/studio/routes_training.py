@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -13,17 +13,13 @@ from starlette.routing import Route
 from ddspvae.signals.checks import InputError, check_range
 from ddspvae.studio.folders import check_name, inside
 from ddspvae.studio.jobs import command_line
-
-if TYPE_CHECKING:
-    from ddspvae.studio.routes import Studio
+from ddspvae.studio.shared import Studio, answered, uploaded
 
 RECORDINGS = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
 
 
 def training_routes(studio: Studio) -> list[Route]:
     """Recordings in, the doctor, start, stop, progress."""
-    from ddspvae.studio.routes import answered, uploaded
-
     async def trainings(request: Request) -> Response:
         return JSONResponse(studio.trainings.list())
 

@@ -31,9 +31,9 @@ class Guard:
         self._origins = {f"http://{host}" for host in self._hosts}
         self.cookie = f"ddspvae-{port}"
         sockets = " ".join(f"ws://{host}" for host in sorted(self._hosts))
-        policy = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
-                  f"connect-src 'self' {sockets}; worker-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; "
-                  "frame-ancestors 'none'")
+        policy = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+                  f"media-src 'self' blob:; connect-src 'self' {sockets}; worker-src 'self'; font-src 'self'; "
+                  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
         self._headers = [(name.encode(), value.encode()) for name, value in (
             ("content-security-policy", policy), ("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer"),
             ("cross-origin-opener-policy", "same-origin"), ("cross-origin-resource-policy", "same-origin"),

@@ -15,11 +15,14 @@ from starlette.applications import Starlette
 
 from ddspvae.signals.checks import InputError
 from ddspvae.studio.folders import Home
-from ddspvae.studio.routes import Studio, routes
+from ddspvae.studio.live import open_instrument
+from ddspvae.studio.routes import routes
 from ddspvae.studio.safety import Guard
+from ddspvae.studio.shared import Studio
 from ddspvae.studio.worker import Worker
 
 HOST = "127.0.0.1"
+FIRST = "violin"
 MOST_MESSAGE_BYTES = 1_000_000  # over a websocket
 
 
@@ -28,10 +31,17 @@ def make_app(home: Home, port: int, token: str, worker: Worker) -> Guard:
     @contextlib.asynccontextmanager
     async def living(app: Starlette) -> AsyncIterator[None]:
         worker.start()
+        threading.Thread(target=wake_up, daemon=True).start()
         yield
         worker.stop()
 
     return Guard(Starlette(routes=routes(Studio(home, worker)), lifespan=living), port, token)
+
+
+def wake_up() -> None:
+    """Open the instrument that the page begins with, before a key waits for it."""
+    with contextlib.suppress(InputError):
+        open_instrument(FIRST)
 
 
 def open_socket(port: int) -> socket.socket:
@@ -72,7 +82,7 @@ def serve(folder: str | Path, port: int = 8765, *, browser: bool = True) -> None
     if browser:
         threading.Timer(0.7, webbrowser.open, [address]).start()
     sys.setswitchinterval(0.0005)  # what plays live waits no longer for another thread
-    config = uvicorn.Config(make_app(home, port, token, Worker()), log_level="warning", ws="websockets-sansio", access_log=False,
-                            ws_max_size=MOST_MESSAGE_BYTES, ws_per_message_deflate=False, timeout_graceful_shutdown=2,
-                            server_header=False)
+    config = uvicorn.Config(make_app(home, port, token, Worker()), log_level="warning", ws="websockets-sansio",
+                            access_log=False, ws_max_size=MOST_MESSAGE_BYTES, ws_per_message_deflate=False,
+                            timeout_graceful_shutdown=2, server_header=False)
     uvicorn.Server(config).run(sockets=[sock])

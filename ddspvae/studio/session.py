@@ -19,7 +19,7 @@ from ddspvae.signals.checks import InputError
 from ddspvae.studio import shown
 from ddspvae.studio.arrangement import Arrangement, Part
 from ddspvae.studio.canvas import REST_DB, Canvas, changed_span
-from ddspvae.studio.edits import Edit, apply, played
+from ddspvae.studio.edits import Edit, apply, apply_all, played
 from ddspvae.studio.project import Project
 
 SPARE_S = 30.0  # of a canvas, for notes that are moved beyond the end
@@ -61,12 +61,7 @@ class Session:
 
     def _folded(self, n: int) -> Arrangement:
         """All edits up to the n-th."""
-        now = self._opened
-        for number, edit in enumerate(self.project.edits[:n]):
-            try:
-                now = apply(now, edit, self.player)
-            except InputError as error:  # an instrument that has gone, say: all else holds
-                self.skipped.append(f"edit {number + 1}: {error}")
+        now, self.skipped = apply_all(self._opened, self.project.edits[:n], self.player)
         return now
 
     def _lay_out(self) -> None:

@@ -8,7 +8,6 @@ import os
 import threading
 import traceback
 import warnings
-from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -125,8 +124,3 @@ def warm_up() -> None:
 def _sentences(said: list[Any]) -> list[str]:
     return list(dict.fromkeys(str(one.message) for one in said if issubclass(one.category, UserWarning)))
 
-
-def audible(parts: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The parts that are heard: those on solo if there are any, else those that are not mute."""
-    alone = [part for part in parts if part["solo"]]
-    return alone or [part for part in parts if not part["mute"]]

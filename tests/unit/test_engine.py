@@ -242,8 +242,9 @@ def test_shapes_of_what_plays(name):
 def test_a_span_alone_is_what_it_is_within_the_whole(violin, span):
     n_frames = 3000
     time_s = np.arange(n_frames) / 200
-    takes = [Performance(np.exp2(np.sin(time_s * speed) / 2) * 440, np.ones(n_frames), -25 + 8 * np.sin(3 * time_s),
-                         np.zeros((n_frames // 4, 44)), violin.axis_names, 200.0, 4, violin.identity) for speed in (1.0, 1.3)]
+    z = np.zeros((n_frames // 4, len(violin.axis_names)))
+    takes = [Performance(np.exp2(np.sin(time_s * speed) / 2) * 440, np.ones(n_frames), -25 + 8 * np.sin(3 * time_s), z,
+                         violin.axis_names, 200.0, 4, violin.identity) for speed in (1.0, 1.3)]
     whole = violin.resynthesize(takes)
     alone = np.concatenate(list(violin.resynthesize_blocks(takes, span=span)))
     assert len(alone) == (span[1] - span[0]) * HOP
