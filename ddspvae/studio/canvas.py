@@ -92,7 +92,7 @@ def changed_span(old: Sequence[Performance], new: Sequence[Performance], rings_s
     if not found:
         return None
     rate_hz = new[0].frame_rate_hz
-    first = max(0, min(span[0] for span in found) - 2)
+    first = max(0, min(span[0] for span in found) - 5)  # the seam is over when it begins to differ
     last = max(span[1] for span in found)
     for before, after in zip(old, new):
         if before is after:

@@ -188,7 +188,9 @@ async def listen(socket: WebSocket, studio: Any, worker: Worker) -> None:
                     block = await listening.block() if listening.project else None
                     await (socket.send_text('{"ended": true}') if block is None else socket.send_bytes(block))
                     continue
-                listening.begin(json.loads(message.get("text") or "{}"))
+                asked = json.loads(message.get("text") or "{}")
+                await studio.opened(str(asked["project"]))
+                listening.begin(asked)
                 looking = worker.call("look", studio.folder(listening.project), at_s=listening.at / SAMPLE_RATE)
                 told.add(task := asyncio.ensure_future(looking))  # nobody waits for it
                 task.add_done_callback(told.discard)

@@ -52,6 +52,9 @@ def routes(studio: Studio) -> list[Any]:
         return JSONResponse({"instruments": rows, "projects": studio.home.list_projects(), "folder": str(studio.home.root),
                              "version": ddspvae.__version__, "trainings": studio.trainings.list()})
 
+    async def alive(request: Request) -> Response:
+        return JSONResponse({"version": ddspvae.__version__})
+
     async def create(request: Request) -> Response:
         name = check_name("project", (await request.json())["name"])
         Project.create(inside(studio.home.projects, name))
@@ -63,7 +66,7 @@ def routes(studio: Studio) -> list[Any]:
 
     async def progress(request: Request) -> Response:
         project = request.path_params["project"]
-        share = await run_in_threadpool(rendered_share, studio.folder(project), studio.view(project))
+        share = await run_in_threadpool(rendered_share, studio.folder(project), await studio.opened(project))
         return JSONResponse({"rendered": share})
 
     async def files(request: Request) -> Response:
@@ -120,7 +123,7 @@ def routes(studio: Studio) -> list[Any]:
 
     async def versions(request: Request) -> Response:
         project, asked = request.path_params["project"], await request.json()
-        view, folder = studio.view(project), studio.folder(project)
+        view, folder = await studio.opened(project), studio.folder(project)
         if "take" in asked:
             take = view["takes"][asked["take"]]
             recording = await run_in_threadpool(studio.version, project, {"kind": "take", "take": asked["take"]})
@@ -195,8 +198,8 @@ def routes(studio: Studio) -> list[Any]:
 
     own = "/api/projects/{project}"
     asked: list[tuple[str, Handler, str]] = [
-        ("/api/home", home, "GET"), ("/api/projects", create, "POST"), (own, show, "GET"),
-        (f"{own}/progress", progress, "GET"), (f"{own}/files", files, "POST"),
+        ("/api/home", home, "GET"), ("/api/alive", alive, "GET"), ("/api/projects", create, "POST"),
+        (own, show, "GET"), (f"{own}/progress", progress, "GET"), (f"{own}/files", files, "POST"),
         (f"{own}/edits", edits, "POST"), (f"{own}/undo", undo, "POST"),
         (f"{own}/redo", redo, "POST"), (f"{own}/curves", curves, "GET"), (f"{own}/controls", controls, "GET"),
         (f"{own}/table", table, "GET"), (f"{own}/played", played, "POST"), (f"{own}/versions", versions, "POST"),

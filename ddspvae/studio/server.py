@@ -26,12 +26,13 @@ FIRST = "violin"
 MOST_MESSAGE_BYTES = 1_000_000  # over a websocket
 
 
-def make_app(home: Home, port: int, token: str, worker: Worker) -> Guard:
-    """The application, guarded."""
+def make_app(home: Home, port: int, token: str, worker: Worker, *, warm: bool = True) -> Guard:
+    """The application, guarded; warm, it gets ready for the first key and the first score at once."""
     @contextlib.asynccontextmanager
     async def living(app: Starlette) -> AsyncIterator[None]:
-        worker.start()
-        threading.Thread(target=wake_up, daemon=True).start()
+        if warm:
+            worker.start()
+            threading.Thread(target=wake_up, daemon=True).start()
         yield
         worker.stop()
 

@@ -52,6 +52,10 @@ class Studio:
         self._views[project] = view
         return view
 
+    async def opened(self, project: str) -> dict[str, Any]:
+        """What was shown last, or now."""
+        return self.view(project) if project in self._views else await self.ask(project, "open")
+
     def version(self, project: str, source: dict[str, Any]) -> Version:
         """A sound to compare."""
         if source["kind"] == "take":

@@ -3,7 +3,7 @@ import { buildAway } from "./away.js";
 import { byId, el, fill, tell } from "./dom.js";
 import { buildPlay } from "./play.js";
 import { buildScore } from "./score.js";
-import { createProject, loadHome, openProject, redo, studio, undo, whenChanged } from "./state.js";
+import { createProject, loadHome, openProject, redo, studio, undo, watchServer, whenChanged } from "./state.js";
 import { buildTake } from "./take.js";
 import { buildTrain } from "./train.js";
 
@@ -94,4 +94,4 @@ guarded(async () => {
   if (names.includes(last)) await openProject(last);
   else if (names.length) await openProject(names[0]);
   document.documentElement.dataset.ready = "true";
-});
+}).then(() => setTimeout(watchServer, 2500));

@@ -5,7 +5,7 @@ import { audio } from "./sound.js";
 export class Recorder {
   constructor() {
     this.bar = el("i");
-    this.meter = el("div", { class: "meter", role: "img", "aria-label": "Level of the microphone" }, this.bar);
+    this.meter = el("div", { hidden: true, class: "meter", role: "img", "aria-label": "Level of the microphone" }, this.bar);
     this.said = el("span", { class: "quiet small", role: "status" });
     this.running = false;
   }
@@ -22,6 +22,7 @@ export class Recorder {
     this.peak = 0;
     this.rate = context.sampleRate;
     this.running = true;
+    this.meter.hidden = false;
     this.node.port.onmessage = ({ data }) => {
       if (!this.running) return;
       this.blocks.push(data.samples);
@@ -45,7 +46,8 @@ export class Recorder {
     this.node?.port.postMessage({ end: true });
     this.source?.disconnect();
     for (const track of this.media?.getTracks() ?? []) track.stop();
-    this.bar.style.width = "0";
+    this.meter.hidden = true;
+    this.said.textContent = "";
     return this.length ? new File([wav(this.blocks, this.length, this.rate)], name, { type: "audio/wav" }) : null;
   }
 }

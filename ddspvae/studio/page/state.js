@@ -87,3 +87,18 @@ export async function sendPlayed(notes) {
   show(await post(path("/played"), { notes }));
   changed("project");
 }
+
+// The server may be ended and begun again at any time: the page waits for it, and opens the same project.
+let away = false;
+export async function watchServer() {
+  try {
+    await get("/api/alive");
+    if (away && studio.project) { await loadHome(); await openProject(studio.project); }
+    if (away) { away = false; byId("banner").hidden = true; tell("The server is back."); }
+  } catch (error) {
+    away = true;
+    byId("banner").textContent = error.message;
+    byId("banner").hidden = false;
+  }
+  setTimeout(watchServer, away ? 700 : 2500);
+}
