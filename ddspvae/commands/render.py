@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ddspvae.commands.edits import apply_edits
 from ddspvae.commands.options import add_axes, add_jobs, add_output, add_tuning, read_tuning_options
+from ddspvae.commands.project import is_project, render_project
 from ddspvae.commands.render_table import TABLES, render_table, track_presets
 from ddspvae.commands.sounds import Sound, check_output, check_sound_options, learned_room, read_ir, sound_of, write_sounds
 from ddspvae.signals.checks import InputError, check_range, printable
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ddspvae.instrument.instrument import Instrument
     from ddspvae.signals import Notes, Performance
 
-SUMMARY = "play a score or MIDI file, a table of notes, or a saved performance"
+SUMMARY = "play a score or MIDI file, a table of notes, a saved performance, or a project of the studio"
 EXAMPLES = (
     "ddspvae render song.mid --out song.wav",
     "ddspvae render score.musicxml --out score.wav",
@@ -60,7 +61,7 @@ class Part:
 
 def add_options(sub: argparse.ArgumentParser) -> None:
     """Give the verb its options."""
-    sub.add_argument("source", metavar="SONG.mid|SCORE.musicxml|NOTES.csv|PERF.npz")
+    sub.add_argument("source", metavar="SONG.mid|SCORE.musicxml|NOTES.csv|PERF.npz|PROJECT")
     who = sub.add_argument_group("who plays")
     who.add_argument("--preset", default="auto", metavar="NAME|FILE",
                      help="see `ddspvae presets`; without it, every part gets the nearest there is")
@@ -101,6 +102,9 @@ def run(args: Namespace) -> None:
         check_range("render", "jobs", args.jobs, 1, 1024)
     if args.voices is not None:
         check_range("render", "voices", args.voices, 1, 128)
+    if is_project(source):
+        render_project(source, args, began)
+        return
     ending = source.suffix.lower()
     if ending not in (".npz", *TABLES):
         _render_score(source, args, began)

@@ -16,7 +16,7 @@ from ddspvae.kernels.noise import bins_of, play_filtered_noise
 from ddspvae.kernels.oscillators import play_oscillators
 from ddspvae.kernels.spectrum import Level
 from ddspvae.model.config import ModelConfig
-from ddspvae.model.form import frames_per_step
+from ddspvae.model.form import DILATIONS, KERNEL, frames_per_step
 from ddspvae.signals import Performance
 from ddspvae.signals.ahead import in_stages
 from ddspvae.signals.jobs import free_cores
@@ -24,6 +24,7 @@ from ddspvae.synth.tails import RoomTail
 from ddspvae.synth.white import fft_size, noise_key
 
 Array = NDArray[np.float32]
+LEVEL_REACH_S = 2.0  # a room that falls 60 dB in its longest second: what it rang before is 120 dB down
 BLOCK_STEPS = 128  # rows of z a block: 5 s at 25 a second
 
 
@@ -45,7 +46,7 @@ class _Voice:
 
 
 def play_takes(network: Network, takes: Sequence[Performance], tail: RoomTail | None, response: Array | None,
-               after_samples: int, *, seed: int, first_voice: int) -> Iterator[Array]:
+               after_samples: int, *, seed: int, first_voice: int, span: tuple[int, int] | None = None) -> Iterator[Array]:
     """Several performances as the voices of one instrument, in blocks; `instrument.blocks.play_blocks` without torch.
 
     Args:
@@ -55,17 +56,48 @@ def play_takes(network: Network, takes: Sequence[Performance], tail: RoomTail | 
         response: [R, L], to play in; None is dry.
         after_samples: to go on for after the last frame, while `response` rings.
         seed, first_voice: of the noise; voices are numbered from the first on.
+        span: frames, from the first up to the second, of which alone the sound is wanted; None is all.
     Yields:
-        [T], or [2, T] in a stereo room.
+        [T], or [2, T] in a stereo room; of a span what it sounds like within the whole, to 1e-5.
     """
-    config, shaped = network.config, _shape(network, takes, tail, seed, first_voice)
+    if span is not None:
+        return _play_span(network, takes, tail, response, after_samples, seed, first_voice, span)
+    return _play(network, takes, tail, response, after_samples, seed, first_voice, 0,
+                 max(take.n_frames for take in takes))
+
+
+def _play_span(network: Network, takes: Sequence[Performance], tail: RoomTail | None, response: Array | None,
+               after_samples: int, seed: int, first_voice: int, span: tuple[int, int]) -> Iterator[Array]:
+    """From so far before the span that the networks, the level and the room remember what they would have heard."""
+    config = network.config
+    rings = 0 if response is None else -(-response.shape[1] // config.hop_size)
+    step, every = frames_per_step(config.frames_per_z), math.lcm(config.frames_per_z, frames_per_step(config.frames_per_z))
+    reach = rings + step * (1 + sum((KERNEL - 1) * dilation for dilation in DILATIONS))
+    reach += math.ceil(LEVEL_REACH_S * config.frame_rate_hz)
+    longest = max(take.n_frames for take in takes)
+    start = max(0, min(span[0], longest) - reach) // every * every
+    last = longest if span[1] + 1 >= longest else span[1] + 1  # the frame after it ends the last hop
+    skipped, wanted = (span[0] - start) * config.hop_size, (span[1] - span[0]) * config.hop_size
+    after = after_samples + max(0, span[1] - longest) * config.hop_size
+    for block in _play(network, takes, tail, response, after, seed, first_voice, start, last):
+        part = block[..., skipped : skipped + wanted]
+        skipped = max(0, skipped - block.shape[-1])
+        wanted -= part.shape[-1]
+        if part.shape[-1]:
+            yield part
+
+
+def _play(network: Network, takes: Sequence[Performance], tail: RoomTail | None, response: Array | None,
+          after_samples: int, seed: int, first_voice: int, start: int, last: int) -> Iterator[Array]:
+    """From a frame, a whole number of the network's steps, to another."""
+    config, shaped = network.config, _shape(network, takes, tail, seed, first_voice, start, last)
 
     def sound(pieces: Iterator[Shaped]) -> Iterator[Array]:
-        return _sound(pieces, config)
+        return _sound(pieces, config, start)
 
     def room(dry: Iterator[Array]) -> Iterator[Array]:
         assert response is not None
-        n_samples = max(take.n_frames for take in takes) * config.hop_size + after_samples
+        n_samples = (last - start) * config.hop_size + after_samples
         return (wet[0] if len(wet) == 1 else wet for wet in in_room(dry, response, n_samples))
 
     return in_stages(shaped, sound, *([] if response is None else [room]), n_cores=free_cores())
@@ -87,17 +119,23 @@ class Shaped:
     is_last: bool
 
 
-def _shape(network: Network, takes: Sequence[Performance], tail: RoomTail | None, seed: int, first_voice: int
-           ) -> Iterator[Shaped]:
+def _shape(network: Network, takes: Sequence[Performance], tail: RoomTail | None, seed: int, first_voice: int,
+           start: int, end: int) -> Iterator[Shaped]:
     config, level = network.config, network.level(tail)
     keys = noise_key(seed, np.arange(first_voice, first_voice + len(takes)))
-    voices = [_Voice(network.state(), key, np.zeros(1)) for key in keys]
-    longest = max(take.n_frames for take in takes)
+    voices = [_Voice(network.state(), key, _phase_at(take, start, config)) for key, take in zip(keys, takes)]
     step = BLOCK_STEPS * math.lcm(config.frames_per_z, frames_per_step(config.frames_per_z))
-    for first in range(0, longest, step):
-        last = min(first + step, longest)
+    for first in range(start, end, step):
+        last = min(first + step, end)
         yield Shaped([(voice, _shape_piece(network, level, voice, take, first, min(last, take.n_frames)))
-                      for voice, take in zip(voices, takes) if first < take.n_frames], first, last, last == longest)
+                      for voice, take in zip(voices, takes) if first < take.n_frames], first, last, last == end)
+
+
+def _phase_at(take: Performance, frame: int, config: ModelConfig) -> NDArray[np.float64]:
+    """Cycles [1] at a frame of a take that began at 0: pitch goes in straight lines from frame to frame."""
+    f0_hz = np.asarray(take.f0_hz[: frame + 1], dtype=np.float64)
+    cycles = (f0_hz[:-1] + f0_hz[1:]) * (config.hop_size / config.sample_rate / 2)
+    return np.array([np.sum(cycles - np.floor(cycles)) % 1])
 
 
 def _shape_piece(network: Network, level: Level, voice: _Voice, take: Performance, first: int, last: int
@@ -117,13 +155,13 @@ def _shape_piece(network: Network, level: Level, voice: _Voice, take: Performanc
     return tuple(np.concatenate(parts) for parts in zip(*ends))
 
 
-def _sound(pieces: Iterator[Shaped], config: ModelConfig) -> Iterator[Array]:
+def _sound(pieces: Iterator[Shaped], config: ModelConfig, start: int) -> Iterator[Array]:
     """The dry sound of all voices."""
     hop_size, n_bands = config.hop_size, config.n_noise_bands
     bins = bins_of(band_shapes(n_bands, fft_size(hop_size, n_bands) // 2 + 1))
     over = np.zeros(hop_size, np.float32)  # the last hop of voices that end with a piece lies in the next
     for piece in pieces:
-        begin = max(piece.first - 1, 0)
+        begin = max(piece.first - 1, start)
         n_samples = (piece.last - begin - (not piece.is_last)) * hop_size
         audio = np.concatenate([over, np.zeros(n_samples, np.float32)])
         for voice, (f0_hz, heights, magnitudes) in piece.voices:
@@ -132,4 +170,4 @@ def _sound(pieces: Iterator[Shaped], config: ModelConfig) -> Iterator[Array]:
                 sound += play_filtered_noise(magnitudes[None], hop_size, voice.key, begin * hop_size, bins)
             audio[: sound.shape[1]] += sound[0]
         yield audio[:n_samples]
-        over = audio[n_samples:]
+        over = audio[n_samples : n_samples + hop_size]

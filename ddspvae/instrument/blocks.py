@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 
 def play_blocks(model: Autoencoder | Stored, takes: Sequence[Performance], tail: RoomTail | None,
-                response: NDArray[np.float32] | None, after_samples: int, *, seed: int, first_voice: int) -> Iterator[Audio]:
+                response: NDArray[np.float32] | None, after_samples: int, *, seed: int, first_voice: int,
+                span: tuple[int, int] | None = None) -> Iterator[Audio]:
     """Several performances as the voices of one instrument, in blocks: compiled where that is possible, else in torch.
 
     Args:
@@ -28,6 +29,7 @@ def play_blocks(model: Autoencoder | Stored, takes: Sequence[Performance], tail:
         response: [1, L] or [2, L], to play in; None is dry.
         after_samples: to go on for after the last frame, while `response` rings.
         seed, first_voice: of the noise; voices are numbered from the first on.
+        span: frames, from the first up to the second, of which alone the sound is wanted; None is all.
     Returns:
         blocks [T], or [2, T] in a stereo room.
     """
@@ -36,8 +38,21 @@ def play_blocks(model: Autoencoder | Stored, takes: Sequence[Performance], tail:
         from ddspvae.engine.playing import play_takes
 
         network = Network(model.config, weights_of(model))
-        return play_takes(network, takes, tail, response, after_samples, seed=seed, first_voice=first_voice)
+        return play_takes(network, takes, tail, response, after_samples, seed=seed, first_voice=first_voice, span=span)
     from ddspvae.instrument.torch_blocks import play_in_torch
 
     built = model.build() if isinstance(model, Stored) else model
-    return play_in_torch(built, takes, tail, response, after_samples, seed=seed, first_voice=first_voice)
+    blocks = play_in_torch(built, takes, tail, response, after_samples, seed=seed, first_voice=first_voice)
+    return blocks if span is None else _cut(blocks, span, model.config.hop_size)
+
+
+def _cut(blocks: Iterator[Audio], span: tuple[int, int], hop_size: int) -> Iterator[Audio]:
+    """Only the samples of a span of frames."""
+    begin, end, at = span[0] * hop_size, span[1] * hop_size, 0
+    for block in blocks:
+        part = block[..., max(0, begin - at) : max(0, end - at)]
+        at += block.shape[-1]
+        if part.shape[-1]:
+            yield part
+        if at >= end:
+            return

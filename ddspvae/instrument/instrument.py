@@ -207,16 +207,16 @@ class Instrument:
             performance, dry=dry, seed=seed, voice=voice, ir=ir, wet_db=wet_db, decay=decay)), axis=-1)
 
     def resynthesize_blocks(self, performance: Performance | Sequence[Performance], *, dry: bool = False, seed: int = 0,
-                            voice: int = 0, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0
-                            ) -> Iterator[Audio]:
-        """`resynthesize` piece by piece, so that length costs no memory."""
+                            voice: int = 0, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0,
+                            span: tuple[int, int] | None = None) -> Iterator[Audio]:
+        """`resynthesize` piece by piece, so that length costs no memory; of a `span` of frames, as within the whole."""
         takes = [performance] if isinstance(performance, Performance) else list(performance)
         if not takes:
             raise InputError("resynthesize: there is no performance to play.")
         takes = [self.adapt(take) for take in takes]
         after_samples = 0 if ir is None else np.shape(ir)[-1] - 1  # a learned room's tail is within the performance
         return play_blocks(self._model, takes, *self._rooms.response(dry, ir, wet_db, decay), after_samples, seed=seed,
-                           first_voice=voice)
+                           first_voice=voice, span=span)
 
     @cached_property
     def live_networks(self) -> LiveNetworks:

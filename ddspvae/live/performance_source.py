@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ddspvae.engine.playing import LEVEL_REACH_S
 from ddspvae.live.player import Ahead, Player
 from ddspvae.signals import Performance
 from ddspvae.synth.convolve import fft_convolve
@@ -18,8 +19,6 @@ from ddspvae.synth.envelopes import start_phase
 
 if TYPE_CHECKING:
     from ddspvae.live.playable import Playable
-
-LEVEL_REACH_S = 2.0  # a room that falls 60 dB in its longest second: what it rang before is 120 dB down
 
 
 class FedTakes:

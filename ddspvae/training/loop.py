@@ -19,13 +19,13 @@ from ddspvae.model.config import ModelConfig, sizes_for
 from ddspvae.model.transplant import settle, transplant
 from ddspvae.signals.checks import InputError
 from ddspvae.training.checkpoint import Checkpoint
-from ddspvae.training.dataset import Crops
+from ddspvae.training.dataset import Crops, Take
 from ddspvae.training.export import finish
 from ddspvae.training.many import give_codes, prepare_folders
 from ddspvae.training.monitor import Monitor
 from ddspvae.training.prepare import Prepared, prepare
 from ddspvae.training.trainer import WARMUP_FRAMES, Run, TrainingConfig
-from ddspvae.training.validation import TrainingStopped, Validation, check_health, excerpts, validate
+from ddspvae.training.validation import TrainingStopped, Validation, check_health, excerpts, reconstruct, validate
 
 CROP_FRAMES = 320  # 1.6 s at 200 frames/s
 SAVE_EVERY_S = 120.0
@@ -51,7 +51,7 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
           start_from: str | Path | None = None, many: bool = False, device: str | None = None, seed: int = 0,
           model: ModelConfig | None = None, progress: Callable[[dict[str, float]], None] | None = None,
           report: Callable[[Any], None] | None = None, tell: Callable[[str], None] | None = None,
-          prepared: Prepared | None = None) -> Path:
+          prepared: Prepared | None = None, hear: Callable[[int, Take, Any], None] | None = None) -> Path:
     """Learn an instrument from recordings; the same call again resumes a run that was cut short.
 
     Args:
@@ -72,6 +72,7 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
         report: called once with the doctor's report.
         tell: called with a sentence where an earlier run goes on.
         prepared: what `prepare` made of the same recordings and model, where it is there already.
+        hear: called at each validation with the step, a recording, and how it is played now [T].
     Returns:
         the path of the finished instrument.
     Raises:
@@ -116,13 +117,14 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
         raise TrainingStopped(f"{run.failure} (This run has ended; delete {checkpoint.folder} to start anew.)")
     if run.progress >= 1 and checkpoint.is_older_than(out):
         return out  # finished before; the caller says so
-    _loop(run, prepared, checkpoint, settings, progress)
+    _loop(run, prepared, checkpoint, settings, progress, hear)
     finish(run, prepared, out, Path(start_from).name if start_from else "")
     return out
 
 
 def _loop(run: Run, prepared: Prepared, checkpoint: Checkpoint, settings: dict[str, Any],
-          progress: Callable[[dict[str, float]], None] | None) -> None:
+          progress: Callable[[dict[str, float]], None] | None,
+          hear: Callable[[int, Take, Any], None] | None = None) -> None:
     """Steps and validations until the budget is spent."""
     ear = copy.deepcopy(run.average.timbre).cpu() if prepared.model.n_timbre else None
     crops = Crops(prepared.training, prepared.model.rooms, CROP_FRAMES, WARMUP_FRAMES, prepared.model.hop_size, ear)
@@ -151,6 +153,8 @@ def _loop(run: Run, prepared: Prepared, checkpoint: Checkpoint, settings: dict[s
             run.rows.append(row)
             checkpoint.log(row)
             monitor.validation(run.step, measured, run.average, probes[0], prepared.model.rooms, run.device)
+            if hear is not None:
+                hear(run.step, probes[0], reconstruct(run.average, probes[0], prepared.model.rooms, run.device)[0])
             tail = run.average.room_tail_energy() if prepared.model.with_reverb else 0.0
             try:
                 check_health(measured, run.progress, run.step, run.model.n_unnamed, tail)

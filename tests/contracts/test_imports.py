@@ -33,8 +33,9 @@ KNOWS = {
     "training": "signals audio features synth model performer instrument evaluation",
     "rate_distortion": "signals audio features model instrument evaluation training",
     "latents": "signals audio features model instrument evaluation",
+    "studio": "signals audio features midi model performer live instrument editing training",
     "commands": "signals audio features midi scores model performer instrument editing evaluation training rate_distortion "
-                "latents",
+                "latents studio",
 }
 
 

@@ -236,3 +236,16 @@ def test_shapes_of_what_plays(name):
     own = {key: weight.shape for key, weight in arrays_of(model.state_dict()).items()
            if key.startswith(("decoder.", "room_")) and key != "decoder.typical.loud_db"}
     assert player_shapes(model.config) == own
+
+
+@pytest.mark.parametrize("span", [(0, 100), (1234, 1500), (2700, 3000), (2990, 3000)])
+def test_a_span_alone_is_what_it_is_within_the_whole(violin, span):
+    n_frames = 3000
+    time_s = np.arange(n_frames) / 200
+    z = np.zeros((n_frames // 4, len(violin.axis_names)))
+    takes = [Performance(np.exp2(np.sin(time_s * speed) / 2) * 440, np.ones(n_frames), -25 + 8 * np.sin(3 * time_s), z,
+                         violin.axis_names, 200.0, 4, violin.identity) for speed in (1.0, 1.3)]
+    whole = violin.resynthesize(takes)
+    alone = np.concatenate(list(violin.resynthesize_blocks(takes, span=span)))
+    assert len(alone) == (span[1] - span[0]) * HOP
+    assert np.abs(alone - whole[span[0] * HOP : span[1] * HOP]).max() < 1e-5

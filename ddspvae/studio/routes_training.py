@@ -1,0 +1,85 @@
+"""What the page may ask of recordings and trainings."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from ddspvae.signals.checks import InputError, check_range
+from ddspvae.studio.folders import check_name, inside
+from ddspvae.studio.jobs import command_line
+from ddspvae.studio.shared import Studio, answered, uploaded
+
+RECORDINGS = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
+
+
+def training_routes(studio: Studio) -> list[Route]:
+    """Recordings in, the doctor, start, stop, progress."""
+    async def trainings(request: Request) -> Response:
+        return JSONResponse(studio.trainings.list())
+
+    async def add_recording(request: Request) -> Response:
+        folder = studio.trainings.recordings(request.path_params["name"])
+        path = inside(folder, check_name("file", request.query_params["name"]))
+        if path.suffix.lower() not in RECORDINGS:
+            raise InputError(f"studio: {path.name} is no recording ({', '.join(RECORDINGS)}).")
+        async with uploaded(request, path.suffix) as file:
+            part = path.with_name(f".{path.name}.part")
+            part.write_bytes(file.read_bytes())
+            os.replace(part, path)
+        return JSONResponse(studio.trainings.list())
+
+    async def remove_recording(request: Request) -> Response:
+        path = inside(studio.trainings.recordings(request.path_params["name"]), request.query_params["name"])
+        path.unlink(missing_ok=True)
+        return JSONResponse(studio.trainings.list())
+
+    async def examine(request: Request) -> Response:
+        folder = studio.trainings.recordings(request.path_params["name"])
+        report: dict[str, Any] = json.loads(await command_line(["train", str(folder), "--examine", "--json"],
+                                                               {f"{folder}/": "", str(folder): folder.name}))
+        for row in (*report["files"], *report["left_out"]):
+            row["path"] = os.path.basename(row["path"])
+        report["advice"] = [sentence.replace(f"{folder}/", "") for sentence in report["advice"]]
+        return JSONResponse(report)
+
+    async def start(request: Request) -> Response:
+        asked, name = await request.json(), request.path_params["name"]
+        if asked.get("go_on"):
+            studio.trainings.go_on(name)
+            return JSONResponse(studio.trainings.progress(name))
+        minutes, steps = asked.get("minutes"), asked.get("steps")
+        if minutes is not None:
+            check_range("studio", "minutes", float(minutes), 0.05, 100_000)
+        if (minutes is None) == (steps is None):
+            raise InputError("studio: say how many minutes to train.")
+        studio.trainings.start(name, minutes=minutes, steps=steps, start_from=str(asked.get("start_from") or ""))
+        return JSONResponse(studio.trainings.progress(name))
+
+    async def stop(request: Request) -> Response:
+        studio.trainings.stop(request.path_params["name"])
+        return JSONResponse({"stopping": True})
+
+    async def progress(request: Request) -> Response:
+        after = max(0, int(request.query_params.get("after", 0)))
+        return JSONResponse(studio.trainings.progress(request.path_params["name"], after))
+
+    async def sound(request: Request) -> Response:
+        which = request.path_params["which"]
+        path = studio.trainings.folder(request.path_params["name"]) / f"{which}.wav"
+        if which not in ("now", "recording") or not path.is_file():
+            raise InputError("studio: nothing was played yet; the first sounds come after a tenth of the training.")
+        return FileResponse(path, media_type="audio/wav")
+
+    own = "/api/trainings/{name}"
+    return [Route("/api/trainings", answered(trainings)),
+            Route(f"{own}/files", answered(add_recording), methods=["POST"]),
+            Route(f"{own}/remove", answered(remove_recording), methods=["POST"]),
+            Route(f"{own}/examine", answered(examine), methods=["POST"]),
+            Route(f"{own}/start", answered(start), methods=["POST"]), Route(f"{own}/stop", answered(stop), methods=["POST"]),
+            Route(f"{own}/progress", answered(progress)), Route(f"{own}/sounds/{{which}}", answered(sound))]

@@ -1,0 +1,94 @@
+"""What the routes share: open projects, answers whose sentences reach the page, and files that come in."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from ddspvae.signals.checks import InputError
+from ddspvae.studio.folders import Home, check_name, inside
+from ddspvae.studio.jobs import Trainings
+from ddspvae.studio.listen import Version, keep, read_stereo
+from ddspvae.studio.worker import Worker
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Studio:
+    """What the routes share.
+
+    Args:
+        home: the folder of everything.
+        worker: performs and renders.
+    """
+
+    def __init__(self, home: Home, worker: Worker) -> None:
+        self.home, self.worker, self.trainings = home, worker, Trainings(home)
+        self._views: dict[str, dict[str, Any]] = {}
+        self.versions: dict[str, list[Version]] = {}
+
+    def folder(self, project: str) -> Path:
+        """Of a project that is there."""
+        path = inside(self.home.projects, check_name("project", project))
+        if not path.is_dir():
+            raise InputError(f"studio: there is no project {check_name('project', project)}.")
+        return path
+
+    def view(self, project: str) -> dict[str, Any]:
+        """What was shown last."""
+        if project not in self._views:
+            raise InputError(f"studio: the project {project} is not open.")
+        return self._views[project]
+
+    async def ask(self, project: str, method: str, **arguments: Any) -> dict[str, Any]:
+        """A method that shows the project, whose view is kept."""
+        view: dict[str, Any] = await self.worker.call(method, self.folder(project), **arguments)
+        self._views[project] = view
+        return view
+
+    async def opened(self, project: str) -> dict[str, Any]:
+        """What was shown last, or now."""
+        return self.view(project) if project in self._views else await self.ask(project, "open")
+
+    def version(self, project: str, source: dict[str, Any]) -> Version:
+        """A sound to compare."""
+        if source["kind"] == "take":
+            take = self.view(project)["takes"][source["take"]]
+            key = f"{project}/{take['name']}"
+            if key not in self.versions:
+                self.versions[key] = [keep("recording", read_stereo(self.folder(project) / take["name"]))]
+            return self.versions[key][0]
+        return self.versions[project][int(source["id"])]
+
+
+def answered(handler: Handler) -> Handler:
+    """A handler whose sentences reach the page: 400 and the command line's words."""
+    async def run(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except InputError as error:
+            return PlainTextResponse(str(error), 400)
+        except (KeyError, ValueError, TypeError, IndexError) as error:
+            return PlainTextResponse(f"studio: the page asked for what cannot be ({error}).", 400)
+
+    return run
+
+
+@contextlib.asynccontextmanager
+async def uploaded(request: Request, ending: str) -> AsyncIterator[Path]:
+    """The body of a request as a file, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="ddspvae-studio-") as folder:
+        path = Path(folder) / f"upload{ending}"
+        with path.open("wb") as file:
+            async for chunk in request.stream():
+                file.write(chunk)
+        if not path.stat().st_size:
+            raise InputError("studio: the file is empty.")
+        yield path
+
