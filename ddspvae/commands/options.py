@@ -13,10 +13,10 @@ def add_preset(sub: argparse.ArgumentParser) -> None:
     who.add_argument("--preset", required=True, metavar="NAME|FILE", help="see `ddspvae presets`")
 
 
-def add_output(sub: argparse.ArgumentParser, name: str) -> None:
+def add_output(sub: argparse.ArgumentParser, name: str, what: str = ".wav, .flac or .ogg") -> None:
     """The sound file, the room that it is played in, and what makes it the same again."""
     file, room = sub.add_argument_group("the file"), sub.add_argument_group("the room")
-    file.add_argument("--out", required=True, metavar=name, help=".wav, .flac or .ogg")
+    file.add_argument("--out", required=True, metavar=name, help=what)
     room.add_argument("--dry", action="store_true", help="without the room")
     room.add_argument("--room", metavar="NAME", help="which of the preset's learned rooms to play in")
     room.add_argument("--ir", metavar="ROOM.wav", help="an impulse response to play in instead of the learned room")
