@@ -101,7 +101,7 @@ def source_jobs(args: Namespace, work: Work, sources: Iterable[Source],
         own, outputs = one(Source(source.path.absolute(), source.below), to)
         options = Namespace(**{**shared, **vars(own), "verb": work.verb, "json": True})
         check_paths(options)
-        key = _key([work.verb, settings, _digest(source.path)])
+        key = _key([work.verb, settings, digest(source.path)])
         yield Job(str(name), key, tuple(str(path) for path in outputs), str(folder / LOGS / f"{name}.json"), options)
 
 
@@ -138,14 +138,14 @@ def _settings(args: Namespace) -> str:
     from ddspvae.instrument.presets import find_preset, list_presets, split_timbre
 
     values = {name: value for name, value in sorted(vars(args).items()) if name not in ("out", "json", "func")}
-    files = {str(path): _digest(path) for path in files_read(args)}
+    files = {str(path): digest(path) for path in files_read(args)}
     named = [getattr(args, "preset", None), *(option.partition("=")[2] for option in getattr(args, "track", []))]
     presets = [name for name in named if name and name not in ("auto", "off")]
     if getattr(args, "preset", None) == "auto":
         presets += list_presets()
     for name in presets:
         path = find_preset(split_timbre(name)[0])
-        files[str(path)] = _digest(path)
+        files[str(path)] = digest(path)
     return json.dumps([ddspvae.__version__, values, files], default=str, sort_keys=True)
 
 
@@ -156,12 +156,13 @@ def _key(parts: Sequence[str]) -> str:
 
 
 @functools.lru_cache(maxsize=64)
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
+def digest(path: Path) -> str:
+    """SHA-256 of a file's content."""
+    found = hashlib.sha256()
     try:
         with path.open("rb") as file:
             while piece := file.read(1 << 20):
-                digest.update(piece)
-        return digest.hexdigest()
+                found.update(piece)
+        return found.hexdigest()
     except OSError as error:
         raise InputError(f"batch: cannot read {path} ({error.strerror}).") from error
