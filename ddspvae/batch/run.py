@@ -1,8 +1,9 @@
-"""Jobs to a cluster, a few ahead of the workers; what ended is counted, what is lost is told."""
+"""Jobs to a cluster, one a core; what ended is counted, what is lost is told."""
 
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from ddspvae.signals.checks import InputError
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-AHEAD = 3  # jobs a worker, so that none waits for the next
+ALONE_S = 120.0  # without any worker, until nobody is expected to come back
 LOOK_S = 0.5  # between looks at the scheduler
 
 
@@ -34,7 +35,8 @@ def run_jobs(client: Client, function: Callable[[Any], dict[str, Any]], jobs: It
     came: queue.SimpleQueue[Future] = queue.SimpleQueue()
     running: dict[str, tuple[Job, Future]] = {}
     coming = iter(jobs)
-    n_ahead = AHEAD * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+    # one a core: a job that only waits on a worker would be blamed when that dies of another one
+    n_ahead, seen = max(1, _threads(client)), time.monotonic()
     is_more = True
     while is_more or running:
         while is_more and len(running) < n_ahead:
@@ -54,11 +56,17 @@ def run_jobs(client: Client, function: Callable[[Any], dict[str, Any]], jobs: It
         try:
             future = came.get(timeout=LOOK_S)
         except queue.Empty:
-            _check(client)
+            if client.status != "running":
+                raise _gone(client) from None
+            n_ahead = _threads(client) or n_ahead
+            seen = time.monotonic() if _threads(client) else seen
+            if time.monotonic() - seen > ALONE_S:
+                raise InputError(f"batch: no worker has been there for {ALONE_S:.0f} s; what is done stays done, and the same "
+                                 "command goes on from there.") from None
             continue
         if future.status in ("cancelled", "lost"):
             raise _gone(client)
-        n_ahead = AHEAD * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+        seen = time.monotonic()
         job, _ = running.pop(future.key)
         ended(_outcome(job, future), False)
 
@@ -84,9 +92,9 @@ def _outcome(job: Job, future: Future) -> Outcome:
     return outcome
 
 
-def _check(client: Client) -> None:
-    if client.status != "running":
-        raise _gone(client)
+def _threads(client: Client) -> int:
+    """Cores of all workers; as the scheduler said not long ago."""
+    return sum(int(worker["nthreads"]) for worker in client.scheduler_info(n_workers=-1)["workers"].values())
 
 
 def _gone(client: Client) -> InputError:

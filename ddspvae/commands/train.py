@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
+import warnings
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,8 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     model.add_argument("--loss", default="ear", metavar="NAME", help="ear (default), or one of a plugin")
     machine = sub.add_argument_group("the machine")
     machine.add_argument("--device", metavar="D", help="cuda, mps or cpu; default: the best there is")
+    machine.add_argument("--batch", type=int, metavar="N", help="crops a step, over all processes together (default: 4 for "
+                         "each process that begins the run; any number of processes that divides it may go on)")
     machine.add_argument("--seed", type=int, default=0, metavar="N")
 
 
@@ -68,7 +72,9 @@ def run(args: Namespace) -> None:
     from ddspvae.training.loop import train
     from ddspvae.training.many import prepare_folders
     from ddspvae.training.prepare import prepare
+    from ddspvae.training.processes import rank_here
 
+    leads = rank_here() == 0  # of those that torchrun starts, one speaks
     # a pipe has no width of its own; tables need some
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 140)
     hop_size = args.hop if args.hop is not None else round(args.sample_rate / 200)
@@ -91,7 +97,7 @@ def run(args: Namespace) -> None:
     finished = _finished_run(args)
     columns = (TextColumn("step {task.fields[step]}"), BarColumn(), TextColumn(
         "loss {task.fields[loss]:.3f}  {task.fields[cents]} cents  {task.fields[bits]:.0f} bit/s  {task.fields[left]} left"))
-    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
+    with Progress(*columns, console=console, disable=not (leads and sys.stderr.isatty())) as bar, _quiet_unless(leads):
         task = bar.add_task("training", total=1.0, step=0, loss=float("nan"), cents="-", bits=0.0, left="?")
 
         def progress(row: dict[str, float]) -> None:
@@ -103,9 +109,11 @@ def run(args: Namespace) -> None:
 
         path = train(args.recordings, args.out, minutes=args.minutes, steps=args.steps, bitrate=args.bitrate,
                      controller=args.controller, loss=args.loss, holdout=args.holdout, tracker=args.tracker,
-                     start_from=args.start_from, many=args.many, device=args.device, seed=args.seed, model=config,
-                     progress=progress, report=lambda report: report.print(console),
+                     start_from=args.start_from, many=args.many, device=args.device, seed=args.seed, batch=args.batch,
+                     model=config, progress=progress, report=(lambda report: report.print(console)) if leads else None,
                      tell=lambda sentence: console.print(sentence, markup=False, highlight=False))
+    if not leads:
+        return
     from ddspvae.instrument.presets import read_card
 
     card = read_card(path)
@@ -115,6 +123,20 @@ def run(args: Namespace) -> None:
          f"{path}: {again}{card['training']['steps_done']} steps in {card['training']['minutes_done']:.1f} min; on takes "
          f"left out of the training: loss {measured['loss']:.3f}, {_pitch(measured)}, "
          f"z {measured['bits_per_second']:.0f} bit/s.")
+
+
+@contextlib.contextmanager
+def _quiet_unless(leads: bool) -> Iterator[None]:
+    """What is wrong with the input is told by one of the processes; that another is gone, by those that notice."""
+    try:
+        with warnings.catch_warnings():
+            if not leads:
+                warnings.simplefilter("ignore")
+            yield
+    except InputError as error:
+        if leads or "another process" in str(error):
+            raise
+        sys.exit(2)
 
 
 def _pitch(measured: Mapping[str, Any]) -> str:

@@ -237,7 +237,8 @@ def test_kills_of_a_worker_and_of_the_command(tmp_path):
     argv = ("render", tmp_path / "songs", "--preset", "violin", "--out", out, "--workers", 2)
     with subprocess.Popen(command(*argv), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         wait_for(lambda: any(out.glob("*.wav")))
-        workers = [one for one in psutil.Process(process.pid).children(recursive=True) if "spawn_main" in " ".join(one.cmdline())]
+        workers = [one for one in psutil.Process(process.pid).children(recursive=True)
+                   if "spawn_main" in " ".join(one.cmdline())]
         assert len(workers) == 2
         workers[0].kill()  # -9
         wait_for(lambda: len(list(out.glob("*.wav"))) >= 4)
@@ -249,7 +250,7 @@ def test_kills_of_a_worker_and_of_the_command(tmp_path):
     n_before = len(list((out / "logs").glob("*.json")))
     assert 1 <= n_before < 10
     with subprocess.Popen(command(*argv, "--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        wait_for(lambda: len(list(out.glob("*.wav"))) > n_before)
+        wait_for(lambda: len(list((out / "logs").glob("*.json"))) > n_before)
         one = next(one for one in psutil.Process(process.pid).children(recursive=True)
                    if "spawn_main" in " ".join(one.cmdline()))
         one.kill()
