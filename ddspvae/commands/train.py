@@ -37,6 +37,8 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     heard.add_argument("--tracker", default="swift", metavar="NAME", help="swift, crepe or crepe-full")
     heard.add_argument("--many", action="store_true", help="RECORDINGS holds a folder for each of several instruments; "
                        "learn them all in one model, played as my.safetensors:NAME")
+    heard.add_argument("--features", metavar="PLACE", help="of a manifest: a folder or URL to keep features in (default: "
+                       "beside it); RECORDINGS is then one .csv or .parquet, or such a place itself")
     heard.add_argument("--from", dest="start_from", metavar="PRESET", help="start from another instrument")
     model = sub.add_argument_group("the model")
     model.add_argument("--bitrate", type=float, default=2000.0, metavar="BPS", help="bit/s of timbre (default 2000)")
@@ -69,6 +71,7 @@ def run(args: Namespace) -> None:
 
     from ddspvae.model.config import ModelConfig, sizes_for
     from ddspvae.model.form import NAMED_AXES
+    from ddspvae.training.corpus import is_corpus
     from ddspvae.training.loop import train
     from ddspvae.training.many import prepare_folders
     from ddspvae.training.prepare import prepare
@@ -85,6 +88,11 @@ def run(args: Namespace) -> None:
                          n_z=n_z if args.axes is None else args.axes, encoder=args.encoder, decoder=args.decoder,
                          bottleneck=args.bottleneck, synthesizer=args.synthesizer,
                          with_noise=not args.no_noise, with_reverb=not args.no_reverb)
+    if args.examine and is_corpus(args.recordings):
+        _examine_corpus(args, config)
+        return
+    if args.features is not None and not is_corpus(args.recordings):
+        raise InputError("train: --features is for a manifest, .csv or .parquet.")
     if args.examine:
         wide = Console(width=None if sys.stdout.isatty() else 140)
         find = prepare_folders if args.many else prepare
@@ -109,7 +117,7 @@ def run(args: Namespace) -> None:
 
         path = train(args.recordings, args.out, minutes=args.minutes, steps=args.steps, bitrate=args.bitrate,
                      controller=args.controller, loss=args.loss, holdout=args.holdout, tracker=args.tracker,
-                     start_from=args.start_from, many=args.many, device=args.device, seed=args.seed, batch=args.batch,
+                     start_from=args.start_from, many=args.many, device=args.device, seed=args.seed, batch=args.batch, features=args.features,
                      model=config, progress=progress, report=(lambda report: report.print(console)) if leads else None,
                      tell=lambda sentence: console.print(sentence, markup=False, highlight=False))
     if not leads:
@@ -123,6 +131,19 @@ def run(args: Namespace) -> None:
          f"{path}: {again}{card['training']['steps_done']} steps in {card['training']['minutes_done']:.1f} min; on takes "
          f"left out of the training: loss {measured['loss']:.3f}, {_pitch(measured)}, "
          f"z {measured['bits_per_second']:.0f} bit/s.")
+
+
+def _examine_corpus(args: Namespace, config: Any) -> None:
+    """The doctor's verdict on every row of a manifest."""
+    from ddspvae.corpora.places import join
+    from ddspvae.training.prepare_corpus import find_corpus
+
+    corpus = find_corpus(args.recordings, args.features, args.tracker, config)
+    hours = {split: round(corpus.hours(split), 3) for split in ("train", "validation", "test")}
+    table = join(corpus.place, "verdicts.csv")
+    say(args, {"features": corpus.place, "verdicts": table, "hours": hours, "instruments": corpus.instruments},
+        f"{table}: {', '.join(f'{value:.2f} h of {split}' for split, value in hours.items())}; {len(corpus.instruments)} "
+        "instruments.")
 
 
 @contextlib.contextmanager

@@ -95,3 +95,13 @@ def _told(where: str | Path, what: str = "read") -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(f"corpus: cannot {what} {where} ({error.strerror or error}).") from error
+
+
+def listing(place: str | Path, ending: str) -> list[str]:
+    """Names of the files in a place that end so, sorted; none where there is no such place."""
+    if not is_url(place):
+        return sorted(path.name for path in local(place).glob(f"*{ending}") if not path.name.startswith("."))
+    with _told(place):
+        system, path = _system(place)
+        names = [str(name).rsplit("/", 1)[-1] for name in system.ls(path, detail=False)] if system.exists(path) else []
+    return sorted(name for name in names if name.endswith(ending))

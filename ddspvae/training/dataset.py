@@ -109,10 +109,11 @@ class Crops:
     Args:
         ear: of a model of many instruments, who are then drawn equally often; half of the crops come with the code of
             a few takes of theirs instead of all, as an instrument will have that is heard for seconds.
+        said: what the ear gathers of each take, where that is known already.
     """
 
     def __init__(self, takes: Sequence[Take], rooms: Sequence[str], n_frames: int, n_lead: int, hop_size: int,
-                 ear: TimbreCode | None = None) -> None:
+                 ear: TimbreCode | None = None, said: Sequence[tuple[Tensor, Tensor]] | None = None) -> None:
         self.takes, self.rooms, self.hop_size = list(takes), list(rooms), hop_size
         self.n_frames, self.n_lead = n_frames, n_lead
         self._width = max(take.features.spectrum.shape[1] for take in takes)  # of spectra: low takes have more harmonics
@@ -127,11 +128,11 @@ class Crops:
         self.weights = lengths / lengths.sum()
         self.ear = ear
         with torch.no_grad():
-            self._said = () if ear is None else tuple(zip(*(ear.gather(take.heard()) for take in takes)))
+            self._said = () if ear is None else tuple(zip(*(said or (ear.gather(take.heard()) for take in takes))))
         self._own = {name: np.flatnonzero(names == name) for name in set(names)}
 
-    def draw(self, n_crops: int, random: np.random.Generator, share: Share | None = None) -> Batch:
-        """n_crops random crops; of a batch that processes share, this one's."""
+    def draw(self, n_crops: int, random: np.random.Generator, share: Share | None = None, step: int = 0) -> Batch:
+        """n_crops random crops; of a batch that processes share, this one's; whatever the step."""
         rows, codes = [], []
         own = range(n_crops) if share is None else share.rows(n_crops)
         for row, index in enumerate(random.choice(len(self.takes), size=n_crops, p=self.weights)):

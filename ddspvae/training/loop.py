@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,15 @@ from ddspvae.model.config import ModelConfig, sizes_for
 from ddspvae.model.transplant import settle, transplant
 from ddspvae.signals.checks import InputError
 from ddspvae.training.checkpoint import Checkpoint
+from ddspvae.training.corpus import is_corpus
 from ddspvae.training.dataset import Crops
 from ddspvae.training.export import finish
 from ddspvae.training.many import give_codes, prepare_folders
 from ddspvae.training.monitor import Monitor
 from ddspvae.training.prepare import Prepared, prepare
+from ddspvae.training.prepare_corpus import find_corpus, prepare_corpus
 from ddspvae.training.processes import joined
+from ddspvae.training.stream import Streamed
 from ddspvae.training.trainer import WARMUP_FRAMES, Run, TrainingConfig
 from ddspvae.training.validation import TrainingStopped, Validation, check_health, excerpts, validate
 
@@ -54,13 +58,14 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
           steps: int | None = None, bitrate: float = 2000.0, controller: str = "log-dual", loss: str = "ear",
           holdout: Sequence[str | Path] = (), tracker: str = "swift",
           start_from: str | Path | None = None, many: bool = False, device: str | None = None, seed: int = 0,
-          batch: int | None = None, model: ModelConfig | None = None, progress: Callable[[dict[str, float]], None] | None = None,
+          batch: int | None = None, features: str | None = None, model: ModelConfig | None = None, progress: Callable[[dict[str, float]], None] | None = None,
           report: Callable[[Any], None] | None = None, tell: Callable[[str], None] | None = None,
           prepared: Prepared | None = None) -> Path:
     """Learn an instrument from recordings; the same call again resumes a run that was cut short.
 
     Args:
-        recordings: a folder or files, one instrument, one note at a time; 5 to 20 minutes are good.
+        recordings: a folder or files, one instrument, one note at a time; 5 to 20 minutes are good. Or a corpus that no
+            memory holds: a manifest, CSV or Parquet, or a place of features that were made before, see docs/scale.md.
         out: the .safetensors file to write; checkpoints and logs go to `<name>.training/` beside it.
         minutes, steps: the budget, one of them (default 10 minutes).
         bitrate: bit/s of timbre that z may carry.
@@ -72,6 +77,7 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
         many: recordings is a folder with a folder for each of several instruments, and one model learns them all.
         device: "cuda", "mps", "cpu"; None takes the best there is.
         seed: of everything random.
+        features: where the features of a manifest are kept, a folder or a URL; None is beside it.
         batch: crops a step, over all processes together; None takes 4 for each of those that begin the run, and a run that
             goes on keeps what it began with, so that any number of processes that divides it may go on.
         model: sizes and rates; n_harmonics and rooms are found from the recordings.
@@ -99,17 +105,25 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
         kept = processes.agree(None if checkpoint is None else checkpoint.kept("batch_size"))
         config = replace(config, batch_size=check_batch(batch or kept or 4 * processes.count, processes.count, prepared or wanted))
         if prepared is None:
-            find = prepare_folders if many else prepare
             if not processes.leads:
-                processes.wait()  # what the leading process has listened to is found in the cache
-            prepared = find(recordings, holdout, tracker, wanted, report)
+                processes.wait()  # what the leading process has listened to is found in the cache, or in shards
+            if is_corpus(_as_list(recordings)):
+                if holdout:
+                    raise InputError("train: --holdout is for folders; a manifest keeps recordings out by their split, test.")
+                corpus = find_corpus(recordings, features, tracker, wanted, makes=processes.leads,
+                                     progress=partial(_tell_listening, tell))
+                prepared = prepare_corpus(corpus, many, wanted, seed)
+            else:
+                find = prepare_folders if many else prepare
+                prepared = find(recordings, holdout, tracker, wanted, report)
             if processes.leads:
                 processes.wait()
         prepared = replace(prepared, model=replace(prepared.model, bitrate=bitrate))
         settings = {"files": ["/".join(take.path.parts[-2:]) for take in prepared.training + prepared.validation],
                     "model": prepared.model.to_dict(), "tracker": tracker, "from": str(start_from or ""),
                     "format": FILE_FORMAT, **asdict(replace(config, minutes=None, steps=1))}
-        settings["content"] = content_key([take.audio for take in prepared.training + prepared.validation])
+        settings["content"] = content_key([take.audio for take in prepared.training + prepared.validation]
+                                          if prepared.corpus is None else [prepared.corpus.content])
         settings["model"]["rooms"] = list(settings["model"]["rooms"])
 
         torch.manual_seed(seed)
@@ -140,6 +154,16 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
     return out
 
 
+def _as_list(recordings: str | Path | Sequence[str | Path]) -> list[str]:
+    return [str(recordings)] if isinstance(recordings, (str, Path)) else [str(one) for one in recordings]
+
+
+def _tell_listening(tell: Callable[[str], None] | None, known: int, total: int) -> None:
+    """Every twentieth of the way."""
+    if tell is not None and (known == total or known % max(1, total // 20) < 1):
+        tell(f"train: {known} of {total} recordings are listened to.")
+
+
 def check_batch(batch: int, n_processes: int, model: ModelConfig | Prepared) -> int:
     """A batch that so many processes can share.
 
@@ -160,7 +184,13 @@ def _loop(run: Run, prepared: Prepared, checkpoint: Checkpoint | None, settings:
           progress: Callable[[dict[str, float]], None] | None) -> None:
     """Steps and validations until the budget is spent; the process that has the checkpoint validates for all."""
     ear = copy.deepcopy(run.average.timbre).cpu() if prepared.model.n_timbre else None
-    crops = Crops(prepared.training, prepared.model.rooms, CROP_FRAMES, WARMUP_FRAMES, prepared.model.hop_size, ear)
+    crops: Crops | Streamed
+    if prepared.corpus is None:
+        crops = Crops(prepared.training, prepared.model.rooms, CROP_FRAMES, WARMUP_FRAMES, prepared.model.hop_size, ear)
+    else:
+        codes = {take.instrument: take.code for take in prepared.training if take.code is not None}
+        crops = Streamed(prepared.corpus, codes, prepared.model.rooms, prepared.training, CROP_FRAMES, WARMUP_FRAMES, ear,
+                         run.config.seed)
     watch = None if checkpoint is None else Watch(run, prepared, checkpoint, settings, progress)
     last_validation = run.progress
     with watch or nullcontext():

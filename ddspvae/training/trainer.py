@@ -23,6 +23,7 @@ from ddspvae.training.details import DETAIL_WEIGHTS, start_details
 from ddspvae.training.losses import LOSSES
 from ddspvae.training.processes import Processes, in_parallel
 from ddspvae.training.rate import CONTROLLERS, make_controller
+from ddspvae.training.stream import Streamed
 from ddspvae.training.validation import TrainingStopped
 
 WARMUP_FRAMES = 64  # of each crop, left out of the loss: the stack and the room have heard nothing yet
@@ -135,7 +136,7 @@ class Run:
         """Share of the budget that is spent."""
         return self.config.progress(self.seconds, self.step)
 
-    def advance(self, crops: Crops) -> tuple[float, torch.Tensor]:
+    def advance(self, crops: Crops | Streamed) -> tuple[float, torch.Tensor]:
         """One optimizer step; loss, and bit/s of each axis [Z]."""
         began = time.perf_counter()
         random = np.random.default_rng((self.config.seed, self.step))
@@ -143,7 +144,7 @@ class Run:
         progress = self.progress
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.rate_at(progress) * group["pace"]
-        batch = crops.draw(self.config.batch_size, random, self.processes.share).to(self.device)
+        batch = crops.draw(self.config.batch_size, random, self.processes.share, self.step).to(self.device)
         self.model.train()
         if not self.has_details and progress >= DETAILS_FROM and self.model.n_unnamed:
             self.start_details(crops.takes)
