@@ -101,13 +101,12 @@ def read_bounds(path: str | Path) -> Bounds:
         raise InputError(f"corpus: {path} is no TOML ({error}).") from error
     known = {one.name: one for one in fields(Bounds)}
     given: dict[str, Any] = {}
-    for name, value in values.items():
+    for name, told in values.items():
         check_choice("corpus", f"a name in {path}", name, known)
         kind = type(getattr(Bounds(), name))
+        value = tuple(told) if isinstance(told, list) else told
         if name == "axes" and isinstance(value, dict):
             value = {axis: tuple(pair) if isinstance(pair, list) else pair for axis, pair in value.items()}
-        elif kind is tuple and isinstance(value, list):
-            value = tuple(value)
         if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
             raise fail("corpus", f"{name} in {path}", f"be a {'list' if kind is tuple else kind.__name__}", repr(value))
         given[name] = value

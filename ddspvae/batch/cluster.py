@@ -66,7 +66,7 @@ def _reach(scheduler: str, stack: contextlib.ExitStack) -> Client:
     try:
         return stack.enter_context(Client(scheduler, timeout=ANSWER_S))
     except (OSError, TimeoutError) as error:
-        raise InputError(f"batch: no scheduler answers at {scheduler}; start one with dask scheduler, or leave --scheduler out "
-                         "to work on this machine.") from error
+        raise InputError(f"batch: no scheduler answers at {scheduler}; start one with dask scheduler, or leave --scheduler "
+                         "out to work on this machine.") from error
     except (ValueError, TypeError) as error:
         raise InputError(f"batch: --scheduler must look like tcp://host:8786, got '{scheduler}'.") from error

@@ -104,13 +104,13 @@ def make_samples(bounds: Bounds, numbers: range, songs: Sequence[str]) -> tuple[
 
 
 def _written(bounds: Bounds, songs: Sequence[str], random: np.random.Generator, seconds: float, n_parts: int
-             ) -> tuple[list[Notes | float], str]:
-    """Parts of a stretch of a song, or the tempo of melodies that are to be made up, as long; and where they are from."""
+             ) -> tuple[list[Notes], str]:
+    """Parts of a stretch of a song, or melodies that are made up, as long; and where they are from."""
     if not songs:
         tempo = float(random.uniform(*bounds.tempo))
         return [Notes(tuple(_melody(random, tempo, seconds)), f"tempo {tempo:.1f}") for _ in range(n_parts)], ""
     path = songs[int(random.integers(len(songs)))]
-    speed, shift = float(random.uniform(*bounds.speed)), int(round(random.uniform(*bounds.transpose)))
+    speed, shift = float(random.uniform(*bounds.speed)), round(float(random.uniform(*bounds.transpose)))
     found = read_midi(path)
     chosen = sorted(random.choice(len(found), size=min(n_parts, len(found)), replace=False).tolist())
     lines = [to_one_voice(found[index]).notes for index in chosen]
@@ -125,7 +125,8 @@ def _written(bounds: Bounds, songs: Sequence[str], random: np.random.Generator, 
 
 def _melody(random: np.random.Generator, tempo: float, seconds: float) -> list[Note]:
     """A walk of steps and leaps around 0 semitones; whoever plays it moves it into a range."""
-    beat_s, at, pitch, notes = 60 / tempo, 0.1, 0.0, []
+    beat_s, at, pitch = 60 / tempo, 0.1, 0.0
+    notes: list[Note] = []
     while at < seconds:
         length_s = beat_s * float(random.choice(DURATIONS_BEATS))
         pitch = float(np.clip(pitch + random.choice(STEPS), -12, 12))

@@ -33,7 +33,7 @@ def run_jobs(client: Client, function: Callable[[Any], dict[str, Any]], jobs: It
         InputError: the scheduler is gone; what is done stays done.
     """
     came: queue.SimpleQueue[Future] = queue.SimpleQueue()
-    running: dict[str, tuple[Job, Future]] = {}
+    running: dict[Any, tuple[Job, Future]] = {}
     coming = iter(jobs)
     # one a core: a job that only waits on a worker would be blamed when that dies of another one
     n_ahead, seen = max(1, _threads(client)), time.monotonic()
@@ -61,8 +61,8 @@ def run_jobs(client: Client, function: Callable[[Any], dict[str, Any]], jobs: It
             n_ahead = _threads(client) or n_ahead
             seen = time.monotonic() if _threads(client) else seen
             if time.monotonic() - seen > ALONE_S:
-                raise InputError(f"batch: no worker has been there for {ALONE_S:.0f} s; what is done stays done, and the same "
-                                 "command goes on from there.") from None
+                raise InputError(f"batch: no worker has been there for {ALONE_S:.0f} s; what is done stays done, and the "
+                                 "same command goes on from there.") from None
             continue
         if future.status in ("cancelled", "lost"):
             raise _gone(client)
@@ -99,5 +99,5 @@ def _threads(client: Client) -> int:
 
 def _gone(client: Client) -> InputError:
     address = client.scheduler.address if client.scheduler is not None else "its address"
-    return InputError(f"batch: the scheduler at {address} is gone; what is done stays done, and the same command goes on from "
-                      "there once it is back.")
+    return InputError(f"batch: the scheduler at {address} is gone; what is done stays done, and the same command goes on "
+                      "from there once it is back.")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
 
-from ddspvae.commands.batch_files import Work, find_sources, source_jobs
+from ddspvae.batch.jobs import Job
+from ddspvae.commands.batch_files import Source, Work, chain_jobs, find_sources, label_of, source_jobs
 from ddspvae.commands.batch_run import run_batch
 from ddspvae.commands.options import add_output, add_tracker
 from ddspvae.commands.render import add_playing
@@ -71,7 +73,7 @@ def _render(args: Namespace) -> None:
     sources = find_sources(args.sources, SCORES)
     work = Work("render", ("sources", "scheduler", "workers", "operation", "format"))
 
-    def one(source: Path, to: Path) -> tuple[Namespace, list[Path]]:
+    def one(source: Source, to: Path) -> tuple[Namespace, list[Path]]:
         out, stems = Path(f"{to}.{args.format}"), Path(f"{to}.stems")
         return (Namespace(source=str(source.path), out=str(out), stems=str(stems) if args.stems else None, jobs=1,
                           save_performance=None), [out, *([stems] if args.stems else [])])
@@ -85,16 +87,16 @@ def _analyze(args: Namespace) -> None:
     sources = find_sources(args.sources, ENDINGS)
     work = Work("analyze", ("sources", "scheduler", "workers", "operation"))
 
-    def one(source: Path, to: Path) -> tuple[Namespace, list[Path]]:
+    def one(source: Source, to: Path) -> tuple[Namespace, list[Path]]:
         out, notes = Path(f"{to}.npz"), Path(f"{to}.mid")
-        return (Namespace(take=str(source.path), out=str(out), notes=str(notes) if args.notes else None, plot=None, csv=None),
+        told = str(notes) if args.notes else None
+        return (Namespace(take=str(source.path), out=str(out), notes=told, plot=None, csv=None),
                 [out, *([notes] if args.notes else [])])
 
     run_batch(args, len(sources), source_jobs(args, work, sources, one))
 
 
 def _evaluate(args: Namespace) -> None:
-    from ddspvae.commands.batch_files import chain_jobs, label_of
     from ddspvae.training.recordings import ENDINGS
 
     sources = find_sources(args.sources, ENDINGS)
@@ -103,8 +105,8 @@ def _evaluate(args: Namespace) -> None:
         raise InputError("batch: two of the presets have the same name, and their reports would, too; rename one file.")
     work = Work("evaluate", ("sources", "scheduler", "workers", "operation"))
 
-    def reports(label: str, preset: str) -> object:
-        def one(source: Path, to: Path) -> tuple[Namespace, list[Path]]:
+    def reports(label: str, preset: str) -> Iterator[Job]:
+        def one(source: Source, to: Path) -> tuple[Namespace, list[Path]]:
             return (Namespace(preset=preset, recordings=[str(source.path)], out=str(to), room=None), [to / "metrics.json"])
 
         return source_jobs(Namespace(**{**vars(args), "preset": preset}), work, sources, one, below=label)

@@ -66,7 +66,8 @@ def run_corpus(args: Namespace) -> None:
 
     def ended(outcome: Outcome) -> None:
         if outcome.state == DONE:
-            rows.extend({**row, "path": f"{outcome.name}.tar", "key": f"{row['number']:08d}"} for row in outcome.result["rows"])
+            rows.extend({**row, "path": f"{outcome.name}.tar", "key": f"{row['number']:08d}"}
+                        for row in outcome.result["rows"])
             failed.extend(outcome.result["left_out"])
 
     run_batch(args, n_shards, jobs(), make_shard, ended)

@@ -117,8 +117,9 @@ def run(args: Namespace) -> None:
 
         path = train(args.recordings, args.out, minutes=args.minutes, steps=args.steps, bitrate=args.bitrate,
                      controller=args.controller, loss=args.loss, holdout=args.holdout, tracker=args.tracker,
-                     start_from=args.start_from, many=args.many, device=args.device, seed=args.seed, batch=args.batch, features=args.features,
-                     model=config, progress=progress, report=(lambda report: report.print(console)) if leads else None,
+                     start_from=args.start_from, many=args.many, device=args.device, seed=args.seed, batch=args.batch,
+                     features=args.features, model=config, progress=progress,
+                     report=(lambda report: report.print(console)) if leads else None,
                      tell=lambda sentence: console.print(sentence, markup=False, highlight=False))
     if not leads:
         return

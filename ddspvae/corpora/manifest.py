@@ -53,11 +53,11 @@ def read_manifest_rows(manifest: str | Path) -> list[Recording]:
             if not cells.get(name):
                 raise InputError(f"{where}: {name} is empty.")
         if any(sign in cells["instrument"] for sign in (":", "+", "..", "/")):
-            raise InputError(f"{where}: the instrument '{cells['instrument']}' may not hold ':', '+', '/' or '..', which mean "
-                             "something in a preset's name; rename it.")
+            raise InputError(f"{where}: the instrument '{cells['instrument']}' may not hold ':', '+', '/' or '..', which "
+                             "mean something in a preset's name; rename it.")
         if cells.get("split"):
             check_choice(where, "split", cells["split"], SPLITS)
-        path = (manifest.parent / cells["path"]).absolute()
+        path = (manifest.parent / cells["path"]).resolve()
         if path in seen:
             raise InputError(f"{where}: {cells['path']} stands in row {seen[path]} already; leave one out.")
         if not path.is_file():

@@ -54,7 +54,7 @@ def recording_key(path: Path, settings: Settings) -> str:
 
 
 def make_feature_shard(work: tuple[str, str, list[tuple[str, str]], Settings]) -> dict[str, Any]:
-    """Listen to some recordings and write one shard and what is known of each; on any core, with nothing held but the shard.
+    """Listen to some recordings, write one shard and what is known of each; nothing is held but the shard.
 
     Args:
         work: the place of the corpus, the shard's name, key and path of each recording, and the settings.
@@ -144,7 +144,8 @@ def _pack(audio: np.ndarray, settings: Settings) -> dict[str, bytes]:
 def _take(sample: str, arrays: dict[str, np.ndarray]) -> Take:
     features = Features(arrays["f0_hz"], arrays["periodicity"], arrays["loudness_db"], arrays["timbre"].astype(np.float32),
                         arrays["partials"], float(arrays["frame_rate_hz"]), arrays["spectrum"].astype(np.float32) / LOUDER)
-    return Take(Path(sample), arrays["audio"].astype(np.float32) / 2**15, features, room="")
+    audio = arrays["audio"].astype(np.float32) / np.float32(2**15)
+    return Take(Path(sample), audio, features, room="")
 
 
 @contextmanager

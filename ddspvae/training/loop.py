@@ -58,7 +58,8 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
           steps: int | None = None, bitrate: float = 2000.0, controller: str = "log-dual", loss: str = "ear",
           holdout: Sequence[str | Path] = (), tracker: str = "swift",
           start_from: str | Path | None = None, many: bool = False, device: str | None = None, seed: int = 0,
-          batch: int | None = None, features: str | None = None, model: ModelConfig | None = None, progress: Callable[[dict[str, float]], None] | None = None,
+          batch: int | None = None, features: str | None = None, model: ModelConfig | None = None,
+          progress: Callable[[dict[str, float]], None] | None = None,
           report: Callable[[Any], None] | None = None, tell: Callable[[str], None] | None = None,
           prepared: Prepared | None = None) -> Path:
     """Learn an instrument from recordings; the same call again resumes a run that was cut short.
@@ -103,13 +104,14 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
     with joined(target) as processes:
         checkpoint = Checkpoint(out) if processes.leads else None
         kept = processes.agree(None if checkpoint is None else checkpoint.kept("batch_size"))
-        config = replace(config, batch_size=check_batch(batch or kept or 4 * processes.count, processes.count, prepared or wanted))
+        n_crops = check_batch(batch or kept or config.batch_size * processes.count, processes.count, prepared or wanted)
+        config = replace(config, batch_size=n_crops)
         if prepared is None:
             if not processes.leads:
                 processes.wait()  # what the leading process has listened to is found in the cache, or in shards
             if is_corpus(_as_list(recordings)):
                 if holdout:
-                    raise InputError("train: --holdout is for folders; a manifest keeps recordings out by their split, test.")
+                    raise InputError("train: --holdout is for folders; in a manifest, recordings of split test stay out.")
                 corpus = find_corpus(recordings, features, tracker, wanted, makes=processes.leads,
                                      progress=partial(_tell_listening, tell))
                 prepared = prepare_corpus(corpus, many, wanted, seed)
@@ -172,11 +174,11 @@ def check_batch(batch: int, n_processes: int, model: ModelConfig | Prepared) -> 
     """
     config = model.model if isinstance(model, Prepared) else model
     if batch % n_processes:
-        raise InputError(f"train: a batch of {batch} cannot be shared evenly by {n_processes} processes; take as many as divide "
-                         "it, or another --batch.")
+        raise InputError(f"train: a batch of {batch} cannot be shared evenly by {n_processes} processes; take as many as "
+                         "divide it, or another --batch.")
     if n_processes > 1 and config.bottleneck in ("vq", "rvq"):
-        raise InputError(f"train: the codebooks of {config.bottleneck} learn from whole batches; train them in one process, or "
-                         "take --bottleneck fsq.")
+        raise InputError(f"train: the codebooks of {config.bottleneck} learn from whole batches; train them in one process, "
+                         "or take --bottleneck fsq.")
     return batch
 
 
@@ -212,7 +214,8 @@ class Watch:
 
     def __init__(self, run: Run, prepared: Prepared, checkpoint: Checkpoint, settings: dict[str, Any],
                  progress: Callable[[dict[str, float]], None] | None) -> None:
-        self.run, self.prepared, self.checkpoint, self.settings, self.progress = run, prepared, checkpoint, settings, progress
+        self.run, self.prepared, self.checkpoint = run, prepared, checkpoint
+        self.settings, self.progress = settings, progress
         self.probes = excerpts(prepared.validation, prepared.model.hop_size, prepared.training)
         self.row: dict[str, float] = {}
         self.last_saved = time.monotonic()

@@ -106,7 +106,7 @@ def read_named(corpus: Corpus, name: str, splits: Sequence[str]) -> list[Take]:
 
 
 def sample_takes(corpus: Corpus, seed: int) -> tuple[list[Take], list[Take]]:
-    """Some takes of every instrument to fit to, and some to validate on; read shard by shard, never more than one at once."""
+    """Some takes of every instrument to fit to, and some to validate on; read shard by shard, one at a time."""
     instruments = corpus.instruments
     wanted_s = max(LEAST_SAMPLE_S, SAMPLE_S / len(instruments))
     rate = corpus.settings.sample_rate / corpus.settings.hop_size

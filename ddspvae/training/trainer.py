@@ -115,7 +115,7 @@ class Run:
     def __init__(self, model: Autoencoder, config: TrainingConfig, device: torch.device,
                  processes: Processes = ALONE) -> None:
         self.model, self.processes = model.to(device), processes
-        self._parallel = in_parallel(model, lambda batch: self.loss(batch), device) if processes.count > 1 else None
+        self._parallel = in_parallel(model, self.loss, device) if processes.count > 1 else None
         self.average = copy.deepcopy(self.model).eval()
         quick = [model.named_bits, model.persistence]
         others = [p for p in model.parameters() if all(p is not q for q in quick)]
