@@ -14,10 +14,11 @@ def add_preset(sub: argparse.ArgumentParser, required: bool = True) -> None:
     who.add_argument("--preset", required=required, metavar="NAME|FILE", help="see `ddspvae presets`")
 
 
-def add_output(sub: argparse.ArgumentParser, name: str) -> None:
+def add_output(sub: argparse.ArgumentParser, name: str, what: str = ".wav, .flac, .aiff, .ogg, .opus or .mp3"
+               ) -> None:
     """The sound file, the room that it is played in, and what makes it the same again."""
     file = sub.add_argument_group("the file")
-    file.add_argument("--out", required=True, metavar=name, help=".wav, .flac, .aiff, .ogg, .opus or .mp3")
+    file.add_argument("--out", required=True, metavar=name, help=what)
     add_room(sub)
     file.add_argument("--sample-rate", type=int, metavar="HZ", help="of the output; default: the instrument's")
     file.add_argument("--bit-depth", choices=["16", "24", "float"], default="16")

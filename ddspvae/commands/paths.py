@@ -32,6 +32,11 @@ def check_paths(args: Namespace) -> None:
                 raise InputError(f"{args.verb}: {_flag(other)} and {_flag(option)} both name {path}; name two files.")
 
 
+def files_read(args: Namespace) -> list[Path]:
+    """The files that a command's options name and that are there: rooms, curves, recordings, instruments of one's own."""
+    return sorted({Path(path) for _, path in _named(args, INPUTS) if os.path.isfile(path)})
+
+
 def _flag(option: str) -> str:
     return "--" + option.replace("_", "-")
 

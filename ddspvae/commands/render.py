@@ -62,6 +62,17 @@ class Part:
 def add_options(sub: argparse.ArgumentParser) -> None:
     """Give the verb its options."""
     sub.add_argument("source", metavar="SONG.mid|SCORE.musicxml|NOTES.csv|PERF.npz|PROJECT")
+    add_playing(sub)
+    add_output(sub, "song.wav")
+    more = sub.add_argument_group("more files")
+    add_jobs(more)
+    more.add_argument("--stereo", action="store_true", help="two channels, even if no part is panned")
+    more.add_argument("--stems", metavar="DIR", help="write every part to its own file too, as it stands in the mix")
+    more.add_argument("--save-performance", metavar="P.npz", help="keep the curves that were played (one voice only)")
+
+
+def add_playing(sub: argparse.ArgumentParser) -> None:
+    """Who plays a score, and how."""
     who = sub.add_argument_group("who plays")
     who.add_argument("--preset", default="auto", metavar="NAME|FILE",
                      help="see `ddspvae presets`; without it, every part gets the nearest there is")
@@ -81,12 +92,6 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     change.add_argument("--fold", action="store_true", help="move notes outside the learned range by octaves")
     add_tuning(change)
     change.add_argument("--as-recorded", action="store_true", help="leave instruments as loud as their recordings were")
-    add_output(sub, "song.wav")
-    more = sub.add_argument_group("more files")
-    add_jobs(more)
-    more.add_argument("--stereo", action="store_true", help="two channels, even if no part is panned")
-    more.add_argument("--stems", metavar="DIR", help="write every part to its own file too, as it stands in the mix")
-    more.add_argument("--save-performance", metavar="P.npz", help="keep the curves that were played (one voice only)")
 
 
 def run(args: Namespace) -> None:

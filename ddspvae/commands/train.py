@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
+import warnings
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,8 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     heard.add_argument("--tracker", default="swift", metavar="NAME", help="swift, crepe or crepe-full")
     heard.add_argument("--many", action="store_true", help="RECORDINGS holds a folder for each of several instruments; "
                        "learn them all in one model, played as my.safetensors:NAME")
+    heard.add_argument("--features", metavar="PLACE", help="of a manifest: a folder or URL to keep features in (default: "
+                       "beside it); RECORDINGS is then one .csv or .parquet, or such a place itself")
     heard.add_argument("--from", dest="start_from", metavar="PRESET", help="start from another instrument")
     model = sub.add_argument_group("the model")
     model.add_argument("--bitrate", type=float, default=2000.0, metavar="BPS", help="bit/s of timbre (default 2000)")
@@ -55,6 +59,8 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     model.add_argument("--loss", default="ear", metavar="NAME", help="ear (default), or one of a plugin")
     machine = sub.add_argument_group("the machine")
     machine.add_argument("--device", metavar="D", help="cuda, mps or cpu; default: the best there is")
+    machine.add_argument("--batch", type=int, metavar="N", help="crops a step, over all processes together (default: 4 for "
+                         "each process that begins the run; any number of processes that divides it may go on)")
     machine.add_argument("--seed", type=int, default=0, metavar="N")
 
 
@@ -65,10 +71,13 @@ def run(args: Namespace) -> None:
 
     from ddspvae.model.config import ModelConfig, sizes_for
     from ddspvae.model.form import NAMED_AXES
+    from ddspvae.training.corpus import is_corpus
     from ddspvae.training.loop import train
     from ddspvae.training.many import prepare_folders
     from ddspvae.training.prepare import prepare
+    from ddspvae.training.processes import rank_here
 
+    leads = rank_here() == 0  # of those that torchrun starts, one speaks
     # a pipe has no width of its own; tables need some
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 140)
     hop_size = args.hop if args.hop is not None else round(args.sample_rate / 200)
@@ -79,6 +88,11 @@ def run(args: Namespace) -> None:
                          n_z=n_z if args.axes is None else args.axes, encoder=args.encoder, decoder=args.decoder,
                          bottleneck=args.bottleneck, synthesizer=args.synthesizer,
                          with_noise=not args.no_noise, with_reverb=not args.no_reverb)
+    if args.examine and is_corpus(args.recordings):
+        _examine_corpus(args, config)
+        return
+    if args.features is not None and not is_corpus(args.recordings):
+        raise InputError("train: --features is for a manifest, .csv or .parquet.")
     if args.examine:
         wide = Console(width=None if sys.stdout.isatty() else 140)
         find = prepare_folders if args.many else prepare
@@ -91,7 +105,7 @@ def run(args: Namespace) -> None:
     finished = _finished_run(args)
     columns = (TextColumn("step {task.fields[step]}"), BarColumn(), TextColumn(
         "loss {task.fields[loss]:.3f}  {task.fields[cents]} cents  {task.fields[bits]:.0f} bit/s  {task.fields[left]} left"))
-    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
+    with Progress(*columns, console=console, disable=not (leads and sys.stderr.isatty())) as bar, _quiet_unless(leads):
         task = bar.add_task("training", total=1.0, step=0, loss=float("nan"), cents="-", bits=0.0, left="?")
 
         def progress(row: dict[str, float]) -> None:
@@ -103,9 +117,12 @@ def run(args: Namespace) -> None:
 
         path = train(args.recordings, args.out, minutes=args.minutes, steps=args.steps, bitrate=args.bitrate,
                      controller=args.controller, loss=args.loss, holdout=args.holdout, tracker=args.tracker,
-                     start_from=args.start_from, many=args.many, device=args.device, seed=args.seed, model=config,
-                     progress=progress, report=lambda report: report.print(console),
+                     start_from=args.start_from, many=args.many, device=args.device, seed=args.seed, batch=args.batch,
+                     features=args.features, model=config, progress=progress,
+                     report=(lambda report: report.print(console)) if leads else None,
                      tell=lambda sentence: console.print(sentence, markup=False, highlight=False))
+    if not leads:
+        return
     from ddspvae.instrument.presets import read_card
 
     card = read_card(path)
@@ -115,6 +132,33 @@ def run(args: Namespace) -> None:
          f"{path}: {again}{card['training']['steps_done']} steps in {card['training']['minutes_done']:.1f} min; on takes "
          f"left out of the training: loss {measured['loss']:.3f}, {_pitch(measured)}, "
          f"z {measured['bits_per_second']:.0f} bit/s.")
+
+
+def _examine_corpus(args: Namespace, config: Any) -> None:
+    """The doctor's verdict on every row of a manifest."""
+    from ddspvae.corpora.places import join
+    from ddspvae.training.prepare_corpus import find_corpus
+
+    corpus = find_corpus(args.recordings, args.features, args.tracker, config)
+    hours = {split: round(corpus.hours(split), 3) for split in ("train", "validation", "test")}
+    table = join(corpus.place, "verdicts.csv")
+    say(args, {"features": corpus.place, "verdicts": table, "hours": hours, "instruments": corpus.instruments},
+        f"{table}: {', '.join(f'{value:.2f} h of {split}' for split, value in hours.items())}; {len(corpus.instruments)} "
+        "instruments.")
+
+
+@contextlib.contextmanager
+def _quiet_unless(leads: bool) -> Iterator[None]:
+    """What is wrong with the input is told by one of the processes; that another is gone, by those that notice."""
+    try:
+        with warnings.catch_warnings():
+            if not leads:
+                warnings.simplefilter("ignore")
+            yield
+    except InputError as error:
+        if leads or "another process" in str(error):
+            raise
+        sys.exit(2)
 
 
 def _pitch(measured: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ddspvae.model.together import draw_normal, mean_over_processes
 from ddspvae.signals import Latents
 from ddspvae.signals.checks import check_range
 from ddspvae.signals.units import nats_to_bits
@@ -52,7 +53,7 @@ def bits_per_second(kl: Tensor, z_rate_hz: float, weight: Tensor | None = None) 
     """
     if weight is None:
         weight = kl.new_ones(kl.shape[:2])
-    mean = (kl * weight[..., None]).sum((0, 1)) / weight.sum().clamp(min=1e-8)
+    mean = (kl * weight[..., None]).sum((0, 1)) / mean_over_processes(weight.sum()).clamp(min=1e-8)
     return nats_to_bits(mean * z_rate_hz)
 
 
@@ -70,9 +71,7 @@ def sounding_rows(loudness_db: Tensor, frames_per_z: int) -> Tensor:
 
 def sample(latents: Latents, generator: torch.Generator | None = None) -> Tensor:
     """Draw z from the posterior, differentiable in mean and variance; [B, M, Z]."""
-    shape = latents.z_mean.shape
-    noise = torch.randn(shape, generator=generator, device=latents.z_mean.device, dtype=latents.z_mean.dtype)
-    return latents.z_mean + (latents.z_logvar / 2).exp() * noise
+    return latents.z_mean + (latents.z_logvar / 2).exp() * draw_normal(latents.z_mean.shape, latents.z_mean, generator)
 
 
 @dataclass(frozen=True, eq=False)

@@ -55,6 +55,14 @@ class Checkpoint:
             raise InputError(f"train: {self.state_path} is corrupt; delete {self.folder} to start anew.")
         return None
 
+    def kept(self, name: str) -> Any:
+        """A setting of the run that is kept here; None without one."""
+        for path in (self.state_path, self.before_path):
+            state = read_state(path, torch.device("cpu")) if path.is_file() else None
+            if state is not None:
+                return json.loads(state["settings"]).get(name)
+        return None
+
     def _check(self, before: dict[str, Any], settings: dict[str, Any]) -> None:
         changed = sorted(key for key in settings if before.get(key) != settings[key])
         if changed == ["content"]:

@@ -14,6 +14,7 @@ from ddspvae.audio import Audio
 from ddspvae.features.f0 import VOICED
 from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.timbre import TimbreCode
+from ddspvae.model.together import Share
 from ddspvae.signals import Features
 from ddspvae.signals.checks import InputError
 from ddspvae.signals.units import DB_FLOOR, hz_to_pitch
@@ -108,10 +109,11 @@ class Crops:
     Args:
         ear: of a model of many instruments, who are then drawn equally often; half of the crops come with the code of
             a few takes of theirs instead of all, as an instrument will have that is heard for seconds.
+        said: what the ear gathers of each take, where that is known already.
     """
 
     def __init__(self, takes: Sequence[Take], rooms: Sequence[str], n_frames: int, n_lead: int, hop_size: int,
-                 ear: TimbreCode | None = None) -> None:
+                 ear: TimbreCode | None = None, said: Sequence[tuple[Tensor, Tensor]] | None = None) -> None:
         self.takes, self.rooms, self.hop_size = list(takes), list(rooms), hop_size
         self.n_frames, self.n_lead = n_frames, n_lead
         self._width = max(take.features.spectrum.shape[1] for take in takes)  # of spectra: low takes have more harmonics
@@ -126,17 +128,20 @@ class Crops:
         self.weights = lengths / lengths.sum()
         self.ear = ear
         with torch.no_grad():
-            self._said = () if ear is None else tuple(zip(*(ear.gather(take.heard()) for take in takes)))
+            self._said = () if ear is None else tuple(zip(*(said or (ear.gather(take.heard()) for take in takes))))
         self._own = {name: np.flatnonzero(names == name) for name in set(names)}
 
-    def draw(self, n_crops: int, random: np.random.Generator) -> Batch:
-        """n_crops random crops."""
+    def draw(self, n_crops: int, random: np.random.Generator, share: Share | None = None, step: int = 0) -> Batch:
+        """n_crops random crops; of a batch that processes share, this one's; whatever the step."""
         rows, codes = [], []
-        for index in random.choice(len(self.takes), size=n_crops, p=self.weights):
+        own = range(n_crops) if share is None else share.rows(n_crops)
+        for row, index in enumerate(random.choice(len(self.takes), size=n_crops, p=self.weights)):
             take = self.takes[index]
             last = max(-self.n_lead, take.n_frames - self.n_frames)
-            rows.append(self.crop(take, int(random.integers(-self.n_lead, last + 1))))
-            codes.append(self._code(take, random))
+            start, code = int(random.integers(-self.n_lead, last + 1)), self._code(take, random)
+            if row in own:
+                rows.append(self.crop(take, start))
+                codes.append(code)
         f0_hz, sure, loudness_db, timbre, partials, audio, spectrum, room = (torch.stack(column) for column in zip(*rows))
         code = None if self.ear is None else torch.stack([one for one in codes if one is not None])
         return Batch(EncoderInputs(f0_hz, sure, loudness_db, timbre, partials, audio, spectrum, code), room)

@@ -218,7 +218,10 @@ def finish(run: Run, prepared: Prepared, out: Path, start_from: str = "") -> Non
                      "machine": f"{platform.machine()}, {run.device.type}, {torch.get_num_threads()} threads",
                      "files": sorted({take.path.name for take in prepared.training}),
                      "validation_files": sorted({take.path.name for take in prepared.validation}),
-                     "holdout": prepared.holdout},
+                     "holdout": prepared.holdout,
+                     **({} if prepared.corpus is None else {"corpus": {
+                         "place": prepared.corpus.place, "hours": round(prepared.corpus.hours("train"), 3),
+                         "recordings": sum(1 for _ in prepared.corpus.entries("train")), "of_these_files": "a sample"}})},
         "licence": prepared.licence,
         "credits": prepared.credits,
         "metrics": {},

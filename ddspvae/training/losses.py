@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.excitation import Excitation
 from ddspvae.model.target import AT_ONCE_DB, DB_PER_NEPER, Shape, shape_error
+from ddspvae.model.together import mean_over_processes
 from ddspvae.signals.checks import check_shape
 from ddspvae.signals.registry import Registry
 
@@ -95,12 +96,13 @@ class HeardError:
         self._ear = Excitation(heard.f0_hz, measured.n_heard, n_harmonics, n_noise_bands, sample_rate)
         self._measured, self._weight = measured, weight
         self._excited, self._looked_at = self._ear(measured), weight[:, self._ear.frames, None]
+        self._counted = mean_over_processes(self._looked_at.sum())
 
     def __call__(self, shape: Shape) -> Tensor:
         """The error of a spectrum, scalar."""
         away = DB_PER_NEPER / AT_ONCE_DB * (self._ear(shape) - self._excited)
         away = BEND * ((1 + (away / BEND).square()).sqrt() - 1)  # a few bands far off are not worth the rest
-        ear = (away * self._looked_at).mean(-1).sum() / self._looked_at.sum().clamp(min=1e-6)
+        ear = (away * self._looked_at).mean(-1).sum() / self._counted.clamp(min=1e-6)
         return (1 - LINES_SHARE) * ear + LINES_SHARE * shape_error(shape, self._measured, self._weight)
 
 

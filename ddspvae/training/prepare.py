@@ -16,6 +16,7 @@ from ddspvae.features.ranges import find_range_hz
 from ddspvae.model.config import ModelConfig, harmonics_needed
 from ddspvae.signals.checks import InputError
 from ddspvae.signals.jobs import in_order
+from ddspvae.training.corpus import Corpus
 from ddspvae.training.dataset import Take, split
 from ddspvae.training.doctor.examine import Report, examine
 from ddspvae.training.recordings import Row, find_recordings, read_manifest
@@ -23,7 +24,12 @@ from ddspvae.training.recordings import Row, find_recordings, read_manifest
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """What a run trains on."""
+    """What a run trains on.
+
+    Args:
+        training, validation: takes; of a corpus a sample.
+        corpus: where all of them are, if they are too many to hold.
+    """
 
     training: list[Take]
     validation: list[Take]
@@ -32,6 +38,7 @@ class Prepared:
     holdout: list[str]
     licence: list[str]
     credits: list[dict[str, str]]
+    corpus: Corpus | None = None
 
 
 def prepare(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str | Path], tracker: str,

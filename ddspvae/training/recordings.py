@@ -98,6 +98,8 @@ def _is_ours(manifest: Path) -> bool:
 def _read(manifest: Path) -> dict[Path, Row]:
     table = read_cells("read_manifest", manifest)
     header = [name.strip() for name in table[0]] if table else []
+    if {"path", "instrument"} <= set(header):
+        return {}  # of a corpus, see corpora.manifest
     if "file" not in header:
         raise InputError(f"read_manifest: {manifest} must have a column named file in its first line.")
     rows = {}

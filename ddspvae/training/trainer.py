@@ -16,17 +16,21 @@ import torch
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.bottleneck import sounding_rows
 from ddspvae.model.target import frame_weights
+from ddspvae.model.together import mean_over_processes, sharing
 from ddspvae.signals.checks import InputError, check_range
 from ddspvae.training.dataset import Batch, Crops, Take
 from ddspvae.training.details import DETAIL_WEIGHTS, start_details
 from ddspvae.training.losses import LOSSES
+from ddspvae.training.processes import Processes, in_parallel
 from ddspvae.training.rate import CONTROLLERS, make_controller
+from ddspvae.training.stream import Streamed
 from ddspvae.training.validation import TrainingStopped
 
 WARMUP_FRAMES = 64  # of each crop, left out of the loss: the stack and the room have heard nothing yet
 DETAILS_FROM = 0.25  # of the budget: before, the curves and the named axes explain what they can
 EXPLAINED_SHARE = 0.5  # of the loss, for what they explain alone
 RATE_SETTLED = 0.5  # of the budget: the controller's ramp is over
+ALONE = Processes()
 GAIN_PACE = 10.0  # likewise, for one number that the bitrate is held by
 
 
@@ -61,6 +65,7 @@ class TrainingConfig:
         if self.steps is not None:
             check_range("train", "steps", self.steps, 1, 100_000_000)
         check_range("train", "bitrate", self.bitrate, 10, 20_000)
+        check_range("train", "batch", self.batch_size, 1, 100_000)
         CONTROLLERS.check("train", self.controller)
         LOSSES.check("train", self.loss)
         check_range("train", "seed", self.seed, 0, 2**31 - 1)
@@ -107,8 +112,10 @@ def training_loss(model: Autoencoder, batch: Batch, with_details: bool, loss_nam
 class Run:
     """One training run: what changes from step to step, and how it is saved."""
 
-    def __init__(self, model: Autoencoder, config: TrainingConfig, device: torch.device) -> None:
-        self.model = model.to(device)
+    def __init__(self, model: Autoencoder, config: TrainingConfig, device: torch.device,
+                 processes: Processes = ALONE) -> None:
+        self.model, self.processes = model.to(device), processes
+        self._parallel = in_parallel(model, self.loss, device) if processes.count > 1 else None
         self.average = copy.deepcopy(self.model).eval()
         quick = [model.named_bits, model.persistence]
         others = [p for p in model.parameters() if all(p is not q for q in quick)]
@@ -129,7 +136,7 @@ class Run:
         """Share of the budget that is spent."""
         return self.config.progress(self.seconds, self.step)
 
-    def advance(self, crops: Crops) -> tuple[float, torch.Tensor]:
+    def advance(self, crops: Crops | Streamed) -> tuple[float, torch.Tensor]:
         """One optimizer step; loss, and bit/s of each axis [Z]."""
         began = time.perf_counter()
         random = np.random.default_rng((self.config.seed, self.step))
@@ -137,14 +144,17 @@ class Run:
         progress = self.progress
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.rate_at(progress) * group["pace"]
-        batch = crops.draw(self.config.batch_size, random).to(self.device)
+        batch = crops.draw(self.config.batch_size, random, self.processes.share, self.step).to(self.device)
         self.model.train()
         if not self.has_details and progress >= DETAILS_FROM and self.model.n_unnamed:
             self.start_details(crops.takes)
-        loss, bits = self.loss(batch)
-        if not torch.isfinite(loss):
+        with sharing(self.processes.share):
+            loss, bits = self.loss(batch) if self._parallel is None else self._parallel(batch)
+            told, whole = mean_over_processes(loss.detach()), mean_over_processes(bits.detach())
+        if not torch.isfinite(told):
             raise TrainingStopped(f"train: the loss is not finite at step {self.step}; the last checkpoint is kept. "
                                   "Try another --seed, or look for broken recordings in the doctor's report.")
+        bits = bits + (whole - bits).detach()  # the rate of the whole batch, the gradient of these rows
         cost = self.rate.cost(bits, progress) if self.is_charged else loss.new_zeros(())
         self.optimizer.zero_grad()
         (loss + cost).backward()
@@ -152,8 +162,8 @@ class Run:
         self.optimizer.step()
         self._average()
         self.step += 1
-        self.seconds += time.perf_counter() - began
-        return float(loss.detach()), bits.detach()
+        self.seconds = self.processes.agree_number(self.seconds + time.perf_counter() - began, self.device)
+        return float(told), bits.detach()
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Of this step, as `training_loss`; an experiment may put its own in this place."""
@@ -162,6 +172,7 @@ class Run:
     def start_details(self, takes: Sequence[Take]) -> None:
         """Let the axes without names begin as the principal axes of what is left unexplained."""
         start_details(self.model, takes, self.config.bitrate, self.device)
+        self.processes.align(self.model)
         names = [name for name, _ in self.model.named_parameters() if name in DETAIL_WEIGHTS]
         ours, averaged = dict(self.model.named_parameters()), dict(self.average.named_parameters())
         with torch.no_grad():

@@ -30,12 +30,14 @@ KNOWS = {
     "instrument": "signals audio threads features midi synth model engine performer live",
     "editing": "signals audio features midi model performer instrument",
     "evaluation": "signals audio threads features synth model performer instrument",
-    "training": "signals audio features synth model performer instrument evaluation",
+    "corpora": "signals",
+    "training": "signals audio features synth model performer instrument evaluation corpora",
     "rate_distortion": "signals audio features model instrument evaluation training",
     "latents": "signals audio features model instrument evaluation",
     "studio": "signals audio features midi model performer live instrument editing training",
-    "commands": "signals audio features midi scores model performer instrument editing evaluation training rate_distortion "
-                "latents studio",
+    "batch": "signals audio midi instrument",
+    "commands": "signals audio features midi scores model performer instrument editing evaluation corpora training "
+                "rate_distortion latents studio batch",
 }
 
 

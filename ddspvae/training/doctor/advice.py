@@ -32,6 +32,12 @@ def advise(report: Findings) -> tuple[str, ...]:
         lines.append(f"{n} {'file was' if n == 1 else 'files were'} left out; the reasons are in the list above.")
     if not report.files:
         return (*lines, "Nothing is left to train on.")
+    return (*lines, *faults(report), *_about_all(report))
+
+
+def faults(report: Findings) -> list[str]:
+    """What is wrong with single files, the gravest first."""
+    lines: list[str] = []
     problems: tuple[tuple[Callable[[FileReport], float], float, Callable[[FileReport], str], str], ...] = (
         (lambda f: f.clipped_share, CLIPPED,
          lambda f: f"{_percent(f.clipped_share)} of {f.path.name} is clipped", "record softer"),
@@ -62,7 +68,7 @@ def advise(report: Findings) -> tuple[str, ...]:
             lines.append(f"{_first_upper(sentence(ill[0]))}, {others}: {remedy}.")
         else:
             lines += [f"{_first_upper(sentence(file))}: {remedy}." for file in ill]
-    return (*lines, *_about_all(report))
+    return lines
 
 
 def _about_all(report: Findings) -> list[str]:

@@ -1,0 +1,239 @@
+"""What two processes are worth, and what hours of corpus cost: the tables of docs/scale.md.
+
+    python benchmarks/scale.py songs [--songs 200] [--rounds 2]      batch render, two workers beside one
+    python benchmarks/scale.py steps [--steps 20] [--rounds 3]       training steps, two processes of 4 crops beside one of 8
+    python benchmarks/scale.py memory [--hours 1 10 100]             resident size of training against hours of corpus
+    python benchmarks/scale.py listen [--minutes 2 4 8]              resident size and time of making features
+
+One and two are measured in turns, since other work on the machine changes from minute to minute; each row says the load.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import mido
+import numpy as np
+import psutil
+import soundfile
+
+RATE = 16_000
+TAKE_S = 5.0
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+
+
+def main() -> None:
+    """Measure what is named."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["songs", "steps", "memory", "listen", "one-run"])
+    parser.add_argument("--songs", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--hours", type=float, nargs="+", default=[1, 10, 100])
+    parser.add_argument("--minutes", type=float, nargs="+", default=[2, 4, 8])
+    parser.add_argument("--takes", type=Path)
+    args = parser.parse_args()
+    if args.what == "one-run":
+        one_run(args.takes, args.steps)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        {"songs": songs, "steps": steps, "memory": memory, "listen": listen}[args.what](args, Path(folder))
+
+
+def load() -> str:
+    """Of the machine, over the last minute."""
+    return f"{os.getloadavg()[0]:.1f}"
+
+
+def songs(args: argparse.Namespace, folder: Path) -> None:
+    """Many short songs on one worker and on two."""
+    random = np.random.default_rng(0)
+    (folder / "songs").mkdir()
+    for number in range(args.songs):
+        track = mido.MidiTrack()
+        for pitch in random.integers(57, 82, 12):
+            track.append(mido.Message("note_on", note=int(pitch), velocity=int(random.integers(50, 110)), time=0))
+            track.append(mido.Message("note_off", note=int(pitch), time=240))
+        mido.MidiFile(tracks=[track]).save(folder / "songs" / f"{number:05d}.mid")
+    print(f"{args.songs} songs of 3 s, {os.cpu_count()} cores\n\n| round | workers | whole command, s | jobs alone, s a song and "
+          "core | load |\n|---|---|---|---|---|")
+    took: dict[int, list[float]] = {1: [], 2: []}
+    for turn in range(args.rounds):
+        for n in (1, 2):
+            out = folder / "out"
+            began = time.perf_counter()
+            told = subprocess.run([sys.executable, "-m", "ddspvae", "batch", "render", folder / "songs", "--preset", "violin",
+                                   "--out", out, "--workers", str(n), "--json"], env=ENVIRONMENT, check=True,
+                                  capture_output=True).stdout
+            took[n].append(time.perf_counter() - began)
+            said = json.loads(told)
+            assert said["done"] == args.songs
+            print(f"| {turn + 1} | {n} | {took[n][-1]:.1f} | {said['core_s'] / args.songs:.3f} | {load()} |", flush=True)
+            shutil.rmtree(out)
+    tell_ratio(took, "whole commands")
+
+
+def tell_ratio(took: dict[int, list[float]], what: str) -> None:
+    """Of one to two, round by round."""
+    ratios = [one / two for one, two in zip(took[1], took[2])]
+    print(f"\n{what}, two beside one: {statistics.median(ratios):.2f} (rounds: {', '.join(f'{r:.2f}' for r in ratios)})\n")
+
+
+def write_take(path: Path, seed: int, sample_rate: int = RATE, seconds: float = TAKE_S) -> None:
+    """Detached notes of a few harmonics with breath, each its own."""
+    random = np.random.default_rng(seed)
+    audio = np.zeros(round(seconds * sample_rate))
+    at = 0.1
+    while at < seconds - 0.6:
+        length_s = float(random.uniform(0.3, 0.6))
+        t = np.arange(round(length_s * sample_rate)) / sample_rate
+        f0_hz = 440 * 2 ** ((random.integers(55, 80) - 69) / 12) * (1 + 0.004 * np.sin(2 * np.pi * 5.5 * t))
+        phase = 2 * np.pi * np.cumsum(f0_hz) / sample_rate
+        tilt = random.uniform(0.8, 2.0)
+        note = sum(np.sin(k * phase) / k**tilt for k in range(1, 10)) + 0.01 * random.standard_normal(len(t))
+        start = round(at * sample_rate)
+        audio[start : start + len(t)] += note * np.minimum(1, t / 0.03) * np.minimum(1, (length_s - t) / 0.05)
+        at += length_s + float(random.uniform(0, 0.15))
+    soundfile.write(path, 0.3 * audio / np.abs(audio).max(), sample_rate)
+
+
+def steps(args: argparse.Namespace, folder: Path) -> None:
+    """Steps of 8 crops by one process, and by two that share them."""
+    for seed in range(6):
+        write_take(folder / f"{seed}.wav", seed, 48_000)
+    print(f"{args.steps} steps of 8 crops, 48 kHz, {os.cpu_count()} cores\n\n| round | processes | steps a second | load |\n"
+          "|---|---|---|---|")
+    took: dict[int, list[float]] = {1: [], 2: []}
+    for turn in range(args.rounds):
+        for n in (1, 2):
+            told = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(n),
+                                   __file__, "one-run", "--takes", folder, "--steps", str(args.steps)], env=ENVIRONMENT,
+                                  check=True, capture_output=True, text=True).stdout
+            took[n].append(float(next(line for line in told.splitlines() if line.startswith("took")).split()[1]))
+            print(f"| {turn + 1} | {n} | {args.steps / took[n][-1]:.2f} | {load()} |", flush=True)
+    tell_ratio(took, "steps a second")
+
+
+def one_run(folder: Path, n_steps: int) -> None:
+    """In one of the processes: steps, timed once the first ones are over."""
+    import torch
+
+    from ddspvae.features.extract import extract
+    from ddspvae.model.autoencoder import Autoencoder
+    from ddspvae.model.config import ModelConfig
+    from ddspvae.training.dataset import Crops, Take
+    from ddspvae.training.loop import CROP_FRAMES
+    from ddspvae.training.processes import joined
+    from ddspvae.training.trainer import WARMUP_FRAMES, Run, TrainingConfig
+
+    torch.set_num_threads(1)
+    device = torch.device("cpu")
+    with joined(device) as processes:
+        takes = []
+        for path in sorted(folder.glob("*.wav")):
+            audio = soundfile.read(path, dtype="float32")[0]
+            takes.append(Take(path, audio, extract(audio, 48_000, 240), room="a"))
+        torch.manual_seed(0)
+        model = Autoencoder(ModelConfig(rooms=("a",), n_harmonics=110))
+        model.decoder.typical.fit([take.heard() for take in takes], model.config.frames_per_z)
+        run = Run(model, TrainingConfig(steps=10 * n_steps, batch_size=8), device, processes)
+        run.has_details = True
+        crops = Crops(takes, ("a",), CROP_FRAMES, WARMUP_FRAMES, 240)
+        for _ in range(3):
+            run.advance(crops)
+        processes.wait()
+        began = time.perf_counter()
+        for _ in range(n_steps):
+            run.advance(crops)
+        if processes.leads:
+            print(f"took {time.perf_counter() - began}")
+
+
+def make_manifest(folder: Path, seconds: float) -> Path:
+    """As many short recordings of two instruments as that, each its own."""
+    folder.mkdir()
+    n = round(seconds / TAKE_S)
+    with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["path", "instrument", "split", "licence"])
+        for number in range(n):
+            write_take(folder / f"{number}.wav", number)
+            table.writerow([f"{number}.wav", ("one", "other")[number % 2], "validation" if number in (2, 3) else "train", "CC0"])
+    return folder / "manifest.csv"
+
+
+def most_resident_mb(words: list[object]) -> tuple[float, float, int]:
+    """Run a command; the largest resident size of any one of its processes, seconds, and how many there were at most."""
+    began, most, n_most = time.perf_counter(), 0.0, 1
+    with subprocess.Popen([sys.executable, "-m", "ddspvae", *map(str, words)], env=ENVIRONMENT, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE) as process:
+        while process.poll() is None:
+            try:
+                family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+                most = max(most, *(one.memory_info().rss / 1e6 for one in family))
+                n_most = max(n_most, len(family))
+            except psutil.NoSuchProcess:
+                pass
+            time.sleep(0.05)
+        if process.returncode:
+            raise SystemExit(process.stderr.read().decode() if process.stderr else "it failed")
+    return most, time.perf_counter() - began, n_most
+
+
+def memory(args: argparse.Namespace, folder: Path) -> None:
+    """Four minutes of recordings are listened to; their shards are there many times, under other names, as hours of corpus."""
+    manifest = make_manifest(folder / "recordings", 480)
+    options = ["--many", "--sample-rate", RATE, "--device", "cpu"]
+    place = folder / "features"
+    most_resident_mb(["train", manifest, "--features", place, "--examine", *options[:1], *options[1:3]])
+    rows = list(csv.DictReader((place / "verdicts.csv").open(encoding="utf-8")))
+    shards = sorted({row["shard"] for row in rows if row["shard"]})
+    print(f"{len(rows)} recordings of {TAKE_S:g} s in {len(shards)} shards; training of {args.steps} steps\n\n"
+          "| hours | recordings | shards | most resident, MB a process | load |\n|---|---|---|---|---|")
+    for hours in args.hours:
+        large = folder / f"features-{hours:g}"
+        (large / "shards").mkdir(parents=True)
+        shutil.copy(place / "corpus.json", large)
+        n_rows, copy = 0, 0
+        with (large / "verdicts.csv").open("w", newline="", encoding="utf-8") as file:
+            table = csv.DictWriter(file, list(rows[0]))
+            table.writeheader()
+            while n_rows * TAKE_S < hours * 3600:
+                for shard in shards:
+                    name = f"{copy:06d}-{shard}"
+                    os.link(place / "shards" / f"{shard}.tar", large / "shards" / f"{name}.tar")
+                    for row in rows:
+                        if row["shard"] == shard:
+                            table.writerow({**row, "shard": name, "path": f"{copy}/{row['path']}"})
+                            n_rows += 1
+                copy += 1
+        most, _, _ = most_resident_mb(["train", large, "--out", folder / f"{hours:g}.safetensors", "--steps", args.steps,
+                                       *options])
+        print(f"| {n_rows * TAKE_S / 3600:.1f} | {n_rows} | {copy * len(shards)} | {most:.0f} | {load()} |", flush=True)
+        shutil.rmtree(large)
+
+
+def listen(args: argparse.Namespace, folder: Path) -> None:
+    """Features of really so many minutes of short recordings."""
+    print("| minutes | recordings | seconds to listen to | most resident, MB a process | features, MB | load |\n"
+          "|---|---|---|---|---|---|")
+    for minutes in args.minutes:
+        manifest = make_manifest(folder / f"{minutes:g}", 60 * minutes)
+        most, took_s, _ = most_resident_mb(["train", manifest, "--many", "--examine", "--sample-rate", RATE])
+        size = sum(path.stat().st_size for path in manifest.with_suffix(".features").rglob("*.tar"))
+        print(f"| {minutes:g} | {round(60 * minutes / TAKE_S)} | {took_s:.0f} | {most:.0f} | {size / 1e6:.1f} | {load()} |",
+              flush=True)
+
+
+if __name__ == "__main__":
+    main()
