@@ -16,6 +16,7 @@ from ddspvae.audio import Audio, resample, resample_blocks
 from ddspvae.features.reach import within_reach
 from ddspvae.features.statistics import Statistics
 from ddspvae.instrument.blocks import play_blocks
+from ddspvae.instrument.plucking import open_stream, play_plucked
 from ddspvae.instrument.presets import fingerprint
 from ddspvae.instrument.rates import on_the_way, to_rates
 from ddspvae.instrument.rooms import Rooms
@@ -29,6 +30,7 @@ from ddspvae.model.form import axis_names
 from ddspvae.performer.controls import CARD_KEY, ControlRanges, typical_ranges
 from ddspvae.performer.gestures import Gestures
 from ddspvae.performer.learned import play as play_as_learned
+from ddspvae.plucked.curves import pluck_curves
 from ddspvae.signals import Features, Notes, Performance
 from ddspvae.signals.checks import InputError, check_choice, check_range
 
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from ddspvae.live.networks import LiveNetworks
     from ddspvae.live.stream import Stream
     from ddspvae.model.autoencoder import Autoencoder
+    from ddspvae.plucked.model import Plucks
+    from ddspvae.plucked.stream import PluckedStream
     from ddspvae.signals import Latents
     from ddspvae.synth.reverb import Room
 
@@ -55,10 +59,12 @@ class Instrument:
         gestures: what the learned performer remembers; None where the file holds none.
         codes: [2, G], for a model of many instruments: the timbre codes that scores and takes begin and end with; with None
             a score is played by the mean of all instruments, and a take keeps the code that is heard in it.
+        plucks: how its notes ring, of one that is plucked or struck.
     """
 
     def __init__(self, model: Autoencoder | Stored, card: Mapping[str, Any], name: str, room: str | None = None,
-                 gestures: Gestures | None = None, codes: np.ndarray | None = None) -> None:
+                 gestures: Gestures | None = None, codes: np.ndarray | None = None, plucks: Plucks | None = None) -> None:
+        self.plucks = plucks
         self._model = model if isinstance(model, Stored) else model.eval()
         self.room = model.config.rooms[0] if room is None else room
         check_choice("load", "room", self.room, model.config.rooms)
@@ -167,6 +173,8 @@ class Instrument:
         else:
             curves = perform_by_rules(line, self.statistics, rate_hz, expression=expression, tail_s=tail_s)
             z = self.likely_z(curves.f0_hz, curves.periodicity, curves.loudness_db, seed)
+        if self.plucks is not None:
+            curves = pluck_curves(line, self.plucks, curves, rate_hz)
         return self._written(curves, self._turn(self._kept * add_offsets(z, curves.offsets, self.axis_names, step), score_s))
 
     def likely_z(self, f0_hz: np.ndarray, periodicity: np.ndarray, loudness_db: np.ndarray, seed: int | None = None,
@@ -238,7 +246,7 @@ class Instrument:
 
     def stream(self, voices: int = 8, *, mono: bool = False, seed: int = 0, dry: bool = False, ir: Audio | None = None,
                wet_db: float = 0.0, decay: float = 1.0, expression: float = 1.0, start_s: float = 0.0,
-               limit: bool = True) -> Stream:
+               limit: bool = True) -> Stream | PluckedStream:
         """Play live: MIDI or frames in, audio in blocks of any size out.
 
         Args:
@@ -252,6 +260,9 @@ class Instrument:
         if self.codes is not None:
             raise InputError(f"stream: {self.name} turns from one instrument into another over a score, whose end a stream "
                              "does not know; open the whole model, and turn its timbre axes by hand.")
+        if self.plucks is not None:
+            return open_stream(self.plucks, self._rooms, mono=mono, seed=seed, start_s=start_s, limit=limit, dry=dry, ir=ir,
+                               wet_db=wet_db, decay=decay)
         return live.Stream(self, voices, mono=mono, seed=seed, dry=dry, ir=ir, wet_db=wet_db, decay=decay,
                       expression=expression, start_s=start_s, limit=limit)
 
@@ -288,12 +299,20 @@ class Instrument:
         parts = [notes] if isinstance(notes, Notes) else list(notes)
         if not parts:
             raise InputError("render: the score has no parts.")
+        tail_s = self.tail_s(dry, ir, wet_db, decay)
+        if self.plucks is not None:
+            return np.concatenate(list(self.pluck_blocks(parts, mono=voices == 1, seed=seed or 0, dry=dry, ir=ir,
+                                                         wet_db=wet_db, decay=decay, tail_s=tail_s)), axis=-1)
         lines = [line for part in parts for line in to_voices(part, voices=voices).lines]
         score_s = max(line.duration_s for line in lines)
-        tail_s = self.tail_s(dry, ir, wet_db, decay)
         performances = [self.perform(line, expression=expression, performer=performer, seed=seed_of(seed, at),
                                      score_s=score_s, tail_s=tail_s) for at, line in enumerate(lines)]
         return self.resynthesize(performances, seed=seed or 0, dry=dry, ir=ir, wet_db=wet_db, decay=decay)
+
+    def pluck_blocks(self, parts: Sequence[Notes], **how: Any) -> Iterator[Audio]:
+        """Parts of a score on an instrument whose notes ring, chords and all, in blocks; see `play_plucked`."""
+        assert self.plucks is not None
+        return play_plucked(self.plucks, self._rooms, parts, **how)
 
     def rate(self, audio: Audio, sample_rate: int) -> dict[str, Any]:
         """What z costs on a take, over its sounding seconds: bits_per_second, per_axis (bit/s each), axes_in_use."""
