@@ -25,7 +25,7 @@ from ddspvae.midi.expression import add_offsets
 from ddspvae.midi.rules import Curves
 from ddspvae.midi.rules import perform as perform_by_rules
 from ddspvae.midi.trained_range import tongue_far
-from ddspvae.midi.voices import MOST_VOICES, seed_of, to_one_voice, to_voices
+from ddspvae.midi.voices import MOST_VOICES, to_one_voice
 from ddspvae.model.form import axis_names
 from ddspvae.performer.controls import CARD_KEY, ControlRanges, typical_ranges
 from ddspvae.performer.gestures import Gestures
@@ -296,18 +296,10 @@ class Instrument:
         Returns:
             audio [T] at config.sample_rate; may exceed full scale, see ddspvae.audio.limit_peak.
         """
-        parts = [notes] if isinstance(notes, Notes) else list(notes)
-        if not parts:
-            raise InputError("render: the score has no parts.")
-        tail_s = self.tail_s(dry, ir, wet_db, decay)
-        if self.plucks is not None:
-            return np.concatenate(list(self.pluck_blocks(parts, mono=voices == 1, seed=seed or 0, dry=dry, ir=ir,
-                                                         wet_db=wet_db, decay=decay, tail_s=tail_s)), axis=-1)
-        lines = [line for part in parts for line in to_voices(part, voices=voices).lines]
-        score_s = max(line.duration_s for line in lines)
-        performances = [self.perform(line, expression=expression, performer=performer, seed=seed_of(seed, at),
-                                     score_s=score_s, tail_s=tail_s) for at, line in enumerate(lines)]
-        return self.resynthesize(performances, seed=seed or 0, dry=dry, ir=ir, wet_db=wet_db, decay=decay)
+        from ddspvae.instrument.scores import render_score
+
+        return render_score(self, [notes] if isinstance(notes, Notes) else list(notes), voices, seed, {
+            "expression": expression, "performer": performer}, {"dry": dry, "ir": ir, "wet_db": wet_db, "decay": decay})
 
     def pluck_blocks(self, parts: Sequence[Notes], **how: Any) -> Iterator[Audio]:
         """Parts of a score on an instrument whose notes ring, chords and all, in blocks; see `play_plucked`."""

@@ -58,7 +58,8 @@ def read_midi(path: str | Path) -> list[Notes]:
       of another track of the channel. A note whose end was lost ends with a note off of its pitch on a wrong channel of its
       track, with a note that began together with it, or where the next one of its part begins; the last with its track.
       One of no length lasts 10 ms.
-    - Tracks that share a channel and send programs of their own are parts of their own.
+    - Tracks that share a channel and send programs of their own are parts of their own; so is what a track plays after it
+      has changed its program.
     - The channels of an MPE zone are one part, with bends, pressure and brightness of each note.
 
     Args:
@@ -99,14 +100,12 @@ class _Ignored:
     n_drums: int = 0
     n_sysex: int = 0
     controllers: Counter[int] = field(default_factory=Counter)
-    programs: set[tuple[Hashable, int]] = field(default_factory=set)  # part, program that it turns to
 
     @property
     def sentence(self) -> str | None:
         """What is left out and how much of it; None if nothing is."""
         listed = ", ".join(str(number) for number in sorted(self.controllers))
         counts = [(self.n_drums, "drum note{} (channel 10)"), (self.n_sysex, "system exclusive message{}"),
-                  (len(self.programs), "change{} of program inside a part, which its first plays"),
                   (self.controllers.total(), f"message{{}} of other controllers ({listed})")]
         said = [f"{n} {what.format('s' * (n != 1))}" for n, what in counts if n]
         if not said:
@@ -154,7 +153,7 @@ def _read_piece(file: MidiFile, tracks: list[int], ignored: _Ignored) -> list[No
     events.sort(key=lambda pair: pair[1].tick)  # stable: within a tick, track by track, as written
     clock = Clock(_tempos(file, events), file.division)
     ports: defaultdict[int, Port] = defaultdict(Port)
-    parts: dict[tuple[int, int, int | None], _Part] = {}
+    parts: dict[tuple[int, int, int | None, int], _Part] = {}
     programs: dict[tuple[int, int, int], int] = {}  # that a track has sent itself
     for tick, simultaneous in groupby(events, key=lambda pair: pair[1].tick):
         now = clock(tick)
@@ -167,13 +166,11 @@ def _read_piece(file: MidiFile, tracks: list[int], ignored: _Ignored) -> list[No
             wire = port_of.get(index, 0)
             port = ports[wire]
             manager = port.manager(number)
-            # the channels of a zone are one part, whichever tracks they are written in
-            key = (wire, manager, None if port.is_zone(number) else index)
+            program = 0 if manager == DRUM_CHANNEL else programs.get((wire, manager, index), port.channels[manager].program)
+            # the channels of a zone are one part, whichever tracks they are written in; another program is another player
+            key = (wire, manager, None if port.is_zone(number) else index, program)
             if kind == NOTE_ON and event.second:
-                program = programs.get((wire, manager, index), port.channels[manager].program)
-                part = parts.setdefault(key, _Part(index, manager, program))
-                if program != part.program and manager != DRUM_CHANNEL:
-                    ignored.programs.add((key, program))
+                parts.setdefault(key, _Part(index, manager, program))
                 port.press(key, number, event.first, event.second, now, clock(file.lengths[index]))
             elif kind in (NOTE_ON, NOTE_OFF):
                 port.release(key, number, event.first, now)
@@ -189,9 +186,10 @@ def _read_piece(file: MidiFile, tracks: list[int], ignored: _Ignored) -> list[No
                 ignored.controllers[event.first] += 1
     notes = _finish([channel.keys for port in ports.values() for channel in port.channels], file)
     found = []
-    for (wire, number, track), part in sorted(parts.items(), key=lambda item: item[1].track):
+    for key, part in sorted(parts.items(), key=lambda item: item[1].track):
+        wire, number, *_ = key
         channel = ports[wire].channels[number]
-        in_order = tuple(sorted(notes[wire, number, track], key=lambda note: (note.onset_s, note.pitch)))
+        in_order = tuple(sorted(notes[key], key=lambda note: (note.onset_s, note.pitch)))
         found.append(Notes(in_order, names.get(part.track, ""), number, part.program, tuple(channel.bend_semitones),
                            channel.controllers))
     return found

@@ -13,14 +13,15 @@ from ddspvae.signals.units import db_to_amplitude
 
 LASTS_S = 0.12
 WINDOW_S = 0.010
+BELIEVED = 0.35  # quantile
 FADE_FRAMES = 6  # at whose end nothing is left
 
 
 def measure_onset(notes: Sequence[tuple[Ringing, NDArray, float]], sample_rate: int, n_bands: int) -> NDArray:
-    """What is left of the first 0.12 s of notes without their partials: the median over the notes.
+    """What is left of the first 0.12 s of notes without their partials, as most notes have it.
 
-    Each partial is taken off as the decay model has it: a sinusoid that begins at the onset, with the phase that it has
-    once it rings by itself.
+    Each partial is taken off as the decay model has it: a sinusoid that begins at the onset, of the amplitude and phase that
+    take most off. Of several notes the softer rest is believed, since what is left of partials is no noise.
 
     Args:
         notes: each with its take [T] and its level, A-weighted dB.
@@ -34,7 +35,7 @@ def measure_onset(notes: Sequence[tuple[Ringing, NDArray, float]], sample_rate: 
         return np.zeros((n_frames, n_bands))
     rows = np.array([_left_over(note, audio, sample_rate, n_bands, n_frames) / db_to_amplitude(level_db)
                      for note, audio, level_db in notes])
-    typical = np.sqrt(np.median(np.square(rows), axis=0))
+    typical = np.quantile(rows, BELIEVED, axis=0)
     typical[-FADE_FRAMES:] *= np.linspace(1, 0, FADE_FRAMES)[:, None]
     # what hisses on is the recording's, not the onset's
     hiss = typical[-FADE_FRAMES - 4 : -FADE_FRAMES].mean(axis=0)
@@ -49,8 +50,7 @@ def _left_over(note: Ringing, audio: NDArray, sample_rate: int, n_bands: int, n_
     found = audio[begin : begin + len(piece)]
     piece[: len(found)] = found
     time_s = np.arange(len(piece)) / sample_rate
-    skip = round(max(2.5 / note.f0_hz, 0.03) * sample_rate)
-    heard = slice(skip, min(skip + round(max(6 / note.f0_hz, 0.06) * sample_rate), len(piece)))
+    heard = slice(0, round(max(6 / note.f0_hz, LASTS_S) * sample_rate))
     basis = []
     for hz, early_db, fall in zip(note.f0_hz * note.ratios, note.early_db, np.nan_to_num(note.fall_db_per_s, nan=20.0)):
         falls = db_to_amplitude(early_db * (np.exp(-time_s / EARLY_S) - 1) - fall * time_s)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 MOST_PARTIALS = 24
 HIGHEST_HZ = 7000.0
 STIFFEST = 8e-3
+SPARSE = 16  # bins, of which the surroundings look at one
 SETTLING_S = 0.03  # after the onset, which is no sinusoid
 WINDOW_PERIODS, WINDOW_S = 40.0, (0.3, 0.8)
 STANDS_OUT = 1.2  # nepers above its surroundings
@@ -41,7 +42,8 @@ def fit_stiffness(audio: NDArray, sample_rate: int, f0_hz: float, onset_s: float
     n_fft = 1 << (len(piece).bit_length() + 2)
     logs = np.log(np.abs(np.fft.rfft(piece * np.hanning(len(piece)), n_fft)) + 1e-9)
     bin_hz = sample_rate / n_fft
-    above = (logs - median_filter(logs, round(f0_hz / bin_hz) | 1)).clip(STANDS_OUT, 4 + STANDS_OUT) - STANDS_OUT
+    coarse = median_filter(logs[::SPARSE], max(round(f0_hz / bin_hz / SPARSE), 1) | 1)
+    above = (logs - np.repeat(coarse, SPARSE)[: len(logs)]).clip(STANDS_OUT, 4 + STANDS_OUT) - STANDS_OUT
     highest = min(HIGHEST_HZ, 0.45 * sample_rate)
     number = np.arange(1, MOST_PARTIALS + 1)
     number = number[number * f0_hz * (1 + SLACK) < highest]
