@@ -10,7 +10,7 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ddspvae.commands.edits import apply_edits, read_offsets
 from ddspvae.commands.options import add_axes, add_jobs, add_output
@@ -196,13 +196,15 @@ def _play(part: Part, args: Namespace, ir: Audio | None, first: tuple[int, int],
         lasts_s: the whole score, and what comes after its last note.
     """
     from ddspvae.instrument.mix import place
+    from ddspvae.instrument.plucking import play_plucked
     from ddspvae.midi.voices import seed_of
 
     player, (voice, at) = part.player, first
-    how = {"dry": args.dry, "seed": args.seed or 0, "voice": voice, "ir": ir, "wet_db": args.wet, "decay": args.decay}
+    how: dict[str, Any] = {"dry": args.dry, "seed": args.seed or 0, "voice": voice, "ir": ir, "wet_db": args.wet,
+                           "decay": args.decay}
     if player.plucks is not None and not args.given:
-        blocks = player.pluck_blocks([part.notes], transpose=args.transpose, tones=read_offsets(args, player),
-                                     mono=args.voices == 1, tail_s=lasts_s[1], **how)
+        blocks = play_plucked(player.plucks, player.rooms, [part.notes], transpose=args.transpose, mono=args.voices == 1,
+                              tones=read_offsets(args, player), tail_s=lasts_s[1], **how)
         yield from place(blocks, part.notes.controllers, player.config.sample_rate, stereo=stereo, gain_db=gain_db)
         if not args.save_performance:
             return

@@ -16,7 +16,7 @@ from ddspvae.audio import Audio, resample, resample_blocks
 from ddspvae.features.reach import within_reach
 from ddspvae.features.statistics import Statistics
 from ddspvae.instrument.blocks import play_blocks
-from ddspvae.instrument.plucking import open_stream, play_plucked
+from ddspvae.instrument.plucking import open_stream
 from ddspvae.instrument.presets import fingerprint
 from ddspvae.instrument.rates import on_the_way, to_rates
 from ddspvae.instrument.rooms import Rooms
@@ -80,7 +80,7 @@ class Instrument:
         if (n_known := self.gestures.z.shape[1]) != (n_z := model.config.n_z):
             raise InputError(f"load: the gestures of {name} have {n_known} axes and its network {n_z}; the file is damaged.")
         self.performers = ("learned", "rules") if len(self.gestures) else ("rules",)
-        self._rooms = Rooms(self.config, lambda: weights_of(self._model), self.room)
+        self.rooms = Rooms(self.config, lambda: weights_of(self._model), self.room)
         self.identity = fingerprint(weights_of(self._model)) if model.config.n_z else ""
 
     @property
@@ -158,8 +158,7 @@ class Instrument:
             performer: "learned" plays every note as the most fitting one of the recordings was, "rules" by the
                 instrument's habits; None takes the learned one where the file holds one.
             seed: None takes what is likeliest; a number another performance of the same notes, the same each time.
-            score_s: how long the whole score is, for an instrument that turns into another one on the way; None is as long
-                as the part.
+            score_s: of the whole score, for an instrument that turns into another on the way; None is the part's own.
             tail_s: seconds after the last note, for its release; `tail_s()` says how long a room rings.
         """
         check_range("perform", "expression", expression, 0, 2)
@@ -208,8 +207,7 @@ class Instrument:
             wet_db, decay: the learned room's tail so many dB louder, and ringing so many times as long; the loudness of
                 the whole stays.
         Returns:
-            audio [F * hop_size] at config.sample_rate, where an ir is given L - 1 longer; [2, T] in
-            a stereo room.
+            audio [F * hop_size] at config.sample_rate, where an ir is given L - 1 longer; [2, T] in a stereo room.
         """
         return np.concatenate(list(self.resynthesize_blocks(
             performance, dry=dry, seed=seed, voice=voice, ir=ir, wet_db=wet_db, decay=decay)), axis=-1)
@@ -223,25 +221,22 @@ class Instrument:
             raise InputError("resynthesize: there is no performance to play.")
         takes = [self.adapt(take) for take in takes]
         after_samples = 0 if ir is None else np.shape(ir)[-1] - 1  # a learned room's tail is within the performance
-        return play_blocks(self._model, takes, *self._rooms.response(dry, ir, wet_db, decay), after_samples, seed=seed,
+        return play_blocks(self._model, takes, *self.rooms.response(dry, ir, wet_db, decay), after_samples, seed=seed,
                            first_voice=voice)
 
     @cached_property
     def live_networks(self) -> LiveNetworks:
-        """What streams run once a frame, exported once for all of them, whichever thread opens the first."""
+        """What streams run once a frame, exported once for all of them."""
         return live.LiveNetworks.of(self.model)
 
     def room_and_response(self, dry: bool = False, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0
                           ) -> tuple[Room | None, Tensor | None]:
         """The room that the level accounts for, and what to play in, as tensors; see `Rooms.response`."""
-        return with_torch().as_tensors(*self._rooms.response(dry, ir, wet_db, decay))
+        return with_torch().as_tensors(*self.rooms.response(dry, ir, wet_db, decay))
 
     def tail_s(self, dry: bool = False, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0) -> float:
-        """Seconds after the end of a last note until it has fallen by 60 dB and the room has, too.
-
-        Args: as in `resynthesize`; what an impulse response of one's own adds, `resynthesize` adds itself.
-        """
-        rings_s = self._rooms.ringing_s(dry, ir, wet_db, decay)
+        """Seconds after the end of a last note until it and the learned room have fallen by 60 dB; an ir adds its own."""
+        rings_s = self.rooms.ringing_s(dry, ir, wet_db, decay)
         return max(LEAST_TAIL_S, RELEASED_DB / self.statistics.release_db_per_s + rings_s)
 
     def stream(self, voices: int = 8, *, mono: bool = False, seed: int = 0, dry: bool = False, ir: Audio | None = None,
@@ -261,8 +256,7 @@ class Instrument:
             raise InputError(f"stream: {self.name} turns from one instrument into another over a score, whose end a stream "
                              "does not know; open the whole model, and turn its timbre axes by hand.")
         if self.plucks is not None:
-            return open_stream(self.plucks, self._rooms, mono=mono, seed=seed, start_s=start_s, limit=limit, dry=dry, ir=ir,
-                               wet_db=wet_db, decay=decay)
+            return open_stream(self.plucks, self.rooms, mono, seed, start_s, limit, (dry, ir, wet_db, decay))
         return live.Stream(self, voices, mono=mono, seed=seed, dry=dry, ir=ir, wet_db=wet_db, decay=decay,
                       expression=expression, start_s=start_s, limit=limit)
 
@@ -300,11 +294,6 @@ class Instrument:
 
         return render_score(self, [notes] if isinstance(notes, Notes) else list(notes), voices, seed, {
             "expression": expression, "performer": performer}, {"dry": dry, "ir": ir, "wet_db": wet_db, "decay": decay})
-
-    def pluck_blocks(self, parts: Sequence[Notes], **how: Any) -> Iterator[Audio]:
-        """Parts of a score on an instrument whose notes ring, chords and all, in blocks; see `play_plucked`."""
-        assert self.plucks is not None
-        return play_plucked(self.plucks, self._rooms, parts, **how)
 
     def rate(self, audio: Audio, sample_rate: int) -> dict[str, Any]:
         """What z costs on a take, over its sounding seconds: bits_per_second, per_axis (bit/s each), axes_in_use."""

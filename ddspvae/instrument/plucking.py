@@ -49,14 +49,15 @@ def play_plucked(plucks: Plucks, rooms: Rooms, parts: Sequence[Notes], *, seed: 
         yield wet[0] if len(wet) == 1 else wet
 
 
-def open_stream(plucks: Plucks, rooms: Rooms, *, mono: bool, seed: int, start_s: float, limit: bool, dry: bool = False,
-                ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0) -> PluckedStream:
-    """The same, live."""
+def open_stream(plucks: Plucks, rooms: Rooms, mono: bool, seed: int, start_s: float, limit: bool,
+                room: tuple[bool, Audio | None, float, float]) -> PluckedStream:
+    """The same, live; `room` is dry, ir, wet_db and decay."""
     config = rooms.config
-    _, response = rooms.response(dry, ir, wet_db, decay)
+    _, response = rooms.response(*room)
     start = round(start_s * config.frame_rate_hz) * config.hop_size
-    return PluckedStream(plucks, config.sample_rate, config.hop_size, response,
-                         room_gain(None if ir is not None else response), mono=mono, seed=seed, start=start, limit=limit)
+    gain = room_gain(None if room[1] is not None else response)
+    return PluckedStream(plucks, config.sample_rate, config.hop_size, response, gain, mono=mono, seed=seed, start=start,
+                         limit=limit)
 
 
 def _sum(lines: Sequence[Iterator[Audio]], rate: int) -> Iterator[Audio]:

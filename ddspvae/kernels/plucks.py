@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ def _ring_plainly(f0_hz: NDArray, heights: NDArray, ratios: NDArray, phases: NDA
                   audio: NDArray) -> None:
     """The same sum where there is no compiler."""
     t = np.arange(length)
-    for segment, (begin_hz, end_hz) in enumerate(zip(f0_hz[:-1], f0_hz[1:])):
+    for segment, (begin_hz, end_hz) in enumerate(pairwise(f0_hz)):
         height = heights[segment : segment + 2] * (ratios < HIGHEST * sample_rate / max(begin_hz, end_hz))
         sounding = np.flatnonzero(height.max(axis=0) > FAINTEST)
         cycles = (begin_hz * t + (end_hz - begin_hz) * t**2 / (2 * length)) / sample_rate

@@ -15,7 +15,6 @@ from ddspvae.signals import Notes
 from ddspvae.signals.units import pitch_to_hz
 
 
-
 def pluck_curves(line: Notes, plucks: Plucks, played: Curves, frame_rate_hz: float) -> Curves:
     """A line of one voice: pitches that neither vibrate nor glide, loudness by the decay model, damped at each offset.
 

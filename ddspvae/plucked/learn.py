@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,11 +75,12 @@ def learn_plucks(takes: Sequence[Heard], sample_rate: int, n_bands: int) -> Pluc
         notes = [_again(note, sound, sample_rate, strings) for note, sound in zip(notes, sounds)]
         pairs = [(note, sound) for note, sound in zip(notes, sounds) if note.string_hz]
         notes, sounds = [note for note, _ in pairs], [sound for _, sound in pairs]
+    told = [(note, sound, note_level_db(note)) for note, sound in zip(notes, sounds)]
     return Plucks(
         strings=strings,
         stiffness=_fit_stiffness(notes),
         **_fit_partials(notes),
-        onset=measure_onset([(note, sound, note_level_db(note)) for note, sound in zip(notes, sounds)], sample_rate, n_bands),
+        onset=measure_onset(told, sample_rate, n_bands),
         numbers=np.array([float(np.median([note_level_db(note) for note in notes])), _damping(takes), 0.002]),
         notes=np.array([(note.f0_hz, note.stiffness, note.string_hz, note_level_db(note), note.n_found) for note in notes]))
 

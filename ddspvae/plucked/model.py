@@ -73,8 +73,8 @@ class Plucks:
     """The decay model of an instrument.
 
     Args:
-        strings: [S, 4], open pitch (MIDI number) of each, and what `stiffness_on` reads; none for an instrument with a string
-            for every pitch.
+        strings: [S, 4], open pitch (MIDI number) of each, and what `stiffness_on` reads; none where every pitch has a
+            string of its own.
         stiffness: log B over pitch, for those.
         level: dB of a partial beside the note's level.
         early: dB likewise, of what falls first.
@@ -167,7 +167,7 @@ class Plucks:
         if len(others) == len(arrays):
             return others, None
         try:
-            found = {field.name: Surface.from_arrays(arrays, PREFIX + field.name) if field.type == "Surface"
+            found: dict[str, Any] = {field.name: Surface.from_arrays(arrays, PREFIX + field.name) if field.type == "Surface"
                      else arrays[PREFIX + field.name].astype(np.float64) for field in fields(Plucks)}
             plucks = Plucks(**found)
             plucks.strike(60, USUAL_VELOCITY)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ddspvae.features.band_tables import band_shapes
 from ddspvae.kernels.noise import Bins, bins_of, play_filtered_noise
-from ddspvae.kernels.plucks import play_partials
+from ddspvae.kernels.plucks import FAINTEST, play_partials
 from ddspvae.midi.expression import BRIGHTNESS_RANGE, SOFT_PEDAL_DB, SOFTEST_DB, hold_steps
 from ddspvae.plucked.model import HEARD_S, Pluck, Plucks
 from ddspvae.plucked.strings import Fingering
@@ -22,7 +22,6 @@ from ddspvae.synth.white import fft_size, noise_key
 Array = NDArray[np.float32]
 HOP_S = 0.005
 FOLLOWS = 0.5  # of the way to a new bend or gain, each frame
-GONE_DB = -100.0  # a note whose partials all lie below is over
 TILT_DB, HOLLOW_DB, NOISE_DB = 2.0, 2.0, 4.0  # per standard deviation: an octave, odd against even, the onset's noise
 SHORTEST_S = 0.030
 BLOCK_S = 1.0
@@ -189,7 +188,7 @@ class Player:
         note.waiting = np.concatenate([note.waiting, audio])
         note.frame, note.made = note.frame + n_frames, note.made + n_frames * self.hop
         note.gain, note.ratio, note.heights = float(gains[-1]), float(ratios[-1]), heights[-1]
-        note.over = bool(heights[-1].max() < db_to_amplitude(GONE_DB)) and note.frame > len(self.plucks.onset)
+        note.over = bool(heights[-1].max() <= FAINTEST) and note.frame > len(self.plucks.onset)
 
 
 def _toned(pluck: Pluck, tones: Mapping[str, float]) -> Pluck:

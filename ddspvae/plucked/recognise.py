@@ -35,7 +35,8 @@ def is_ringing(loudness_db: NDArray, frame_rate_hz: float) -> bool | None:
     fall = level[top] - level[top:]
     whole_db = min(float(fall[-max(1, len(fall) // 10):].mean()), MOST_FALL_DB)
     lowest = np.maximum.accumulate(fall)
-    if whole_db < LEAST_FALL_DB or float((lowest - fall)[: int(np.argmax(lowest >= whole_db)) + 1].max()) > RISE_DB + whole_db / 3:
+    rise_db = float((lowest - fall)[: int(np.argmax(lowest >= whole_db)) + 1].max())
+    if whole_db < LEAST_FALL_DB or rise_db > RISE_DB + whole_db / 3:
         return False
     first, last = (int(np.argmax(lowest >= share * whole_db)) for share in (1 / 3, 0.95))
     return last >= EVEN * max(first, 1)

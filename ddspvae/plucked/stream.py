@@ -54,8 +54,8 @@ class PluckedStream:
     def send(self, message: Any, offset: int = 0) -> None:
         """Play a MIDI message `offset` samples after the start of the next block.
 
-        Understood: note_on, note_off; pitchwheel, its range and tuning; expression, breath, brightness; sustain (64) and soft
-        pedal (67); all sound off (120), reset all controllers (121), all notes off (123), and system reset.
+        Understood: note_on, note_off; pitchwheel, its range and tuning; expression, breath, brightness; sustain (64) and
+        soft pedal (67); all sound off (120), reset all controllers (121), all notes off (123), and system reset.
 
         Args:
             message: a mido.Message.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 TREND_SD = 20.0  # of a coefficient of the trend about which nothing is known
@@ -43,7 +43,7 @@ class Surface:
 
 
 def fit_surface(places: Array, trends: Array, values: Array, height: float, noise: float,
-                prior: Sequence[float] | None = None, prior_sd: Sequence[float] | None = None) -> Surface:
+                prior: ArrayLike | None = None, prior_sd: ArrayLike | None = None) -> Surface:
     """The likeliest surface through measurements that scatter, outliers weighed down.
 
     Args:
