@@ -14,16 +14,7 @@ if TYPE_CHECKING:
 
 def apply_edits(performance: Performance, player: Instrument, args: Namespace) -> Performance:
     """The edits that the options name, in the order in which they do not disturb each other."""
-    offsets = {}
-    for option in args.offsets:
-        axis, _, value = option.partition("=")
-        try:
-            offsets[axis] = float(value)
-        except ValueError as error:
-            raise fail(args.verb, "--set", "look like brightness=+1.5", f"'{option}'") from error
-        if axis in player.trimmed_axes:
-            raise InputError(f"{args.verb}: {axis} was trimmed off {player.name} and stays at 0; "
-                             "use the preset it came from.")
+    offsets = read_offsets(args, player)
     if getattr(args, "vibrato", 1.0) != 1.0:
         performance = performance.scale_vibrato(args.vibrato)
     if args.transpose:
@@ -35,3 +26,18 @@ def apply_edits(performance: Performance, player: Instrument, args: Namespace) -
     if getattr(args, "stretch", 1.0) != 1.0:
         performance = performance.stretch(args.stretch)
     return performance
+
+
+def read_offsets(args: Namespace, player: Instrument) -> dict[str, float]:
+    """What --set asks for: standard deviations by name of axis."""
+    offsets = {}
+    for option in args.offsets:
+        axis, _, value = option.partition("=")
+        try:
+            offsets[axis] = float(value)
+        except ValueError as error:
+            raise fail(args.verb, "--set", "look like brightness=+1.5", f"'{option}'") from error
+        if axis in player.trimmed_axes:
+            raise InputError(f"{args.verb}: {axis} was trimmed off {player.name} and stays at 0; "
+                             "use the preset it came from.")
+    return offsets

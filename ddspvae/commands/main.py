@@ -20,7 +20,8 @@ from typing import Any, NoReturn, TextIO
 from ddspvae.commands.paths import check_paths
 from ddspvae.signals.checks import InputError, one_line, printable
 
-VERBS = ("presets", "render", "analyze", "edit", "train", "evaluate", "perform", "latents", "export", "play", "studio", "batch")
+VERBS = ("presets", "render", "play", "studio", "analyze", "edit", "train", "evaluate", "perform", "latents", "export",
+         "batch")
 EXAMPLES = (
     "ddspvae render song.mid --out song.wav",
     "ddspvae edit take.wav --preset violin --out higher.wav --transpose 7",

@@ -10,9 +10,9 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ddspvae.commands.edits import apply_edits
+from ddspvae.commands.edits import apply_edits, read_offsets
 from ddspvae.commands.options import add_axes, add_jobs, add_output, add_tuning, read_tuning_options
 from ddspvae.commands.project import is_project, render_project
 from ddspvae.commands.render_table import TABLES, render_table, track_presets
@@ -204,16 +204,26 @@ def _play(part: Part, args: Namespace, ir: Audio | None, first: tuple[int, int],
         lasts_s: the whole score, and what comes after its last note.
     """
     from ddspvae.instrument.mix import place
+    from ddspvae.instrument.plucking import play_plucked
     from ddspvae.midi.voices import seed_of
 
     player, (voice, at) = part.player, first
+    how: dict[str, Any] = {"dry": args.dry, "seed": args.seed or 0, "voice": voice, "ir": ir, "wet_db": args.wet,
+                           "decay": args.decay}
+    if player.plucks is not None and not args.given:
+        blocks = play_plucked(player.plucks, player.rooms, [part.notes], transpose=args.transpose, mono=args.voices == 1,
+                              tones=read_offsets(args, player), tail_s=lasts_s[1], **how)
+        yield from place(blocks, part.notes.controllers, player.config.sample_rate, stereo=stereo, gain_db=gain_db)
+        if not args.save_performance:
+            return
     takes = [shape(player.perform(line, expression=args.expression, performer=args.performer,
                                    seed=seed_of(args.seed, at + index), score_s=lasts_s[0], tail_s=lasts_s[1]), player, args)
              for index, line in enumerate(part.lines)]
     if args.save_performance:
         kept.extend(takes)
-    blocks = player.resynthesize_blocks(takes, dry=args.dry, seed=args.seed or 0, voice=voice, ir=ir, wet_db=args.wet,
-                                        decay=args.decay)
+    if player.plucks is not None and not args.given:
+        return
+    blocks = player.resynthesize_blocks(takes, **how)
     yield from place(blocks, part.notes.controllers, player.config.sample_rate, stereo=stereo, gain_db=gain_db)
 
 
@@ -243,10 +253,14 @@ def cast_parts(source: Path, args: Namespace) -> list[Part]:
         notes = fold_octaves(written, moved) if args.fold else written
         if not args.fold and (sentence := outside_range(notes, moved)):
             warnings.warn(f"render: part {number}: {sentence}", stacklevel=2)
-        voices = to_voices(notes, voices=args.voices or MOST_VOICES)
-        if voices.warning:
-            warnings.warn(f"render: {voices.warning}", stacklevel=2)
-        parts.append(Part(number, notes, voices.lines, preset, player))
+        if player.plucks is not None and not (args.given or args.save_performance):
+            lines: tuple[Notes, ...] = (notes,)  # its strings sort out who plays what
+        else:
+            voices = to_voices(notes, voices=args.voices or MOST_VOICES)
+            if voices.warning:
+                warnings.warn(f"render: {voices.warning}", stacklevel=2)
+            lines = voices.lines
+        parts.append(Part(number, notes, lines, preset, player))
     if not parts:
         raise InputError(f"render: every part of {source} is off; there is nothing to play.")
     return parts
@@ -255,14 +269,17 @@ def cast_parts(source: Path, args: Namespace) -> list[Part]:
 def _choose_presets(parts: Sequence[Notes], args: Namespace) -> list[str]:
     """Who plays each part: as --track says, else --preset, else the nearest there is."""
     from ddspvae.instrument.presets import read_cards
-    from ddspvae.midi.programs import choose_preset
+    from ddspvae.midi.programs import choose_preset, told_replacement
 
     chosen = track_presets(args.track, len(parts))
     if args.preset != AUTO:
         return [chosen.get(number, args.preset) for number in range(1, len(parts) + 1)]
-    cards = read_cards()
-    return [chosen.get(number) or choose_preset(part, cards, transpose=args.transpose)
-            for number, part in enumerate(parts, start=1)]
+    cards, taken = read_cards(), []
+    for number, part in enumerate(parts, start=1):
+        taken.append(chosen.get(number) or choose_preset(part, cards, transpose=args.transpose))
+        if number not in chosen and (sentence := told_replacement(part, taken[-1])):
+            warnings.warn(f"render: part {number} {sentence} (another with --track {number}=PRESET).", stacklevel=2)
+    return taken
 
 
 def shape(performance: Performance, player: Instrument, args: Namespace) -> Performance:

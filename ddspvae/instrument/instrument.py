@@ -16,6 +16,7 @@ from ddspvae.audio import Audio, resample, resample_blocks
 from ddspvae.features.reach import within_reach
 from ddspvae.features.statistics import Statistics
 from ddspvae.instrument.blocks import play_blocks
+from ddspvae.instrument.plucking import open_stream
 from ddspvae.instrument.presets import fingerprint
 from ddspvae.instrument.rates import on_the_way, to_rates
 from ddspvae.instrument.rooms import Rooms
@@ -24,11 +25,12 @@ from ddspvae.midi.expression import add_offsets
 from ddspvae.midi.rules import Curves
 from ddspvae.midi.rules import perform as perform_by_rules
 from ddspvae.midi.trained_range import tongue_far
-from ddspvae.midi.voices import MOST_VOICES, seed_of, to_one_voice, to_voices
+from ddspvae.midi.voices import MOST_VOICES, to_one_voice
 from ddspvae.model.form import axis_names
 from ddspvae.performer.controls import CARD_KEY, ControlRanges, typical_ranges
 from ddspvae.performer.gestures import Gestures
 from ddspvae.performer.learned import play as play_as_learned
+from ddspvae.plucked.curves import pluck_curves
 from ddspvae.signals import Features, Notes, Performance
 from ddspvae.signals.checks import InputError, check_choice, check_range
 
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from ddspvae.live.networks import LiveNetworks
     from ddspvae.live.stream import Stream
     from ddspvae.model.autoencoder import Autoencoder
+    from ddspvae.plucked.model import Plucks
+    from ddspvae.plucked.stream import PluckedStream
     from ddspvae.signals import Latents
     from ddspvae.synth.reverb import Room
 
@@ -55,10 +59,12 @@ class Instrument:
         gestures: what the learned performer remembers; None where the file holds none.
         codes: [2, G], for a model of many instruments: the timbre codes that scores and takes begin and end with; with None
             a score is played by the mean of all instruments, and a take keeps the code that is heard in it.
+        plucks: how its notes ring, of one that is plucked or struck.
     """
 
     def __init__(self, model: Autoencoder | Stored, card: Mapping[str, Any], name: str, room: str | None = None,
-                 gestures: Gestures | None = None, codes: np.ndarray | None = None) -> None:
+                 gestures: Gestures | None = None, codes: np.ndarray | None = None, plucks: Plucks | None = None) -> None:
+        self.plucks = plucks
         self._model = model if isinstance(model, Stored) else model.eval()
         self.room = model.config.rooms[0] if room is None else room
         check_choice("load", "room", self.room, model.config.rooms)
@@ -74,7 +80,7 @@ class Instrument:
         if (n_known := self.gestures.z.shape[1]) != (n_z := model.config.n_z):
             raise InputError(f"load: the gestures of {name} have {n_known} axes and its network {n_z}; the file is damaged.")
         self.performers = ("learned", "rules") if len(self.gestures) else ("rules",)
-        self._rooms = Rooms(self.config, lambda: weights_of(self._model), self.room)
+        self.rooms = Rooms(self.config, lambda: weights_of(self._model), self.room)
         self.identity = fingerprint(weights_of(self._model)) if model.config.n_z else ""
 
     @property
@@ -152,8 +158,7 @@ class Instrument:
             performer: "learned" plays every note as the most fitting one of the recordings was, "rules" by the
                 instrument's habits; None takes the learned one where the file holds one.
             seed: None takes what is likeliest; a number another performance of the same notes, the same each time.
-            score_s: how long the whole score is, for an instrument that turns into another one on the way; None is as long
-                as the part.
+            score_s: of the whole score, for an instrument that turns into another on the way; None is the part's own.
             tail_s: seconds after the last note, for its release; `tail_s()` says how long a room rings.
         """
         check_range("perform", "expression", expression, 0, 2)
@@ -167,6 +172,8 @@ class Instrument:
         else:
             curves = perform_by_rules(line, self.statistics, rate_hz, expression=expression, tail_s=tail_s)
             z = self.likely_z(curves.f0_hz, curves.periodicity, curves.loudness_db, seed)
+        if self.plucks is not None:
+            curves = pluck_curves(line, self.plucks, curves, rate_hz)
         return self._written(curves, self._turn(self._kept * add_offsets(z, curves.offsets, self.axis_names, step), score_s))
 
     def likely_z(self, f0_hz: np.ndarray, periodicity: np.ndarray, loudness_db: np.ndarray, seed: int | None = None,
@@ -200,8 +207,7 @@ class Instrument:
             wet_db, decay: the learned room's tail so many dB louder, and ringing so many times as long; the loudness of
                 the whole stays.
         Returns:
-            audio [F * hop_size] at config.sample_rate, where an ir is given L - 1 longer; [2, T] in
-            a stereo room.
+            audio [F * hop_size] at config.sample_rate, where an ir is given L - 1 longer; [2, T] in a stereo room.
         """
         return np.concatenate(list(self.resynthesize_blocks(
             performance, dry=dry, seed=seed, voice=voice, ir=ir, wet_db=wet_db, decay=decay)), axis=-1)
@@ -215,30 +221,28 @@ class Instrument:
             raise InputError("resynthesize: there is no performance to play.")
         takes = [self.adapt(take) for take in takes]
         after_samples = 0 if ir is None else np.shape(ir)[-1] - 1  # a learned room's tail is within the performance
-        return play_blocks(self._model, takes, *self._rooms.response(dry, ir, wet_db, decay), after_samples, seed=seed,
+        return play_blocks(self._model, takes, *self.rooms.response(dry, ir, wet_db, decay), after_samples, seed=seed,
                            first_voice=voice, span=span)
 
     @cached_property
     def live_networks(self) -> LiveNetworks:
-        """What streams run once a frame, exported once for all of them, whichever thread opens the first."""
+        """What streams run once a frame, exported once for all of them."""
         return live.LiveNetworks.of(self.model)
 
     def room_and_response(self, dry: bool = False, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0
                           ) -> tuple[Room | None, Tensor | None]:
         """The room that the level accounts for, and what to play in, as tensors; see `Rooms.response`."""
-        return with_torch().as_tensors(*self._rooms.response(dry, ir, wet_db, decay))
+        return with_torch().as_tensors(*self.rooms.response(dry, ir, wet_db, decay))
 
     def tail_s(self, dry: bool = False, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0) -> float:
-        """Seconds after the end of a last note until it has fallen by 60 dB and the room has, too.
-
-        Args: as in `resynthesize`; what an impulse response of one's own adds, `resynthesize` adds itself.
-        """
-        rings_s = self._rooms.ringing_s(dry, ir, wet_db, decay)
+        """Seconds after the end of a last note until it and the learned room have fallen by 60 dB; an ir adds its own."""
+        rings_s = self.rooms.ringing_s(dry, ir, wet_db, decay)
         return max(LEAST_TAIL_S, RELEASED_DB / self.statistics.release_db_per_s + rings_s)
 
     def stream(self, voices: int = 8, *, mono: bool = False, seed: int = 0, dry: bool = False, ir: Audio | None = None,
                wet_db: float = 0.0, decay: float = 1.0, expression: float = 1.0, start_s: float = 0.0, limit: bool = True,
-               controllers: str = "usual", tuning: Sequence[float | None] | None = None, stereo: bool = False) -> Stream:
+               controllers: str = "usual", tuning: Sequence[float | None] | None = None, stereo: bool = False
+               ) -> Stream | PluckedStream:
         """Play live: MIDI or frames in, audio in blocks of any size out.
 
         Args:
@@ -252,6 +256,8 @@ class Instrument:
         if self.codes is not None:
             raise InputError(f"stream: {self.name} turns from one instrument into another over a score, whose end a stream "
                              "does not know; open the whole model, and turn its timbre axes by hand.")
+        if self.plucks is not None:
+            return open_stream(self.plucks, self.rooms, mono, seed, start_s, limit, (dry, ir, wet_db, decay))
         return live.Stream(self, voices, mono=mono, seed=seed, dry=dry, ir=ir, wet_db=wet_db, decay=decay, limit=limit,
                            start_s=start_s, expression=expression, controllers=controllers, tuning=tuning, stereo=stereo)
 
@@ -285,15 +291,10 @@ class Instrument:
         Returns:
             audio [T] at config.sample_rate; may exceed full scale, see ddspvae.audio.limit_peak.
         """
-        parts = [notes] if isinstance(notes, Notes) else list(notes)
-        if not parts:
-            raise InputError("render: the score has no parts.")
-        lines = [line for part in parts for line in to_voices(part, voices=voices).lines]
-        score_s = max(line.duration_s for line in lines)
-        tail_s = self.tail_s(dry, ir, wet_db, decay)
-        performances = [self.perform(line, expression=expression, performer=performer, seed=seed_of(seed, at),
-                                     score_s=score_s, tail_s=tail_s) for at, line in enumerate(lines)]
-        return self.resynthesize(performances, seed=seed or 0, dry=dry, ir=ir, wet_db=wet_db, decay=decay)
+        from ddspvae.instrument.scores import render_score
+
+        return render_score(self, [notes] if isinstance(notes, Notes) else list(notes), voices, seed, {
+            "expression": expression, "performer": performer}, {"dry": dry, "ir": ir, "wet_db": wet_db, "decay": decay})
 
     def rate(self, audio: Audio, sample_rate: int) -> dict[str, Any]:
         """What z costs on a take, over its sounding seconds: bits_per_second, per_axis (bit/s each), axes_in_use."""

@@ -14,6 +14,7 @@ from ddspvae.instrument.presets import find_preset, read_card, read_weights, spl
 from ddspvae.instrument.stored import Stored
 from ddspvae.model.config import ModelConfig
 from ddspvae.performer.gestures import Gestures
+from ddspvae.plucked.model import Plucks
 from ddspvae.signals.checks import InputError
 from ddspvae.signals.registry import check_plugins
 
@@ -69,14 +70,15 @@ def _load(name: str | Path, room: str | None, only_play: bool) -> Instrument:
         raise InputError(f"load: the weights in {path} do not fit their own config; the file is damaged.")
     if not all(bool(np.isfinite(array).all()) for array in stored.values()):
         raise InputError(f"load: the weights in {path} are not finite; train it again.")
-    weights, gestures = Gestures.split(stored)
+    weights, plucks = Plucks.split(stored)
+    weights, gestures = Gestures.split(weights)
     network = Stored(config, weights, path)
     if timbre:
         return choose(network.build(), card, path.stem, timbre, room)
     if not only_play:
-        return Instrument(network.build(), card, path.stem, room, gestures)
+        return Instrument(network.build(), card, path.stem, room, gestures, plucks=plucks)
     network.check_player()
-    return Instrument(network, card, path.stem, room, gestures)
+    return Instrument(network, card, path.stem, room, gestures, plucks=plucks)
 
 
 def choose(model: Autoencoder, card: Mapping[str, Any], name: str, timbre: str, room: str | None) -> Instrument:

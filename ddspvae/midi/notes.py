@@ -60,7 +60,8 @@ def read_midi(path: str | Path, tuning: Pitches | None = None) -> list[Notes]:
       of another track of the channel. A note whose end was lost ends with a note off of its pitch on a wrong channel of its
       track, with a note that began together with it, or where the next one of its part begins; the last with its track.
       One of no length lasts 10 ms.
-    - Tracks that share a channel and send programs of their own are parts of their own.
+    - Tracks that share a channel and send programs of their own are parts of their own; so is what a track plays after it
+      has changed its program.
     - The channels of an MPE zone are one part, with bends, pressure and brightness of each note.
 
     Args:
@@ -115,14 +116,12 @@ class _Ignored:
     n_drums: int = 0
     n_sysex: int = 0
     controllers: Counter[int] = field(default_factory=Counter)
-    programs: set[tuple[Hashable, int]] = field(default_factory=set)  # part, program that it turns to
 
     @property
     def sentence(self) -> str | None:
         """What is left out and how much of it; None if nothing is."""
         listed = ", ".join(str(number) for number in sorted(self.controllers))
         counts = [(self.n_drums, "drum note{} (channel 10)"), (self.n_sysex, "system exclusive message{}"),
-                  (len(self.programs), "change{} of program inside a part, which its first plays"),
                   (self.controllers.total(), f"message{{}} of other controllers ({listed})")]
         said = [f"{n} {what.format('s' * (n != 1))}" for n, what in counts if n]
         if not said:
@@ -173,7 +172,7 @@ def _read_piece(file: MidiFile, tracks: list[int], ignored: _Ignored, tuning: Pi
     # a program or bend written beside a note, in whichever track, is meant for that note
     events.sort(key=lambda pair: 2 * pair[1].tick + _is_of_keys(pair[1]))
     ports: defaultdict[int, Port] = defaultdict(lambda: Port(tuning))
-    parts: dict[tuple[int, int, int | None], _Part] = {}
+    parts: dict[tuple[int, int, int | None, int], _Part] = {}
     programs: dict[tuple[int, int, int], int] = {}  # that a track has sent itself
     tick, now = 0, 0.0
     for index, event in events:
@@ -186,13 +185,12 @@ def _read_piece(file: MidiFile, tracks: list[int], ignored: _Ignored, tuning: Pi
             ignored.n_sysex += kind == SYSEX and not port.retune(event.data.removesuffix(b"\xf7"), now)
             continue
         manager = port.manager(number)
-        # the channels of a zone are one part, whichever tracks they are written in
-        key = (wire, manager, None if port.is_zone(number) else index)
+        program = 0 if manager == DRUM_CHANNEL else programs.get((wire, manager, index), port.channels[manager].program)
+        # the channels of a zone are one part, whichever tracks they are written in; another program is another player
+        key = (wire, manager, None if port.is_zone(number) else index, program)
         if kind == NOTE_ON and second:
-            program = programs.get((wire, manager, index), port.channels[manager].program)
-            part = parts.get(key) or parts.setdefault(key, _Part(index, manager, program))
-            if program != part.program and manager != DRUM_CHANNEL:
-                ignored.programs.add((key, program))
+            if key not in parts:
+                parts[key] = _Part(index, manager, program)
             port.press(key, number, first, second, now, ends_s[index])
         elif kind in (NOTE_ON, NOTE_OFF):
             port.release(key, number, first, now)
@@ -208,9 +206,10 @@ def _read_piece(file: MidiFile, tracks: list[int], ignored: _Ignored, tuning: Pi
             ignored.controllers[first] += 1
     notes = _finish([channel.keys for port in ports.values() for channel in port.channels], file)
     found = []
-    for (wire, number, track), part in sorted(parts.items(), key=lambda item: item[1].track):
+    for key, part in sorted(parts.items(), key=lambda item: item[1].track):
+        wire, number, *_ = key
         channel = ports[wire].channels[number]
-        in_order = tuple(sorted(notes[wire, number, track], key=lambda note: (note.onset_s, note.pitch)))
+        in_order = tuple(sorted(notes[key], key=lambda note: (note.onset_s, note.pitch)))
         found.append(Notes(in_order, names.get(part.track, ""), number, part.program, tuple(channel.bend_semitones),
                            channel.controllers))
     return found

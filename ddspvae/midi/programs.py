@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ddspvae.midi.program_names import PROGRAM_NAMES
 from ddspvae.signals import Notes
 from ddspvae.signals.checks import InputError
 
@@ -14,10 +15,10 @@ ENOUGH = 0.75  # share of a part's notes in range above which the family decides
 HOME = 0.4  # of the way up its range lies what an instrument is mostly written for: the top is for climaxes
 NAMED_BEFORE = (0, 48, 49, 50, 51)  # piano, which is what was never set, and string ensembles: a track's name says more
 
-# families by kinship, the nearest first; sustained families are learned better, so struck ones come last
+# families by kinship, the nearest first: what rings by itself is nearest to what rings by itself
 KIN: Mapping[str, tuple[str, ...]] = {
     "string": ("string", "voice", "reed", "pipe", "brass", "sax", "plucked", "keys", "percussion"),
-    "plucked": ("plucked", "string", "keys", "percussion", "reed", "pipe", "sax", "voice", "brass"),
+    "plucked": ("plucked", "keys", "percussion", "string", "reed", "pipe", "sax", "voice", "brass"),
     "brass": ("brass", "sax", "reed", "string", "voice", "pipe", "plucked", "keys", "percussion"),
     "reed": ("reed", "sax", "pipe", "brass", "string", "voice", "plucked", "keys", "percussion"),
     "sax": ("sax", "reed", "brass", "pipe", "string", "voice", "plucked", "keys", "percussion"),
@@ -26,6 +27,7 @@ KIN: Mapping[str, tuple[str, ...]] = {
     "keys": ("keys", "plucked", "percussion", "string", "reed", "pipe", "brass", "sax", "voice"),
     "organ": ("organ", "reed", "pipe", "string", "brass", "voice", "sax", "keys", "plucked", "percussion"),
     "synth": ("synth", "string", "voice", "reed", "pipe", "brass", "sax", "plucked", "keys", "percussion"),
+    "drum": ("drum", "percussion", "plucked", "keys", "string", "reed", "brass", "sax", "pipe", "voice"),
     "percussion": ("percussion", "plucked", "keys", "pipe", "reed", "string", "brass", "sax", "voice"),
 }
 
@@ -69,6 +71,8 @@ INSTRUMENTS: Mapping[str, tuple[str, int, int, tuple[str, ...]]] = {
     "guitar-acoustic": ("plucked", 40, 84, ("guitar", "gitarre", "guitare", "nylon guitar", "steel guitar")),
     "guitar-electric": ("plucked", 40, 88, ("electric guitar", "e-guitar", "overdriven guitar", "distortion guitar")),
     "harp": ("plucked", 24, 103, ()),
+    "bass-electric": ("plucked", 28, 67, ("electric bass", "bass guitar", "e-bass")),
+    "piano": ("keys", 21, 108, ("pianoforte", "klavier", "clavier")),
     "voice": ("voice", 43, 84, ("choir", "vocal", "vocals", "vox", "soprano", "alto", "tenor", "voices")),
 }
 
@@ -90,7 +94,7 @@ OTHERS: Mapping[range, tuple[str, int, int]] = {
     range(32, 40): ("plucked", 28, 67),  # basses
     range(44, 45): ("string", 28, 100),  # tremolo
     range(45, 46): ("plucked", 28, 100),  # pizzicato
-    range(47, 48): ("string", 36, 57),  # timpani stand under the orchestra as its basses do
+    range(47, 48): ("drum", 36, 57),  # timpani stand under the orchestra as its basses do
     range(48, 52): ("string", 28, 96),
     range(55, 56): ("string", 36, 84),  # orchestra hit
     range(61, 64): ("brass", 36, 84),
@@ -109,13 +113,43 @@ OTHERS: Mapping[range, tuple[str, int, int]] = {
     range(109, 110): ("reed", 60, 81),  # bagpipe
     range(111, 112): ("reed", 60, 84),  # shanai
     range(112, 116): ("percussion", 60, 96),
-    range(116, 119): ("string", 28, 60),  # taiko, toms: as timpani
+    range(116, 119): ("drum", 28, 60),  # taiko, toms: as timpani
     range(119, 128): ("percussion", 36, 96),
 }
 
 PROGRAMS: tuple[Program, ...] = tuple(
     Program(*INSTRUMENTS[NAMED[number]][:3], NAMED[number]) if number in NAMED else
     Program(*next(other for numbers, other in OTHERS.items() if number in numbers)) for number in range(128))
+
+
+RINGING = ("plucked", "keys", "percussion", "drum")  # families whose notes nobody feeds
+
+
+def told_replacement(notes: Notes, preset: str) -> str | None:
+    """Whom a part asks for, who plays it instead, and how near that is; None where the very instrument plays.
+
+    Args:
+        notes: a part.
+        preset: who plays it.
+
+    >>> told_replacement(Notes((), name="Left hand", program=0), "guitar-electric")
+    "asks for acoustic grand piano and is played by guitar-electric: not the instrument, but its notes ring as that one's do"
+    """
+    asked, instrument = program_of(notes), find_instrument(preset)
+    if asked.instrument and asked.instrument == instrument:
+        return None
+    by_name = asked.instrument and asked.instrument != PROGRAMS[notes.program].instrument
+    wanted = asked.instrument.replace("-", " ") if by_name else PROGRAM_NAMES[notes.program]
+    family = INSTRUMENTS[instrument][0] if instrument else ""
+    if family == asked.family:
+        near = "its nearest relative here"
+    elif family in RINGING and asked.family in RINGING:
+        near = "not the instrument, but its notes ring as that one's do"
+    elif asked.family in RINGING:
+        near = "a sustained instrument, whose notes do not die away by themselves"
+    else:
+        near = "the nearest there is, of another family"
+    return f"asks for {wanted} and is played by {preset}: {near}"
 
 
 def find_instrument(name: str) -> str:

@@ -31,6 +31,7 @@ class Take:
         room: the environment it was recorded in.
         code: [G], of who plays, while a model of many instruments is trained.
         instrument: who plays, likewise.
+        string_hz: the open string that it is plucked on; 0 where that is not known.
     """
 
     path: Path
@@ -39,6 +40,7 @@ class Take:
     room: str
     code: Tensor | None = None
     instrument: str = ""
+    string_hz: float = 0.0
 
     def part(self, start_frame: int, stop_frame: int, hop_size: int) -> Take:
         """The frames from start to stop."""

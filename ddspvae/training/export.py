@@ -25,8 +25,10 @@ from ddspvae.model.stack import mean_rows
 from ddspvae.performer.controls import CARD_KEY as CONTROLS_KEY
 from ddspvae.performer.gestures import Gestures, learn_gestures
 from ddspvae.performer.measure import ranges_of_takes
+from ddspvae.plucked.learn import played_statistics
 from ddspvae.signals import Latents, Performance
 from ddspvae.training.dataset import Take
+from ddspvae.training.plucks import describe, find_plucks
 from ddspvae.training.prepare import Prepared
 from ddspvae.training.trainer import Run
 from ddspvae.training.validation import excerpts, validate
@@ -194,7 +196,8 @@ def finish(run: Run, prepared: Prepared, out: Path, start_from: str = "") -> Non
     hold_bitrate(model, takes, run.config.bitrate)
     fit_prior(model, takes, run.config.seed)
     statistics = measure([take.features for take in prepared.training])
-    if not model.config.n_timbre:
+    plucks = find_plucks(prepared)
+    if not model.config.n_timbre and plucks is None:
         _meet_dynamics(model, prepared, statistics)
         hold_bitrate(model, takes, run.config.bitrate)  # the named axes are read beside another curve now
     deviation = model.decoder.typical.deviation.tolist()
@@ -204,6 +207,9 @@ def finish(run: Run, prepared: Prepared, out: Path, start_from: str = "") -> Non
         gestures = learn_gestures([take.features for take, _ in played], [performance.z for _, performance in played],
                                   statistics, prepared.model.frames_per_z)
     weights = {**model.state_dict(), **gestures.to_arrays()}
+    if plucks is not None:
+        weights |= plucks.to_arrays()
+        statistics = played_statistics(statistics, plucks)
     card: dict[str, Any] = {
         "config": prepared.model.to_dict(),
         **({"plugins": plugins} if (plugins := prepared.model.plugins) else {}),
@@ -211,6 +217,7 @@ def finish(run: Run, prepared: Prepared, out: Path, start_from: str = "") -> Non
         "axes": {name: {"sd": deviation[i]} if i < model.n_named else {"correlate": correlates.get(name, "")}
                  for i, name in enumerate(axis_names(model.config.n_z, model.config.n_timbre))},
         "performer": {"notes": len(gestures), "bound": gestures.n_bound},
+        **({"plucked": describe(plucks)} if plucks is not None else {}),
         CONTROLS_KEY: ranges_of_takes([performance for _, performance in played], statistics).to_dict(),
         "tracker": prepared.tracker,
         "training": {**asdict(run.config), "from": start_from, "steps_done": run.step,

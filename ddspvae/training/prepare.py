@@ -74,7 +74,7 @@ def prepare(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str
         audio, _ = read_audio(path, model.sample_rate)
         features = extract(audio, model.sample_rate, model.hop_size, tracker,
                            prior_hz=None if row is None else row.prior_hz)
-        return Take(path, audio, features, room=path.parent.name)
+        return Take(path, audio, features, room=path.parent.name, string_hz=0.0 if row is None else row.string_hz)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the doctor has read the files before, and said what there is to say

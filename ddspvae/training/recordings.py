@@ -27,12 +27,14 @@ class Row:
         prior_hz: the pitch of a single note, Hz; None for a phrase or where it is not known.
         licence: as the manifest words it, may be empty.
         credit: file, source, source_repo, commit, original_path, licence, attribution, as far as given.
+        string_hz: the open string that a note is plucked on; 0 where that is not said.
     """
 
     kind: str
     prior_hz: float | None
     licence: str
     credit: dict[str, str]
+    string_hz: float = 0.0
 
 
 def find_recordings(folder_or_files: str | Path | Sequence[str | Path]) -> list[Path]:
@@ -116,7 +118,9 @@ def _row(manifest: Path, line: int, cells: dict[str, str]) -> Row:
     kind = (cells.get("kind") or "").strip()
     prior_hz = _prior_hz(manifest, line, cells) if kind == "note" else None
     credit = {name: value for name in CREDIT if (value := (cells.get(name) or "").strip())}
-    return Row(kind, prior_hz, credit.get("licence", ""), credit)
+    string = (cells.get("string") or "").strip()
+    string_hz = _named_hz(f"read_manifest: {manifest} line {line}", "string", string) if string else 0.0
+    return Row(kind, prior_hz, credit.get("licence", ""), credit, string_hz)
 
 
 def _prior_hz(manifest: Path, line: int, cells: dict[str, str]) -> float | None:
@@ -132,9 +136,13 @@ def _prior_hz(manifest: Path, line: int, cells: dict[str, str]) -> float | None:
         return hz
     if not name:
         return None
+    return _named_hz(where, "pitch_sounding", name)
+
+
+def _named_hz(where: str, column: str, name: str) -> float:
     match = re.fullmatch(r"([A-G])([#b]?)(-?\d)", name)
     if match is None:
-        raise InputError(f"{where}: pitch_sounding must be a note such as A4 or F#2, got '{name}'.")
+        raise InputError(f"{where}: {column} must be a note such as A4 or F#2, got '{name}'.")
     letter, accidental, octave = match.groups()
     pitch = 12 * (int(octave) + 1) + SEMITONES[letter] + {"#": 1, "b": -1, "": 0}[accidental]
     return float(pitch_to_hz(pitch))

@@ -248,13 +248,15 @@ def test_tracks_that_share_a_channel_have_their_own_programs(tmp_path):
     assert [part.program for part in read_midi(path)] == [40, 73, 73]  # the third has none of its own
 
 
-def test_a_change_of_program_inside_a_part_is_told(tmp_path):
+def test_a_change_of_program_inside_a_track_changes_the_player(tmp_path):
     path = write(tmp_path / "a.mid", MS, """
-        00 C0 28  00 90 45 5A  64 80 45 00  00 C0 2D  00 90 45 5A  64 80 45 00  00 90 45 5A  64 80 45 00
-        00 C0 28  00 90 45 5A  64 80 45 00  00 FF 2F 00
+        00 C0 28  00 90 45 5A  64 C0 2D  64 80 45 00  00 90 47 5A  64 80 47 00  00 90 48 5A  64 80 48 00
+        00 C0 28  00 90 4A 5A  64 80 4A 00  00 FF 2F 00
     """)
-    with pytest.warns(UserWarning, match="has 1 change of program inside a part, which its first plays, which are left out"):
-        assert read_midi(path)[0].program == 40
+    first, second = read_midi(path)
+    assert (first.program, [note.pitch for note in first.notes]) == (40, [69, 74])
+    assert (second.program, [note.pitch for note in second.notes]) == (45, [71, 72])
+    assert first.notes[0].offset_s == pytest.approx(0.2), "a note off ends the note of the program before"
 
 
 @pytest.mark.parametrize("name", [

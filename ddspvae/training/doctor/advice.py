@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ddspvae.plucked.recognise import SURE_SHARE
 from ddspvae.signals.units import hz_to_pitch
 
 if TYPE_CHECKING:
@@ -82,6 +83,10 @@ def _about_all(report: Findings) -> list[str]:
         lines.append(f"The notes lie between {pitch_name(hz_to_pitch(total['lowest_hz']))} and "
                      f"{pitch_name(hz_to_pitch(total['highest_hz']))}: what lies outside will be a guess; "
                      "record the range that you want to play.")
+    if total["ringing_share"] >= SURE_SHARE:
+        lines.append(f"{_percent(total['ringing_share'])} of the notes fall by themselves: this is a plucked or struck "
+                     "instrument, and it will be played as one; record notes until they have died away, and, of a fretted "
+                     "instrument, name the open string of each note in a column 'string' of manifest.csv.")
     return lines
 
 

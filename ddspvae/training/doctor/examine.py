@@ -18,6 +18,7 @@ from ddspvae.features.f0_csv import read_f0_csv
 from ddspvae.features.hum import find_hum, mains_hum
 from ddspvae.features.loudness import a_weighted_loudness, by_blocks
 from ddspvae.features.trackers import load_torchcrepe
+from ddspvae.plucked.recognise import count_ringing
 from ddspvae.signals.checks import InputError
 from ddspvae.signals.jobs import in_order
 from ddspvae.signals.units import amplitude_to_db, hz_to_pitch
@@ -116,6 +117,7 @@ def _examine_file(path: Path, sample_rate: int, hop_size: int, tracker: str, pri
     hum = find_hum(f0_hz, periodicity, loudness_db, sample_rate / hop_size)
     sure &= ~hum
     quiet = levels_db < np.quantile(levels_db, 0.95) - QUIET_DB
+    n_notes, n_ringing = count_ringing(f0_hz, periodicity, loudness_db, sample_rate / hop_size)
     hums = mains_hum(audio, sample_rate, quiet, hop_size, float(np.quantile(levels_db, 0.95)))
     return FileReport(
         path=path,
@@ -137,6 +139,8 @@ def _examine_file(path: Path, sample_rate: int, hop_size: int, tracker: str, pri
         loudness_s=_seconds(bins, frame_s),
         hum_hz=None if hums is None else hums[0],
         hum_db=None if hums is None else hums[1],
+        n_notes=n_notes,
+        n_ringing=n_ringing,
     )
 
 

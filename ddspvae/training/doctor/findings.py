@@ -30,6 +30,7 @@ class FileReport:
         pitch_s: MIDI note number -> seconds of sure pitch.
         hum_hz, hum_db: of the mains in the pauses, and how far below the playing; None without any.
         loudness_s: lower edge of a 6 dB bin of A-weighted loudness -> seconds, silence apart.
+        n_notes, n_ringing: notes long enough to tell, and those that fall by themselves, as plucked or struck.
     """
 
     path: Path
@@ -51,6 +52,8 @@ class FileReport:
     loudness_s: Mapping[int, float]
     hum_hz: float | None = None
     hum_db: float | None = None
+    n_notes: int = 0
+    n_ringing: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ class Findings:
             "minutes": float(seconds.sum()) / 60,
             **{name: mean(name) for name in ("clipped_share", "dc_offset", "noise_floor_db", "silence_share",
                                              "sure_share", "second_pitch_share")},
+            "ringing_share": sum(file.n_ringing for file in self.files) / max(sum(file.n_notes for file in self.files), 1),
             "lowest_hz": min(lowest, default=None),
             "highest_hz": max(highest, default=None),
             "pitch_s": _sum([file.pitch_s for file in self.files]),

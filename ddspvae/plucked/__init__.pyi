@@ -1,0 +1,9 @@
+from .curves import pluck_curves as pluck_curves
+from .learn import learn_plucks as learn_plucks
+from .model import Pluck as Pluck
+from .model import Plucks as Plucks
+from .play import Player as Player
+from .play import play_score as play_score
+from .recognise import plucked_share as plucked_share
+from .stiffness import fit_stiffness as fit_stiffness
+from .stream import PluckedStream as PluckedStream
