@@ -62,7 +62,7 @@ def run(args: Namespace) -> None:
     _check(args)
     from ddspvae.devices.cards import Card
     from ddspvae.devices.keyboards import Keyboard
-    from ddspvae.devices.session import KeyboardDriver, Session
+    from ddspvae.devices.session import KeyboardDriver, Session, undisturbed, warm_up
     from ddspvae.devices.takes import MidiTake, SoundTake
     from ddspvae.instrument.loading import load_to_play
 
@@ -71,17 +71,20 @@ def run(args: Namespace) -> None:
     instrument = load_to_play(args.preset, args.room)
     rate = instrument.config.sample_rate
     stream = _open_stream(instrument, args)
-    card = Card(args.audio_out, rate, args.block)
-    session = Session(stream, driver, card, args.block,
-                      sound=SoundTake(args.record, rate) if args.record else None,
-                      midi=MidiTake(args.record_midi) if args.record_midi else None)
-    shown = _Shown(f"{args.preset}, {keyboard.name} to {card.name}; Control-C ends it.")
-    try:
-        session.play(shown, args.seconds)
-    except KeyboardInterrupt:  # the usual way to end it
-        pass
-    finally:
-        shown.clear()
+    warm_up(stream, args.block, 1 if args.mono else args.voices)
+    with undisturbed():
+        keyboard.open()
+        card = Card(args.audio_out, rate, args.block)
+        session = Session(stream, driver, card, args.block,
+                          sound=SoundTake(args.record, rate) if args.record else None,
+                          midi=MidiTake(args.record_midi) if args.record_midi else None)
+        shown = _Shown(f"{args.preset}, {keyboard.name} to {card.name}; Control-C ends it.")
+        try:
+            session.play(shown, args.seconds)
+        except KeyboardInterrupt:  # the usual way to end it
+            pass
+        finally:
+            shown.clear()
     say(args, _result(session), _sentence(session))
 
 
@@ -157,7 +160,7 @@ class _Shown:
 def _line(session: Session) -> str:
     state, card = session.state, session.card
     if not state.card_is_there:
-        return f"{card.name} is gone; playing goes on when it is back."
+        return f"waiting for {card.name}"
     bar = "#" * max(0, min(BAR, round((state.level_db + 60) / 60 * BAR)))
     return (f"[{bar:<{BAR}}] {max(state.level_db, -99):4.0f} dB  voices {state.voices}  load {100 * state.load:3.0f} %  "
             f"missed {card.n_missed + card.n_card_missed}  delay {1000 * card.delay_s:.1f} ms")

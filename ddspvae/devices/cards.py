@@ -111,8 +111,10 @@ class Card:
         now = time.perf_counter()
         if available != self._before:
             self._before, self._moved_s = available, now
-        if self._action not in self._mixer.actions and not self._is_dry:
+        if self._action not in self._mixer.actions:
             self._is_dry = True
+            if available:  # which came too late to be found
+                self._go_on(now)
         return available <= self.lead - self._block
 
     def write(self, audio: NDArray[np.float32]) -> None:
@@ -121,9 +123,7 @@ class Card:
         self._ring.write(frames)
         now, self._before = time.perf_counter(), int(self._ring.read_available)
         if self._is_dry:
-            if self._has_begun:
-                self._count_misses(now)
-            self._play()
+            self._go_on(now)
         self._has_begun = True
         self._lasts_to_s = now + self._before / self._rate
 
@@ -213,7 +213,11 @@ class Card:
         self._action = self._mixer.play_ringbuffer(self._ring)
         self._is_dry = False
 
-    def _count_misses(self, now: float) -> None:
+    def _go_on(self, now: float) -> None:
+        """Play after a hole."""
+        self._play()
+        if not self._has_begun:
+            return
         self.n_missed += max(1, math.ceil((now - self._lasts_to_s) * self._rate / self._block))
         self._misses_s = [at_s for at_s in self._misses_s if now - at_s < SPAN_S] + [now]
         if len(self._misses_s) >= FREQUENT and self.lead < MOST_LEAD * self._block:

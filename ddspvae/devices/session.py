@@ -105,6 +105,19 @@ class State:
     card_is_there: bool = True
 
 
+def warm_up(stream: Stream, block: int, voices: int) -> None:
+    """Play a chord that nobody hears, so that no first time is left for the first notes that count."""
+    for voice in range(voices):
+        for _ in range(2):  # the second in a voice that sounds
+            stream.send(mido.Message("note_on", note=48 + 3 * (voice % 16), velocity=64))
+            stream.read(5 * block)
+    stream.send(mido.Message("reset"))
+    until = stream.sample + 5 * stream.instrument.config.sample_rate
+    while stream.n_sounding and stream.sample < until:
+        stream.read(block)
+    stream.read(2 * stream.hop_size)
+
+
 class Session:
     """A stream between a driver and a card.
 
@@ -136,20 +149,23 @@ class Session:
             show: is called every now and then, with a sentence where something has changed.
         """
         player = threading.Thread(target=self._run, name="player", daemon=True)
-        with _undisturbed():
-            player.start()
-            try:
-                watched_s = time.monotonic()
-                while player.is_alive() and not (seconds is not None and self.played_s >= seconds):
-                    player.join(SHOW_S)
-                    sentence, now = "", time.monotonic()
-                    if now - watched_s > WATCH_S:
-                        sentence, watched_s = self.driver.watch(), now
-                    show(self, sentence)
-            finally:
-                self._stop.set()
-                player.join()
-                self._finish()
+        player.start()
+        try:
+            watched_s, was_there = time.monotonic(), True
+            while player.is_alive() and not (seconds is not None and self.played_s >= seconds):
+                player.join(SHOW_S)
+                sentence, now = "", time.monotonic()
+                if now - watched_s > WATCH_S:
+                    sentence, watched_s = self.driver.watch(), now
+                if self.state.card_is_there != was_there:
+                    was_there = self.state.card_is_there
+                    sentence = (f"{self.card.name} is back." if was_there else
+                                f"{self.card.name} is gone; playing goes on when it is back.")
+                show(self, sentence)
+        finally:
+            self._stop.set()
+            player.join()
+            self._finish()
         if self._error is not None:
             raise self._error
 
@@ -166,7 +182,7 @@ class Session:
 
     def _run(self) -> None:
         try:
-            _hurry()
+            _hurry(PRIORITY)
             while not self._stop.is_set():
                 if self.card.wants_block():
                     self._play_block()
@@ -212,20 +228,30 @@ class Session:
 
 
 @contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """No collection of what was there before, and no thread that keeps the interpreter for long."""
+def undisturbed() -> Iterator[None]:
+    """Inside, nothing that was there before is collected, no thread keeps the interpreter for long, and where the system grants
+    it, this thread, and those that it and the libraries start, go before all that need not be in time.
+
+    That counts for all of them, since each holds the interpreter now and then, and who holds it must not be kept waiting.
+    """
     before = sys.getswitchinterval()
     gc.collect()
     gc.freeze()
     sys.setswitchinterval(SWITCH_S)
+    calm = _hurry(PRIORITY // 2)
     try:
         yield
     finally:
+        calm()
         sys.setswitchinterval(before)
         gc.unfreeze()
 
 
-def _hurry() -> None:
-    """Real-time priority for this thread, where the system grants it."""
-    with contextlib.suppress(AttributeError, OSError):
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
+def _hurry(priority: int) -> Callable[[], None]:
+    """Real-time priority for this thread, where the system grants it; what takes it back."""
+    try:
+        before = os.sched_getscheduler(0), os.sched_getparam(0)
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
+    except (AttributeError, OSError):  # not Linux, or not granted
+        return lambda: None
+    return lambda: os.sched_setscheduler(0, *before)
