@@ -1,6 +1,6 @@
 """How long from a key to its sound in `ddspvae play`, on the dummy card of JACK.
 
-Another client of the same server sends note-ons and listens, both on the server's clock of samples, so nothing is estimated.
+Another client of the same server sends note-ons and listens, both on its clock of samples; nothing is estimated.
 Beside it the same loop around a program that answers a note-on with a click in its next callback, through the same libraries:
 what ports and card add.
 
@@ -137,8 +137,8 @@ def main() -> None:
         click(args.block)
         return
     os.environ["MIDO_BACKEND"] = "mido.backends.rtmidi/UNIX_JACK"
-    play = [sys.executable, "-m", "ddspvae", "play", "--preset", "violin", "--dry", "--midi-in", "virtual", "--block",
-            str(args.block), "--json"]
+    play = [sys.executable, "-m", "ddspvae", "play", "--preset", "violin", "--dry", "--midi-in", "virtual", "--audio-out",
+            "system", "--block", str(args.block), "--json"]
     with jack(args.period):
         least, _ = delays([sys.executable, __file__, "--click", "--block", str(args.block)], "clicker:in", args.notes)
         ours, said = delays(play, "ddspvae:in", args.notes)

@@ -1,7 +1,7 @@
 """`ddspvae play` for long on the dummy card of JACK: blocks missed, memory, and whether a note is left hanging.
 
-Eight notes are held at any time, a new one every half second, for some minutes; then come random messages of all kinds, many; then
-the keys and pedals go up, and the last second is listened to.
+Eight notes are held at any time, a new one every half second, for some minutes; then come many random messages of all kinds;
+then the keys and pedals go up, and the last second is listened to.
 
     nice -n -10 python benchmarks/play_long.py [--minutes 10] [--block 256] [--messages 10000]
 """
@@ -65,14 +65,16 @@ def random_messages(n: int) -> list[tuple[float, bytes]]:
             first = 50 + first % 40
         if kind == 0xB0:
             first = int(random.choice([1, 2, 5, 7, 11, 64, 65, 66, 67, 68, 74, 84, 121, 123, 126, 127, 6, 38, 100, 101]))
-        events.append((float(at_s), bytes([kind | channel, first] if kind in (0xC0, 0xD0) else [kind | channel, first, second])))
+        message = [kind | channel, first] if kind in (0xC0, 0xD0) else [kind | channel, first, second]
+        events.append((float(at_s), bytes(message)))
     return events
 
 
 def all_up(n_channels: int = 16) -> list[tuple[float, bytes]]:
     """Every key and every pedal, as a player lifts them: no panic button."""
     pedals = [(0.0, bytes([0xB0 | channel, pedal, 0])) for channel in range(n_channels) for pedal in (64, 66, 68)]
-    return pedals + [(0.1 + 0.002 * key, bytes([0x80 | channel, key, 0])) for key in range(128) for channel in range(n_channels)]
+    return pedals + [(0.1 + 0.002 * key, bytes([0x80 | channel, key, 0]))
+                     for key in range(128) for channel in range(n_channels)]
 
 
 def memory_mb(pid: int) -> float:
@@ -89,7 +91,7 @@ def main() -> None:
     os.environ["MIDO_BACKEND"] = "mido.backends.rtmidi/UNIX_JACK"
     with jack(args.block):
         program = subprocess.Popen([sys.executable, "-m", "ddspvae", "play", "--preset", "violin", "--midi-in", "virtual",
-                                    "--block", str(args.block), "--voices", str(VOICES), "--json"],
+                                    "--audio-out", "system", "--block", str(args.block), "--voices", str(VOICES), "--json"],
                                    stdout=subprocess.PIPE, text=True)
         player, memory = Player(), []
         with player.client:

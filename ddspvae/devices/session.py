@@ -32,11 +32,20 @@ FORGET = 0.02  # of the load and the level, at each block
 class Driver(Protocol):
     """What drives a stream block by block."""
 
+    name: str
+
     def drive(self, stream: Stream, block: int) -> list[Any]:
         """Tell the stream what to play in the next block; the messages that were played."""
 
-    def cut(self, stream: Stream) -> None:
-        """Sound was lost: nothing that was held or that waits is played later."""
+    @property
+    def is_lost(self) -> bool:
+        """Nothing can be played until it is back."""
+
+    def reopen(self, stream: Stream) -> bool:
+        """Sound was lost: nothing that was held or that waits is played later; False while the device is not back."""
+
+    def open(self) -> None:
+        """Listen; the threads that do get the priority of the one that calls."""
 
     def watch(self) -> str:
         """Look after the device, now and then; a sentence if something has changed."""
@@ -53,7 +62,7 @@ class KeyboardDriver:
     """
 
     def __init__(self, keyboard: Keyboard) -> None:
-        self.keyboard = keyboard
+        self.keyboard, self.name = keyboard, keyboard.name
         self._is_cut = False
 
     def drive(self, stream: Stream, block: int) -> list[Any]:
@@ -66,10 +75,20 @@ class KeyboardDriver:
             stream.send(message)
         return messages
 
-    def cut(self, stream: Stream) -> None:
+    @property
+    def is_lost(self) -> bool:
+        """As Driver; without a keyboard, what sounds rings on."""
+        return False
+
+    def reopen(self, stream: Stream) -> bool:
         """As Driver."""
         self.keyboard.poll()
         stream.send(mido.Message("reset"))
+        return True
+
+    def open(self) -> None:
+        """As Driver."""
+        self.keyboard.open()
 
     def watch(self) -> str:
         """As Driver."""
@@ -94,7 +113,7 @@ class State:
         voices: that sound.
         load: of a block's time, how much was needed: of the last moments, and at most.
         n_blocks: played.
-        card_is_there: whether sound is heard.
+        lost: the name of what is waited for.
     """
 
     level_db: float = -120.0
@@ -102,7 +121,7 @@ class State:
     load: float = 0.0
     most_load: float = 0.0
     n_blocks: int = 0
-    card_is_there: bool = True
+    lost: str = ""
 
 
 def warm_up(stream: Stream, block: int, voices: int) -> None:
@@ -151,16 +170,16 @@ class Session:
         player = threading.Thread(target=self._run, name="player", daemon=True)
         player.start()
         try:
-            watched_s, was_there = time.monotonic(), True
+            watched_s, lost = time.monotonic(), ""
             while player.is_alive() and not (seconds is not None and self.played_s >= seconds):
                 player.join(SHOW_S)
                 sentence, now = "", time.monotonic()
                 if now - watched_s > WATCH_S:
                     sentence, watched_s = self.driver.watch(), now
-                if self.state.card_is_there != was_there:
-                    was_there = self.state.card_is_there
-                    sentence = (f"{self.card.name} is back." if was_there else
-                                f"{self.card.name} is gone; playing goes on when it is back.")
+                if self.state.lost != lost:
+                    sentence = (f"{lost} is back." if lost else
+                                f"{self.state.lost} is gone; playing goes on when it is back.")
+                    lost = self.state.lost
                 show(self, sentence)
         finally:
             self._stop.set()
@@ -184,10 +203,12 @@ class Session:
         try:
             _hurry(PRIORITY)
             while not self._stop.is_set():
-                if self.card.wants_block():
+                if self.driver.is_lost:
+                    self._wait_for_devices(self.driver.name)
+                elif self.card.wants_block():
                     self._play_block()
                 elif self.card.is_gone:
-                    self._wait_for_card()
+                    self._wait_for_devices(self.card.name)
                 else:
                     time.sleep(NAP_S)
         except BaseException as error:  # told by the thread that waits
@@ -216,21 +237,20 @@ class Session:
             for message in messages:
                 self._midi.add(at_s, message)
 
-    def _wait_for_card(self) -> None:
+    def _wait_for_devices(self, lost: str) -> None:
         """Without a card, time stands still; keys that are pressed meanwhile are not heard later."""
-        self.state.card_is_there = False
+        self.state.lost = lost
         while not self._stop.is_set():
-            if self.card.reopen():
-                self.driver.cut(self.stream)
-                self.state.card_is_there = True
+            if self.card.reopen() and self.driver.reopen(self.stream):
+                self.state.lost = ""
                 return
             self._stop.wait(WATCH_S)
 
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Inside, nothing that was there before is collected, no thread keeps the interpreter for long, and where the system grants
-    it, this thread, and those that it and the libraries start, go before all that need not be in time.
+    """Inside, nothing that was there before is collected, no thread keeps the interpreter for long, and where the system
+    grants it, this thread, and those that it and the libraries start, go before all that need not be in time.
 
     That counts for all of them, since each holds the interpreter now and then, and who holds it must not be kept waiting.
     """
