@@ -24,11 +24,19 @@ def list_cards(inputs: bool = False) -> list[dict[str, Any]]:
     """The outputs, or the inputs: name, interface, channels, whether it is the system's own choice."""
     sd, kind = library("sounddevice"), "input" if inputs else "output"
     with quiet():
-        apis, default = sd.query_hostapis(), sd.default.device[0 if inputs else 1]
-        return [{"name": card["name"], "interface": apis[card["hostapi"]]["name"],
-                 "channels": card[f"max_{kind}_channels"],
-                 "default": index in (default, *(api[f"default_{kind}_device"] for api in apis if default < 0))}
-                for index, card in enumerate(sd.query_devices()) if card[f"max_{kind}_channels"]]
+        apis, cards, default = sd.query_hostapis(), sd.query_devices(), _default(sd, kind)
+    return [{"name": card["name"], "interface": apis[card["hostapi"]]["name"], "channels": card[f"max_{kind}_channels"],
+             "default": index == default} for index, card in enumerate(cards) if card[f"max_{kind}_channels"]]
+
+
+def _default(sd: Any, kind: str) -> int:
+    """The system's choice, but a JACK server that runs goes before: somebody has started it to play on."""
+    jack = next((api[f"default_{kind}_device"] for api in sd.query_hostapis() if "JACK" in api["name"]), -1)
+    if jack >= 0:
+        return int(jack)
+    chosen = int(sd.default.device[kind == "output"])
+    return chosen if chosen >= 0 else next((index for index, card in enumerate(sd.query_devices())
+                                            if card[f"max_{kind}_channels"]), -1)
 
 
 def look_again() -> None:
@@ -50,7 +58,7 @@ def find_card(wanted: str | None, sample_rate: int, inputs: bool = False) -> tup
     option = "--mic" if inputs else "--audio-out"
     with quiet():
         cards = [(index, card) for index, card in enumerate(sd.query_devices()) if card[channels]]
-        default = sd.default.device[0 if inputs else 1]
+        default = _default(sd, kind)
     if not cards:
         raise InputError(f"play: no {what} is connected; PortAudio finds no {kind}.")
     if wanted is None:
