@@ -1,7 +1,8 @@
 """How long from a key to its sound in `ddspvae play`, on the dummy card of JACK.
 
-Another client of the same server sends note-ons and listens; both on the server's clock of samples, so nothing is estimated. Beside
-it the same loop around a client that answers a message with a click in its next cycle: what the card and its graph add.
+Another client of the same server sends note-ons and listens, both on its clock of samples; nothing is estimated.
+Beside it the same loop around a program that answers a note-on with a click in its next callback, through the same libraries:
+what ports and card add.
 
     python benchmarks/key_to_sound.py [--block 128] [--period 128] [--notes 60]
 """
@@ -14,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 
@@ -29,9 +30,14 @@ def jack(period: int):
     os.environ["JACK_DEFAULT_SERVER"] = SERVER
     command = ["jackd", "-n", SERVER, "-R", "-P", "60", "-d", "dummy", "-r", str(RATE), "-p", str(period)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(1.5)
     try:
-        yield
+        for _ in range(100):
+            time.sleep(0.1)
+            if subprocess.run(["jack_lsp", "-s", SERVER], capture_output=True, check=False).returncode == 0:
+                break
+        else:
+            raise RuntimeError("jackd did not start")
+        yield server
     finally:
         server.terminate()
         server.wait()
@@ -47,9 +53,8 @@ class Listener:
         self.midi = self.client.midi_outports.register("keys")
         self.audio = self.client.inports.register("ear")
         self.waiting: list[tuple[int, bytes]] = []
-        self.sent: list[int] = []
-        self.heard: list[int] = []
-        self.is_quiet_since = 0
+        self.sent: int | None = None  # that has not been heard yet
+        self.delays: list[int] = []
         self.client.set_process_callback(self._process)
 
     def _process(self, n_frames: int) -> None:
@@ -60,13 +65,11 @@ class Listener:
             offset = max(at - begin, 0)
             self.midi.write_midi_event(offset, message)
             if message[0] == 0x90:
-                self.sent.append(begin + offset)
-        sound = np.abs(self.audio.get_array())
-        loud = np.flatnonzero(sound > LOUD)
-        if len(loud) and begin - self.is_quiet_since > RATE // 4 and len(self.heard) < len(self.sent):
-            self.heard.append(begin + int(loud[0]))
-        if len(loud):
-            self.is_quiet_since = begin + n_frames
+                self.sent = begin + offset
+        loud = np.flatnonzero(np.abs(self.audio.get_array()) > LOUD)
+        if self.sent is not None and len(loud):
+            self.delays.append(begin + int(loud[0]) - self.sent)
+            self.sent = None
 
     def measure(self, n_notes: int) -> np.ndarray:
         """Delays in samples, of notes that begin anywhere in a cycle."""
@@ -74,11 +77,10 @@ class Listener:
         at = self.client.frame_time + RATE // 2
         for _ in range(n_notes):
             self.waiting += [(at, bytes([0x90, 69, 127])), (at + RATE // 10, bytes([0x80, 69, 0]))]
-            at += RATE + int(random.integers(0, RATE // 10))
+            at += 2 * RATE + int(random.integers(0, RATE // 10))
         while self.waiting or self.client.frame_time < at:
             time.sleep(0.1)
-        n = min(len(self.heard), len(self.sent))
-        return np.array(self.heard[:n]) - np.array(self.sent[:n])
+        return np.array(self.delays)
 
     def connect(self, keys: str, sound: str) -> None:
         """Between a MIDI input and an audio output, by parts of their names."""
@@ -88,43 +90,40 @@ class Listener:
         self.client.connect(source, self.audio)
 
 
-def click() -> None:
-    """A client that answers a note-on with a click in the cycle in which it hears it: the least that anything takes here."""
-    import jack as jack_client
+def click(block: int) -> None:
+    """A program of the same libraries that answers a note-on with a click in the callback after it: the least there is."""
+    import mido
+    import sounddevice
 
-    client = jack_client.Client("clicker", no_start_server=True)
-    keys, sound = client.midi_inports.register("in"), client.outports.register("out")
+    port = mido.open_input("in", client_name="clicker", virtual=True)
 
-    def process(n_frames: int) -> None:
-        audio = sound.get_array()
-        audio[:] = 0
-        for offset, message in keys.incoming_midi_events():
-            if bytes(message)[0] == 0x90:
-                audio[offset:] = 0.5
+    def callback(out: np.ndarray, n_frames: int, when: object, status: object) -> None:
+        out[:] = 0
+        if any(message.type == "note_on" for message in port.iter_pending()):
+            out[0] = 0.5
 
-    client.set_process_callback(process)
-    with client:
+    with sounddevice.OutputStream(RATE, block, channels=2, latency="low", callback=callback), suppress(KeyboardInterrupt):
         time.sleep(1e6)
 
 
-def delays(command: list[str], keys: str, sound: str, n_notes: int) -> np.ndarray:
-    """Of a program that makes sound of keys."""
-    program = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+def delays(command: list[str], keys: str, n_notes: int) -> tuple[np.ndarray, str]:
+    """Of a program that makes sound of keys; and what it printed."""
+    program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     listener = Listener()
     try:
         with listener.client:
             for _ in range(300):
                 time.sleep(0.1)
                 try:
-                    listener.connect(keys, sound)
+                    listener.connect(keys, "PortAudio")
                     break
                 except (ValueError, IndexError):
                     continue
             time.sleep(2)
-            return listener.measure(n_notes)
+            measured = listener.measure(n_notes)
     finally:
         program.send_signal(signal.SIGINT)
-        program.wait(20)
+    return measured, program.communicate(timeout=20)[0]
 
 
 def main() -> None:
@@ -135,21 +134,21 @@ def main() -> None:
     parser.add_argument("--click", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.click:
-        click()
+        click(args.block)
         return
     os.environ["MIDO_BACKEND"] = "mido.backends.rtmidi/UNIX_JACK"
-    play = [sys.executable, "-m", "ddspvae", "play", "--preset", "violin", "--dry", "--midi-in", "virtual", "--block",
-            str(args.block)]
+    play = [sys.executable, "-m", "ddspvae", "play", "--preset", "violin", "--dry", "--midi-in", "virtual", "--audio-out",
+            "system", "--block", str(args.block), "--json"]
     with jack(args.period):
-        least = delays([sys.executable, __file__, "--click"], "clicker:in", "clicker:out", args.notes)
-        ours = delays(play, "ddspvae.*in", "PortAudio|python|ALSA", args.notes)
+        least, _ = delays([sys.executable, __file__, "--click", "--block", str(args.block)], "clicker:in", args.notes)
+        ours, said = delays(play, "ddspvae:in", args.notes)
     print(f"JACK's dummy card, {RATE} Hz, periods of {args.period}; blocks of {args.block}; samples from key to sound\n")
     print("| | notes | least | median | most | median, ms |\n|---|---|---|---|---|---|")
-    for name, delay in (("a click in the cycle that hears the key", least), ("ddspvae play", ours)):
+    for name, delay in (("a click in the callback that hears the key", least), ("ddspvae play", ours)):
         print(f"| {name} | {len(delay)} | {delay.min()} | {np.median(delay):.0f} | {delay.max()} | "
               f"{1000 * np.median(delay) / RATE:.2f} |")
     print(f"\nbeside what the card adds: {np.median(ours) - np.median(least):.0f} samples in the middle, "
-          f"{(np.median(ours) - np.median(least)) / args.block:.2f} blocks")
+          f"{(np.median(ours) - np.median(least)) / args.block:.2f} blocks; play says: {said.strip()}")
 
 
 if __name__ == "__main__":

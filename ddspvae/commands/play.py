@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ddspvae.commands.options import add_axes, add_preset, add_room, add_tuning, read_tuning_options
@@ -13,7 +14,7 @@ from ddspvae.commands.sounds import check_output, check_room_options, read_ir, s
 from ddspvae.signals.checks import InputError, check_range, fail, printable
 
 if TYPE_CHECKING:
-    from ddspvae.devices.session import Session
+    from ddspvae.devices.session import Driver, Session
     from ddspvae.instrument.instrument import Instrument
     from ddspvae.live.stream import Stream
 
@@ -33,12 +34,15 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     wires = sub.add_argument_group("what is connected")
     wires.add_argument("--midi-in", metavar="NAME", help="a part of the name of a MIDI input (default: the first that is no "
                        "loop); 'virtual' opens a port for other programs")
+    wires.add_argument("--mic", nargs="?", const="", metavar="NAME", help="in place of MIDI: a microphone, whose sung or "
+                       "played notes are followed (default: the system's)")
     wires.add_argument("--audio-out", metavar="NAME", help="a part of the name of a sound card (default: the system's)")
     wires.add_argument("--block", type=int, default=128, metavar="N", help="samples between a key and its sound, beside "
                        "what the card adds; more is safer")
     how = sub.add_argument_group("how it plays")
     how.add_argument("--voices", type=int, default=8, metavar="N", help="notes at once")
     how.add_argument("--mono", action="store_true", help="one line, with legato")
+    how.add_argument("--transpose", type=float, default=0.0, metavar="N", help="semitones")
     how.add_argument("--controllers", choices=["usual", "breath"], default="usual", help="usual: as in files; breath: 2 or "
                      "11 is the level, 1 vibrato, 19 its rate, 5 glides, and velocity how fast notes begin")
     how.add_argument("--stereo", action="store_true", help="two channels: hear the pan")
@@ -60,28 +64,29 @@ def run(args: Namespace) -> None:
         _list(args)
         return
     _check(args)
-    from ddspvae.devices.cards import Card
-    from ddspvae.devices.keyboards import Keyboard
-    from ddspvae.devices.session import KeyboardDriver, Session
+    from ddspvae.devices.cards import Card, find_card
+    from ddspvae.devices.session import Session, undisturbed
     from ddspvae.devices.takes import MidiTake, SoundTake
     from ddspvae.instrument.loading import load_to_play
 
-    keyboard = Keyboard(args.midi_in)  # before the seconds that an instrument takes to load
-    driver = KeyboardDriver(keyboard)
     instrument = load_to_play(args.preset, args.room)
     rate = instrument.config.sample_rate
+    find_card(args.audio_out, rate)  # before the seconds that a stream takes to open
+    driver = _driver(instrument, args)
     stream = _open_stream(instrument, args)
-    card = Card(args.audio_out, rate, args.block)
-    session = Session(stream, driver, card, args.block,
-                      sound=SoundTake(args.record, rate) if args.record else None,
-                      midi=MidiTake(args.record_midi) if args.record_midi else None)
-    shown = _Shown(f"{args.preset}, {keyboard.name} to {card.name}; Control-C ends it.")
-    try:
-        session.play(shown, args.seconds)
-    except KeyboardInterrupt:  # the usual way to end it
-        pass
-    finally:
-        shown.clear()
+    with undisturbed():
+        driver.open()
+        card = Card(args.audio_out, rate, args.block)
+        session = Session(stream, driver, card, args.block,
+                          sound=SoundTake(args.record, rate) if args.record else None,
+                          midi=MidiTake(args.record_midi) if args.record_midi else None)
+        shown = _Shown(f"{args.preset}, {driver.name} to {card.name}; {_delay(session)}Control-C ends it.")
+        try:
+            session.play(shown, args.seconds)
+        except KeyboardInterrupt:  # the usual way to end it
+            pass
+        finally:
+            shown.clear()
     say(args, _result(session), _sentence(session))
 
 
@@ -94,7 +99,14 @@ def _check(args: Namespace) -> None:
     check_range("play", "seed", args.seed, 0, 2**31 - 1)
     if args.seconds is not None:
         check_range("play", "seconds", args.seconds, 0, 1e6)
+    check_range("play", "transpose", args.transpose, -60, 60)
     check_room_options(args)
+    if args.mic is not None:
+        unheard = [option for option, value in (
+            ("--midi-in", args.midi_in), ("--record-midi", args.record_midi), ("--mono", args.mono),
+            ("--tuning", args.tuning), ("--a4", args.a4)) if value]
+        if unheard:
+            raise InputError(f"play: with --mic there is no MIDI; leave out {', '.join(unheard)}.")
     if args.record:
         from ddspvae.audio import FORMATS
 
@@ -103,11 +115,39 @@ def _check(args: Namespace) -> None:
         check_output(args.record_midi, [".mid", ".midi"])
 
 
+def _driver(instrument: Instrument, args: Namespace) -> Driver:
+    from ddspvae.devices.keyboards import Keyboard
+    from ddspvae.devices.microphone import MicrophoneDriver
+    from ddspvae.devices.session import KeyboardDriver
+
+    if args.mic is None:
+        return KeyboardDriver(Keyboard(args.midi_in))
+    return MicrophoneDriver(args.mic or None, instrument.statistics, instrument.config.sample_rate, args.block,
+                            args.transpose)
+
+
+def _delay(session: Session) -> str:
+    """How late a voice is followed."""
+    from ddspvae.devices.microphone import MicrophoneDriver
+
+    driver = session.driver
+    if not isinstance(driver, MicrophoneDriver):
+        return ""
+    heard_s, made_s = driver.delay_s, session.stream.follow_delay_s
+    total_s = heard_s + made_s + session.card.delay_s
+    return (f"what is sung sounds {1000 * total_s:.0f} ms later ({1000 * heard_s:.0f} to hear its pitch, "
+            f"{1000 * made_s:.0f} for frames made ahead, {1000 * session.card.delay_s:.0f} for the card); ")
+
+
 def _open_stream(instrument: Instrument, args: Namespace) -> Stream:
     stream = instrument.stream(args.voices, mono=args.mono, seed=args.seed, dry=args.dry,
                                ir=read_ir(args, instrument.config.sample_rate), wet_db=args.wet, decay=args.decay,
                                expression=args.expression, controllers=args.controllers, stereo=args.stereo,
-                               tuning=read_tuning_options(args))
+                               tuning=_pitches(args))
+    if args.mic is None:
+        from ddspvae.devices.session import warm_up
+
+        warm_up(stream, args.block, 1 if args.mono else args.voices)
     for option in args.offsets:
         axis, _, value = option.partition("=")
         try:
@@ -117,6 +157,16 @@ def _open_stream(instrument: Instrument, args: Namespace) -> Stream:
                 raise
             raise fail("play", "--set", "look like brightness=+1.5", f"'{option}'") from error
     return stream
+
+
+def _pitches(args: Namespace) -> Sequence[float | None] | None:
+    """Of the keys: tuned and transposed."""
+    from ddspvae.midi.tuning import equal_temperament
+
+    pitches = read_tuning_options(args)
+    if not args.transpose:
+        return pitches
+    return [None if pitch is None else pitch + args.transpose for pitch in pitches or equal_temperament()]
 
 
 def _list(args: Namespace) -> None:
@@ -156,8 +206,8 @@ class _Shown:
 
 def _line(session: Session) -> str:
     state, card = session.state, session.card
-    if not state.card_is_there:
-        return f"{card.name} is gone; playing goes on when it is back."
+    if state.lost:
+        return f"waiting for {state.lost}"
     bar = "#" * max(0, min(BAR, round((state.level_db + 60) / 60 * BAR)))
     return (f"[{bar:<{BAR}}] {max(state.level_db, -99):4.0f} dB  voices {state.voices}  load {100 * state.load:3.0f} %  "
             f"missed {card.n_missed + card.n_card_missed}  delay {1000 * card.delay_s:.1f} ms")

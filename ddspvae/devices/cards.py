@@ -24,11 +24,19 @@ def list_cards(inputs: bool = False) -> list[dict[str, Any]]:
     """The outputs, or the inputs: name, interface, channels, whether it is the system's own choice."""
     sd, kind = library("sounddevice"), "input" if inputs else "output"
     with quiet():
-        apis, default = sd.query_hostapis(), sd.default.device[0 if inputs else 1]
-        return [{"name": card["name"], "interface": apis[card["hostapi"]]["name"],
-                 "channels": card[f"max_{kind}_channels"],
-                 "default": index in (default, *(api[f"default_{kind}_device"] for api in apis if default < 0))}
-                for index, card in enumerate(sd.query_devices()) if card[f"max_{kind}_channels"]]
+        apis, cards, default = sd.query_hostapis(), sd.query_devices(), _default(sd, kind)
+    return [{"name": card["name"], "interface": apis[card["hostapi"]]["name"], "channels": card[f"max_{kind}_channels"],
+             "default": index == default} for index, card in enumerate(cards) if card[f"max_{kind}_channels"]]
+
+
+def _default(sd: Any, kind: str) -> int:
+    """The system's choice, but a JACK server that runs goes before: somebody has started it to play on."""
+    jack = next((api[f"default_{kind}_device"] for api in sd.query_hostapis() if "JACK" in api["name"]), -1)
+    if jack >= 0:
+        return int(jack)
+    chosen = int(sd.default.device[kind == "output"])
+    return chosen if chosen >= 0 else next((index for index, card in enumerate(sd.query_devices())
+                                            if card[f"max_{kind}_channels"]), -1)
 
 
 def look_again() -> None:
@@ -50,7 +58,7 @@ def find_card(wanted: str | None, sample_rate: int, inputs: bool = False) -> tup
     option = "--mic" if inputs else "--audio-out"
     with quiet():
         cards = [(index, card) for index, card in enumerate(sd.query_devices()) if card[channels]]
-        default = sd.default.device[0 if inputs else 1]
+        default = _default(sd, kind)
     if not cards:
         raise InputError(f"play: no {what} is connected; PortAudio finds no {kind}.")
     if wanted is None:
@@ -111,8 +119,10 @@ class Card:
         now = time.perf_counter()
         if available != self._before:
             self._before, self._moved_s = available, now
-        if self._action not in self._mixer.actions and not self._is_dry:
+        if self._action not in self._mixer.actions:
             self._is_dry = True
+            if available:  # which came too late to be found
+                self._go_on(now)
         return available <= self.lead - self._block
 
     def write(self, audio: NDArray[np.float32]) -> None:
@@ -121,9 +131,7 @@ class Card:
         self._ring.write(frames)
         now, self._before = time.perf_counter(), int(self._ring.read_available)
         if self._is_dry:
-            if self._has_begun:
-                self._count_misses(now)
-            self._play()
+            self._go_on(now)
         self._has_begun = True
         self._lasts_to_s = now + self._before / self._rate
 
@@ -213,7 +221,11 @@ class Card:
         self._action = self._mixer.play_ringbuffer(self._ring)
         self._is_dry = False
 
-    def _count_misses(self, now: float) -> None:
+    def _go_on(self, now: float) -> None:
+        """Play after a hole."""
+        self._play()
+        if not self._has_begun:
+            return
         self.n_missed += max(1, math.ceil((now - self._lasts_to_s) * self._rate / self._block))
         self._misses_s = [at_s for at_s in self._misses_s if now - at_s < SPAN_S] + [now]
         if len(self._misses_s) >= FREQUENT and self.lead < MOST_LEAD * self._block:

@@ -77,16 +77,25 @@ class Keyboard:
     def __init__(self, wanted: str | None = None) -> None:
         self._wanted = wanted
         self._port: Any = None
-        with quiet():
-            self._watches = _watches()
+        self._found: PortName | None = None
+        self._watches = _watches()
         if wanted == VIRTUAL:
-            self._open_virtual()
+            if not self._watches:
+                raise InputError("play: this system has no MIDI; is its sequencer loaded (Linux: modprobe snd-seq)?")
+            self.name = "ddspvae"
             return
-        found = self._find()
-        if found is None:
+        self._found = self._find()
+        if self._found is None:
             raise self._nothing()
-        self._found = found
-        self._open(found)
+        self.name = self._found.lasting or self._found.name
+
+    def open(self) -> None:
+        """Listen. The threads that do get the priority of the one that calls."""
+        self._watches = _watches()
+        if self._found is None:
+            self._open_virtual()
+        else:
+            self._open(self._found)
 
     @property
     def is_there(self) -> bool:
@@ -102,7 +111,7 @@ class Keyboard:
 
     def watch(self) -> bool:
         """See whether it is still plugged in, or again, and open it then; True if that has changed."""
-        if self._wanted == VIRTUAL:
+        if self._found is None:
             return False
         if self._port is None:
             found = self._find()
@@ -127,8 +136,8 @@ class Keyboard:
 
     def _find(self) -> PortName | None:
         names = [name for watch in self._watches for name in watch.names()]
-        if self._port is None and hasattr(self, "_found"):
-            return next((name for name in names if name.lasting == self._found.lasting), None)
+        if self._found is not None:
+            return next((name for name in names if name.lasting == self._found.lasting), None)  # type: ignore[union-attr]
         if self._wanted is None:
             return next((name for name in names if not THROUGH.search(name.name)), None)
         exact = [name for name in names if name.name == self._wanted]
@@ -138,12 +147,10 @@ class Keyboard:
         mido = library("mido")
         with quiet():
             self._port = mido.Backend(f"mido.backends.rtmidi/{name.api}").open_input(name.name)
-        self._found, self.name = name, name.lasting or name.name
+        self._found = name
 
     def _open_virtual(self) -> None:
         mido = library("mido")
-        if not self._watches:
-            raise InputError("play: this system has no MIDI; is its sequencer loaded (Linux: modprobe snd-seq)?")
         try:
             with quiet():
                 self._port = mido.Backend(f"mido.backends.rtmidi/{self._watches[0].api}").open_input(
@@ -151,7 +158,6 @@ class Keyboard:
         except (OSError, NotImplementedError, RuntimeError) as error:
             raise InputError("play: this system has no virtual MIDI ports; connect a keyboard, or a loop such as "
                              "loopMIDI.") from error
-        self.name = "ddspvae"
 
     def _nothing(self) -> InputError:
         names = [name.name for watch in self._watches for name in watch.names()]

@@ -32,11 +32,20 @@ FORGET = 0.02  # of the load and the level, at each block
 class Driver(Protocol):
     """What drives a stream block by block."""
 
+    name: str
+
     def drive(self, stream: Stream, block: int) -> list[Any]:
         """Tell the stream what to play in the next block; the messages that were played."""
 
-    def cut(self, stream: Stream) -> None:
-        """Sound was lost: nothing that was held or that waits is played later."""
+    @property
+    def is_lost(self) -> bool:
+        """Nothing can be played until it is back."""
+
+    def reopen(self, stream: Stream) -> bool:
+        """Sound was lost: nothing that was held or that waits is played later; False while the device is not back."""
+
+    def open(self) -> None:
+        """Listen; the threads that do get the priority of the one that calls."""
 
     def watch(self) -> str:
         """Look after the device, now and then; a sentence if something has changed."""
@@ -53,7 +62,7 @@ class KeyboardDriver:
     """
 
     def __init__(self, keyboard: Keyboard) -> None:
-        self.keyboard = keyboard
+        self.keyboard, self.name = keyboard, keyboard.name
         self._is_cut = False
 
     def drive(self, stream: Stream, block: int) -> list[Any]:
@@ -66,10 +75,20 @@ class KeyboardDriver:
             stream.send(message)
         return messages
 
-    def cut(self, stream: Stream) -> None:
+    @property
+    def is_lost(self) -> bool:
+        """As Driver; without a keyboard, what sounds rings on."""
+        return False
+
+    def reopen(self, stream: Stream) -> bool:
         """As Driver."""
         self.keyboard.poll()
         stream.send(mido.Message("reset"))
+        return True
+
+    def open(self) -> None:
+        """As Driver."""
+        self.keyboard.open()
 
     def watch(self) -> str:
         """As Driver."""
@@ -94,7 +113,7 @@ class State:
         voices: that sound.
         load: of a block's time, how much was needed: of the last moments, and at most.
         n_blocks: played.
-        card_is_there: whether sound is heard.
+        lost: the name of what is waited for.
     """
 
     level_db: float = -120.0
@@ -102,7 +121,20 @@ class State:
     load: float = 0.0
     most_load: float = 0.0
     n_blocks: int = 0
-    card_is_there: bool = True
+    lost: str = ""
+
+
+def warm_up(stream: Stream, block: int, voices: int) -> None:
+    """Play a chord that nobody hears, so that no first time is left for the first notes that count."""
+    for voice in range(voices):
+        for _ in range(2):  # the second in a voice that sounds
+            stream.send(mido.Message("note_on", note=48 + 3 * (voice % 16), velocity=64))
+            stream.read(5 * block)
+    stream.send(mido.Message("reset"))
+    until = stream.sample + 5 * stream.instrument.config.sample_rate
+    while stream.n_sounding and stream.sample < until:
+        stream.read(block)
+    stream.read(2 * stream.hop_size)
 
 
 class Session:
@@ -136,20 +168,23 @@ class Session:
             show: is called every now and then, with a sentence where something has changed.
         """
         player = threading.Thread(target=self._run, name="player", daemon=True)
-        with _undisturbed():
-            player.start()
-            try:
-                watched_s = time.monotonic()
-                while player.is_alive() and not (seconds is not None and self.played_s >= seconds):
-                    player.join(SHOW_S)
-                    sentence, now = "", time.monotonic()
-                    if now - watched_s > WATCH_S:
-                        sentence, watched_s = self.driver.watch(), now
-                    show(self, sentence)
-            finally:
-                self._stop.set()
-                player.join()
-                self._finish()
+        player.start()
+        try:
+            watched_s, lost = time.monotonic(), ""
+            while player.is_alive() and not (seconds is not None and self.played_s >= seconds):
+                player.join(SHOW_S)
+                sentence, now = "", time.monotonic()
+                if now - watched_s > WATCH_S:
+                    sentence, watched_s = self.driver.watch(), now
+                if self.state.lost != lost:
+                    sentence = (f"{lost} is back." if lost else
+                                f"{self.state.lost} is gone; playing goes on when it is back.")
+                    lost = self.state.lost
+                show(self, sentence)
+        finally:
+            self._stop.set()
+            player.join()
+            self._finish()
         if self._error is not None:
             raise self._error
 
@@ -166,12 +201,14 @@ class Session:
 
     def _run(self) -> None:
         try:
-            _hurry()
+            _hurry(PRIORITY)
             while not self._stop.is_set():
-                if self.card.wants_block():
+                if self.driver.is_lost:
+                    self._wait_for_devices(self.driver.name)
+                elif self.card.wants_block():
                     self._play_block()
                 elif self.card.is_gone:
-                    self._wait_for_card()
+                    self._wait_for_devices(self.card.name)
                 else:
                     time.sleep(NAP_S)
         except BaseException as error:  # told by the thread that waits
@@ -200,32 +237,41 @@ class Session:
             for message in messages:
                 self._midi.add(at_s, message)
 
-    def _wait_for_card(self) -> None:
+    def _wait_for_devices(self, lost: str) -> None:
         """Without a card, time stands still; keys that are pressed meanwhile are not heard later."""
-        self.state.card_is_there = False
+        self.state.lost = lost
         while not self._stop.is_set():
-            if self.card.reopen():
-                self.driver.cut(self.stream)
-                self.state.card_is_there = True
+            if self.card.reopen() and self.driver.reopen(self.stream):
+                self.state.lost = ""
                 return
             self._stop.wait(WATCH_S)
 
 
 @contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """No collection of what was there before, and no thread that keeps the interpreter for long."""
+def undisturbed() -> Iterator[None]:
+    """Inside, nothing that was there before is collected, no thread keeps the interpreter for long, and where the system
+    grants it, this thread, and those that it and the libraries start, go before all that need not be in time.
+
+    That counts for all of them, since each holds the interpreter now and then, and who holds it must not be kept waiting.
+    """
     before = sys.getswitchinterval()
     gc.collect()
     gc.freeze()
     sys.setswitchinterval(SWITCH_S)
+    calm = _hurry(PRIORITY // 2)
     try:
         yield
     finally:
+        calm()
         sys.setswitchinterval(before)
         gc.unfreeze()
 
 
-def _hurry() -> None:
-    """Real-time priority for this thread, where the system grants it."""
-    with contextlib.suppress(AttributeError, OSError):
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
+def _hurry(priority: int) -> Callable[[], None]:
+    """Real-time priority for this thread, where the system grants it; what takes it back."""
+    try:
+        before = os.sched_getscheduler(0), os.sched_getparam(0)
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
+    except (AttributeError, OSError):  # not Linux, or not granted
+        return lambda: None
+    return lambda: os.sched_setscheduler(0, *before)

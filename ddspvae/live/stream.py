@@ -10,6 +10,7 @@ import torch
 
 from ddspvae.engine.live_room import LiveRoom
 from ddspvae.kernels.compiler import HAS_COMPILER
+from ddspvae.live.followed import Followed
 from ddspvae.live.midi_source import LiveNotes
 from ddspvae.live.performance_source import FedTakes
 from ddspvae.live.player import Player
@@ -81,6 +82,7 @@ class Stream:
                 self._convolver(torch.zeros(1, self.hop_size))
             self._notes = LiveNotes(instrument, networks, voices, mono, expression, controllers, tuning, stereo)
             self._takes = FedTakes(instrument)
+            self._followed = Followed(instrument, self._notes.knobs)
             self._voices = Voices(self._player, networks, self._notes, self.sample)
         self._entered: set[int] = set()  # voices that were fed
         self._rung: dict[int, torch.Tensor] = {}  # of what fed voices played before the clock began
@@ -110,6 +112,11 @@ class Stream:
         if self._takes:
             raise InputError("stream.send: this stream plays the performances it was fed; open another one for MIDI.")
         self._notes.receive(self.sample + int(offset), message)
+
+    @property
+    def follow_delay_s(self) -> float:
+        """From `follow` to its frame: they are settled a quarter of a hop into the hop before their own."""
+        return 2.25 * self.hop_size / self.instrument.config.sample_rate
 
     @property
     def n_sounding(self) -> int:
@@ -166,6 +173,27 @@ class Stream:
                 self._ringing = torch.stack(list(self._rung.values())).sum(0)
         elif now < self._takes.end(voice):
             voices.resume(voice, self.sample)
+
+    @torch.inference_mode()
+    @one_thread()
+    def follow(self, f0_hz: float, periodicity: float, loudness_db: float) -> None:
+        """Let the first voice play a frame from now on, until another one is told; heard within three hops.
+
+        Args:
+            f0_hz: Hz, > 0; periodicity: 0 to 1; loudness_db: A-weighted, -120 is silence.
+        Raises:
+            InputError: out of range; or the stream has begun with something else.
+        """
+        check_range("stream.follow", "f0_hz", f0_hz, 1, 1e5)
+        check_range("stream.follow", "periodicity", periodicity, 0, 1)
+        check_range("stream.follow", "loudness_db", loudness_db, -400, 60)
+        self._followed.tell(f0_hz, periodicity, loudness_db)
+        if not self._followed.is_begun:
+            if self._notes.n_received or self._takes or self.sample != self._start:
+                raise InputError("stream.follow: this stream plays something else; open another one.")
+            self._followed.is_begun = True
+            self._voices.source = self._followed
+            self._voices.resume(0, self.sample)
 
     @torch.inference_mode()
     @one_thread()

@@ -62,7 +62,8 @@ class Allocator:
         self._free = set(range(n_voices))
         self._held: dict[Hashable, _Held] = {}  # the oldest first
         self._fading: list[int] = []  # the longest released first
-        self._last: dict[int, Hashable] = {}  # note of each voice that has played
+        self._last: dict[int, Hashable] = {}  # note that each voice plays, or played last
+        self._begun: dict[int, Hashable] = {}  # note that began last on each voice, which it may have gone back from
 
     def note_on(self, pitch: float, velocity: int, key: Hashable = None, *, again: Hashable = None,
                 bound_to: Hashable = None) -> Assignment:
@@ -90,7 +91,7 @@ class Allocator:
         if voice in self._fading:
             self._fading.remove(voice)
         self._held[key] = _Held(voice, pitch, velocity)
-        self._last[voice] = key
+        self._last[voice] = self._begun[voice] = key
         return Assignment(voice, pitch, velocity, legato, released, key)
 
     def note_off(self, key: Hashable) -> Assignment:
@@ -123,7 +124,7 @@ class Allocator:
             return None
         if key in self._held:
             return self._held[key].voice
-        return next((voice for voice in self._fading if self._last[voice] == key), None)
+        return next((voice for voice in self._fading if key in (self._begun[voice], self._last[voice])), None)
 
     def _take(self, again: int | None) -> tuple[int, tuple[int, ...]]:
         """A voice for a note that takes the place of what the voice `again` is playing, and which are released."""

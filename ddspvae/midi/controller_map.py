@@ -60,8 +60,8 @@ class ControllerMap:
       pressure add vibrato, and portamento is as the channel says.
     - "breath": expression or breath, whichever moved last, is the level, from the softest to the loudest of the recordings,
       and 0 is silence. Modulation is all the vibrato there is, controller 19 its rate, 3 to 9 Hz. Velocity says how fast:
-      the attack of a detached note, the glide of a bound one, up to four times as long as usual or as short; controller 5 is how
-      long glides are at velocity 64.
+      the attack of a detached note, the glide of a bound one, up to four times as long as usual or as short; controller 5 is
+      how long glides are at velocity 64.
 
     Pitch wheel, MPE, brightness, pressure, pedals and modes are the same in both.
 

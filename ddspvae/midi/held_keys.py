@@ -241,7 +241,8 @@ class Keys:
         """Whether a note is bound to the one before, and where its portamento comes from; what it ends."""
         before, before_end_s, now = self._before, self._before_end_s, note.onset_s
         ended: list[Sounding] = []
-        if self.keeps_older and self.sounding and before_end_s <= now:  # an older one has been gone back to
+        is_line = self.mono or self._legato_since_s is not None
+        if self.keeps_older and is_line and self.sounding and before_end_s <= now:  # an older one has been gone back to
             before, before_end_s = next(reversed(self.sounding)), float("inf")
         if before is not None and now - before.onset_s >= CHORD_S:
             pedalled = (self._legato_since_s is not None and before_end_s >= self._legato_since_s

@@ -166,14 +166,14 @@ def _lines(path: Path) -> list[str]:
 
 def _whole(path: str | Path, line: str, what: str) -> int:
     try:
-        return int(line.split()[0])
+        return int(line.split(maxsplit=1)[0])
     except (ValueError, IndexError) as error:
         raise InputError(f"read_tuning: {path} says '{line.strip()[:40]}' where {what} belongs, a whole number.") from error
 
 
 def _pitch(path: str | Path, line: str) -> float:
     """Cents where there is a point, else a ratio."""
-    text = line.split()[0]
+    text = line.split(maxsplit=1)[0]
     try:
         cents = float(text) if "." in text else 1200 * math.log2(Fraction(text))
     except (ValueError, ZeroDivisionError, OverflowError) as error:

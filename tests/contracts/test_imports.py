@@ -37,8 +37,9 @@ KNOWS = {
     "latents": "signals audio features model instrument evaluation",
     "studio": "signals audio features midi model performer live instrument editing training",
     "batch": "signals audio midi instrument",
-    "commands": "signals audio features midi scores model performer instrument editing evaluation corpora training "
-                "rate_distortion latents studio batch",
+    "devices": "signals audio features live",
+    "commands": "signals audio features midi scores model performer instrument editing evaluation corpora "
+                "training rate_distortion latents studio batch live devices",
 }
 
 

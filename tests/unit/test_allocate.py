@@ -79,52 +79,36 @@ def test_the_same_pitch_again_steals_itself_from_nobody_else():
     assert voices.note_on(67, 80) == Assignment(0, 67, 80)  # 64 is the oldest and not the lowest
 
 
-def test_the_pedal_holds_notes():
-    voices = Allocator(4)
+def test_keys_tell_notes_of_one_pitch_apart():
+    voices = Allocator(3)
+    assert voices.note_on(60, 80, "one") == Assignment(0, 60, 80)
+    assert voices.note_on(60, 90, "other") == Assignment(1, 60, 90)
+    assert voices.note_on(60, 70, "again", again="one") == Assignment(2, 60, 70, released=(0,))
+    assert voices.note_off("one") == NOTHING
+    assert voices.note_off("other") == Assignment(released=(1,))
+
+
+def test_a_bound_note_goes_on_from_its_voice_and_gives_it_back():
+    voices = Allocator(3)
     voices.note_on(60, 80)
-    voices.note_on(64, 80)
-    assert voices.sustain(True) == NOTHING
-    assert voices.note_off(64) == NOTHING
-    assert voices.note_off(64) == NOTHING
-    assert voices.note_on(67, 80) == Assignment(2, 67, 80)
-    assert voices.note_off(60) == NOTHING
-    assert voices.sustain(True) == NOTHING
-    assert voices.sustain(False) == Assignment(released=(0, 1))
-    assert voices.sustain(False) == NOTHING
-    assert voices.note_off(67) == Assignment(released=(2,))
+    voices.note_on(48, 80)
+    assert voices.note_on(62, 90, bound_to=60) == Assignment(0, 62, 90, legato=True)
+    assert voices.note_off(62) == Assignment(0, 60, 80, legato=True)
+    assert voices.note_off(60) == Assignment(released=(0,))
+    assert voices.note_on(65, 70, bound_to=60) == Assignment(0, 65, 70, legato=True)  # which still fades
+    voices.note_off(65)
+    voices.free(0)
+    assert voices.note_on(67, 70, bound_to=65) == Assignment(0, 67, 70)  # too late
 
 
-def test_a_note_struck_again_under_the_pedal_has_its_key_down():
-    voices = Allocator(4)
-    voices.sustain(True)
-    voices.note_on(60, 80)
-    voices.note_off(60)
-    assert voices.note_on(60, 80) == Assignment(1, 60, 80, released=(0,))
-    assert voices.sustain(False) == NOTHING
-    assert voices.note_off(60) == Assignment(released=(1,))
-
-
-def test_a_note_stolen_under_the_pedal_is_gone():
+def test_who_is_stolen_loses_all_that_its_voice_held():
     voices = Allocator(2)
-    voices.sustain(True)
-    for pitch in (40, 60, 64):
-        voices.note_on(pitch, 80)
-        voices.note_off(pitch)
-    assert voices.sustain(False) == Assignment(released=(0, 1))
-
-
-def test_all_notes_off():
-    voices = Allocator(4)
+    voices.note_on(50, 80)
     voices.note_on(60, 80)
-    voices.sustain(True)
-    voices.note_on(64, 80)
-    voices.note_off(64)
-    assert voices.all_notes_off() == [0, 1]
-    assert voices.all_notes_off() == []
-    assert voices.note_off(60) == NOTHING
-    voices.note_on(67, 80)
-    assert voices.note_off(67) == NOTHING  # the pedal stayed down
-    assert voices.sustain(False) == Assignment(released=(2,))
+    voices.note_on(62, 80, bound_to=60)
+    assert voices.note_on(70, 80) == Assignment(1, 70, 80)
+    assert voices.note_off(62) == voices.note_off(60) == NOTHING
+    assert voices.note_off(70) == Assignment(released=(1,))
 
 
 def test_a_note_off_without_a_note_is_ignored():
@@ -173,27 +157,6 @@ def test_mono_strikes_the_same_pitch_again():
     assert voice.note_off(64) == Assignment(released=(0,))
 
 
-def test_mono_with_the_pedal():
-    voice = Allocator(1, mono=True)
-    voice.note_on(60, 80)
-    voice.sustain(True)
-    assert voice.note_on(64, 90) == Assignment(0, 64, 90, legato=True)
-    assert voice.note_off(64) == NOTHING
-    assert voice.sustain(False) == Assignment(0, 60, 80, legato=True)  # its key is still down
-    voice.sustain(True)
-    voice.note_on(67, 90)
-    assert voice.note_off(60) == NOTHING
-    assert voice.sustain(False) == NOTHING  # 67 sounds and its key is down
-    assert voice.note_off(67) == Assignment(released=(0,))
-    voice.sustain(True)
-    for pitch in (60, 64):
-        voice.note_on(pitch, 80)
-        voice.note_off(pitch)
-    assert voice.all_notes_off() == [0]
-    voice.free(0)
-    assert voice.note_on(60, 80) == Assignment(0, 60, 80)
-
-
 @pytest.mark.parametrize("mono", [False, True])
 @pytest.mark.parametrize("n_voices", [1, 3, 8])
 def test_any_playing_keeps_the_books(mono, n_voices):
@@ -207,13 +170,8 @@ def test_any_playing_keeps_the_books(mono, n_voices):
         if what < 0.4:
             change = allocator.note_on(pitch, 64)
             assert (change.voice is not None, change.pitch, change.velocity) == (True, pitch, 64)
-        elif what < 0.75:
-            change = allocator.note_off(pitch)
         elif what < 0.85:
-            change = allocator.sustain(bool(random.random() < 0.5))
-        elif what < 0.87:
-            change = Assignment(released=tuple(allocator.all_notes_off()))
-            assert set(change.released) == set(playing)
+            change = allocator.note_off(pitch)
         else:
             if fading:
                 voice = int(random.choice(sorted(fading)))
@@ -233,8 +191,10 @@ def test_any_playing_keeps_the_books(mono, n_voices):
         playing[change.voice] = change.pitch
         fading.discard(change.voice)
         assert len(set(playing.values())) == len(playing)  # no pitch on two voices
-    allocator.sustain(False)
-    assert set(allocator.all_notes_off()) <= set(range(n_voices))
+    for pitch in range(40, 52):
+        for voice in allocator.note_off(pitch).released:
+            del playing[voice]
+    assert not playing
 
 
 def test_errors():

@@ -1,0 +1,128 @@
+"""`ddspvae play` for long on the dummy card of JACK: blocks missed, memory, and whether a note is left hanging.
+
+Eight notes are held at any time, a new one every half second, for some minutes; then come many random messages of all kinds;
+then the keys and pedals go up, and the last second is listened to.
+
+    nice -n -10 python benchmarks/play_long.py [--minutes 10] [--block 256] [--messages 10000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+from key_to_sound import RATE, Listener, jack
+
+VOICES, STEP_S, HELD_S = 8, 0.5, 4.0
+MESSAGES_S = 60.0
+
+
+class Player(Listener):
+    """Sends what is waiting, and remembers the loudest sample of late."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.peak = 0.0
+        self.client.set_process_callback(self._play)
+
+    def _play(self, n_frames: int) -> None:
+        begin = self.client.last_frame_time
+        self.midi.clear_buffer()
+        while self.waiting and self.waiting[0][0] < begin + n_frames:
+            at, message = self.waiting.pop(0)
+            self.midi.write_midi_event(max(at - begin, 0), message)
+        self.peak = max(self.peak, float(np.abs(self.audio.get_array()).max()))
+
+    def send(self, events: list[tuple[float, bytes]]) -> None:
+        """Messages at seconds from now; returns when they are over."""
+        now = self.client.frame_time
+        self.waiting += sorted((now + round(at_s * RATE), message) for at_s, message in events)
+
+
+def held_notes(seconds: float) -> list[tuple[float, bytes]]:
+    """A new note every half second, eight at a time."""
+    random, events = np.random.default_rng(0), []
+    for number in range(round(seconds / STEP_S)):
+        pitch = 55 + number % 8 * 4 + int(random.integers(0, 4))
+        events += [(number * STEP_S, bytes([0x90, pitch, int(random.integers(30, 120))])),
+                   (number * STEP_S + HELD_S - 0.01, bytes([0x80, pitch, 0]))]
+    return events
+
+
+def random_messages(n: int) -> list[tuple[float, bytes]]:
+    """Of all kinds that a keyboard sends, on all channels."""
+    random, events = np.random.default_rng(1), []
+    for at_s in np.sort(random.uniform(0, MESSAGES_S, n)):
+        channel, first, second = (int(random.integers(0, top)) for top in (16, 128, 128))
+        kind = random.choice([0x90, 0x80, 0xB0, 0xE0, 0xD0, 0xA0, 0xC0], p=[0.35, 0.25, 0.2, 0.1, 0.05, 0.04, 0.01])
+        if kind == 0x90:
+            first = 50 + first % 40
+        if kind == 0xB0:
+            first = int(random.choice([1, 2, 5, 7, 11, 64, 65, 66, 67, 68, 74, 84, 121, 123, 126, 127, 6, 38, 100, 101]))
+        message = [kind | channel, first] if kind in (0xC0, 0xD0) else [kind | channel, first, second]
+        events.append((float(at_s), bytes(message)))
+    return events
+
+
+def all_up(n_channels: int = 16) -> list[tuple[float, bytes]]:
+    """Every key and every pedal, as a player lifts them: no panic button."""
+    pedals = [(0.0, bytes([0xB0 | channel, pedal, 0])) for channel in range(n_channels) for pedal in (64, 66, 68)]
+    return pedals + [(0.1 + 0.002 * key, bytes([0x80 | channel, key, 0]))
+                     for key in range(128) for channel in range(n_channels)]
+
+
+def memory_mb(pid: int) -> float:
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--block", type=int, default=256)
+    parser.add_argument("--messages", type=int, default=10_000)
+    args = parser.parse_args()
+    os.environ["MIDO_BACKEND"] = "mido.backends.rtmidi/UNIX_JACK"
+    with jack(args.block):
+        program = subprocess.Popen([sys.executable, "-m", "ddspvae", "play", "--preset", "violin", "--midi-in", "virtual",
+                                    "--audio-out", "system", "--block", str(args.block), "--voices", str(VOICES), "--json"],
+                                   stdout=subprocess.PIPE, text=True)
+        player, memory = Player(), []
+        with player.client:
+            for _ in range(600):
+                time.sleep(0.1)
+                try:
+                    player.connect("ddspvae:in", "PortAudio")
+                    break
+                except (ValueError, IndexError):
+                    continue
+            player.send(held_notes(60 * args.minutes))
+            while player.waiting:
+                time.sleep(5)
+                memory.append(memory_mb(program.pid))
+            print(f"{args.minutes:g} minutes of {VOICES} voices: {memory[len(memory) // 10]:.1f} MB after a tenth, "
+                  f"{memory[-1]:.1f} MB at the end")
+            if args.messages:
+                player.send(random_messages(args.messages))
+                while player.waiting:
+                    time.sleep(1)
+                print(f"{args.messages} random messages: {memory_mb(program.pid):.1f} MB; ", end="")
+                player.send(all_up())
+            time.sleep(8)
+            player.peak = 0.0
+            time.sleep(1)
+            print(f"8 s after the last key went up the loudest sample is {20 * np.log10(max(player.peak, 1e-9)):.0f} dBFS")
+            program.send_signal(signal.SIGINT)
+            said = json.loads(program.communicate(timeout=30)[0])
+    print(said)
+    print(f"load of the machine: {os.getloadavg()}")
+
+
+if __name__ == "__main__":
+    main()
