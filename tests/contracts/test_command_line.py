@@ -54,7 +54,7 @@ def take(tmp_path: Path) -> Path:
 
 
 def test_every_verb_is_there_and_explains_itself(capsys):
-    names = {"presets", "render", "perform", "analyze", "edit", "train", "evaluate", "latents"}
+    names = {"presets", "render", "perform", "analyze", "edit", "train", "evaluate", "latents", "export"}
     assert set(VERBS) == names
     for name in names:
         code, out, _ = run(capsys, name, "--help")

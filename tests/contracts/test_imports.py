@@ -32,7 +32,9 @@ KNOWS = {
     "training": "signals audio features synth model performer instrument evaluation",
     "rate_distortion": "signals audio features model instrument evaluation training",
     "latents": "signals audio features model instrument evaluation",
-    "commands": "signals audio features midi model performer instrument editing evaluation training rate_distortion latents",
+    "export": "signals audio threads features midi synth model live instrument",
+    "commands": "signals audio features midi model performer instrument editing evaluation training rate_distortion latents "
+                "export",
 }
 
 
