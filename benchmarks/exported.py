@@ -8,8 +8,8 @@ render of the same note, without what is constant over all notes (samplers have 
 (`--expression 0`) and once as usual, where every note swells as some note of the recordings did; and notes held for 9 s, of
 which the second difference at the loop's seam is divided by the largest in the rest of the held sound: below 1 there is
 nothing to hear. Processor time of the whole command says what an export costs. DecentSampler gets the files that SFZ gets;
-its player is closed. Zimtohrli compares the first half minute with our usual render, and, for scale, our render by another seed
-with it. `pip install pysfizz`, `apt install fluidsynth`.
+its player is closed. Zimtohrli compares the first half minute with our usual render, and, for scale, our render by another
+seed with it. `pip install pysfizz`, `apt install fluidsynth`.
 """
 
 from __future__ import annotations
