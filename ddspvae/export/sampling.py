@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 HELD_S = 3.3  # that a note is played for
 SETTLED_S = 0.7  # after which the loop may begin: attack and the rise of the vibrato are over
 STEADY_S, LEVEL_FROM_S = 0.5, (0.15, 0.4)  # slower swells are taken out of a note, from there on
+MOST_DRAWS, SEEDS_APART = 40, 1_000_003  # to find a performance unlike those before it
+ALIKE = 3e-4  # half a cent of pitch at every frame: the same note of the recordings
 GUARD_HOPS = 1  # of the loop, played on after its end, for players that read beyond it
 
 
@@ -69,15 +71,36 @@ def play_samples(instrument: Instrument, plan: Plan) -> Iterator[Sample]:
     player = Player(instrument.model, None, 1)
     for key in plan.keys:
         for layer in plan.layers:
-            for turn, seed in enumerate(plan.seeds):
+            takes = _performances(instrument, key.sampled, layer.sampled, plan)
+            for turn, (seed, take) in enumerate(zip(plan.seeds, takes)):
                 for brightness in plan.brightness:
-                    take = _held_note(instrument, key.sampled, layer.sampled, 128 * seed + key.sampled, brightness)
-                    audio, loop = _play(player, take, key.sampled, seed)
+                    audio, loop = _play(player, _brightened(instrument, take, brightness), key.sampled, seed)
                     hop = instrument.config.hop_size
                     yield Sample(key, layer, turn, brightness, audio, loop.begin * hop, loop.end * hop)
 
 
-def _held_note(instrument: Instrument, key: int, velocity: int, seed: int, brightness: float) -> Performance:
+def _performances(instrument: Instrument, key: int, velocity: int, plan: Plan) -> list[Performance]:
+    """One for each seed, none like those before it, as far as the instrument remembers enough notes to choose from."""
+    takes: list[Performance] = []
+    for seed in plan.seeds:
+        for draw in range(MOST_DRAWS):
+            take = _held_note(instrument, key, velocity, 128 * (seed + SEEDS_APART * draw) + key)
+            if not any(np.allclose(take.f0_hz, other.f0_hz, rtol=ALIKE, atol=0) for other in takes):
+                break
+        takes.append(take)
+    return takes
+
+
+def _brightened(instrument: Instrument, take: Performance, brightness: float) -> Performance:
+    """The same, so many standard deviations brighter."""
+    if not brightness:
+        return take
+    z = take.z.copy()
+    z[:, instrument.axis_names.index("brightness")] += brightness
+    return replace(take, z=z)
+
+
+def _held_note(instrument: Instrument, key: int, velocity: int, seed: int) -> Performance:
     """A note that lasts, at the level that its velocity stands for."""
     rate_hz = instrument.config.frame_rate_hz
     take = instrument.perform(Notes((Note(float(key), velocity, 0.0, HELD_S),)), seed=seed)
@@ -95,9 +118,7 @@ def _held_note(instrument: Instrument, key: int, velocity: int, seed: int, brigh
     loudness_db += level_db - power_to_db(float(db_to_power(loudness_db[settled]).mean()))
     f0_hz = take.f0_hz[:n_frames].astype(np.float64)
     f0_hz *= float(pitch_to_hz(float(key))) / np.exp(np.log(f0_hz[settled]).mean())
-    z = take.z[: n_frames // take.frames_per_z].copy()
-    if brightness:
-        z[:, instrument.axis_names.index("brightness")] += brightness
+    z = take.z[: n_frames // take.frames_per_z]
     take = replace(take, f0_hz=f0_hz.astype(np.float32), periodicity=take.periodicity[:n_frames],
                    loudness_db=loudness_db.astype(np.float32), z=z)
     return instrument.adapt(take)

@@ -14,9 +14,8 @@ import numpy as np
 import pytest
 
 import ddspvae
+from benchmarks.exported_networks import moving_curves, streamed
 from ddspvae.commands.main import main
-
-from ..unit.test_export_networks import moving_curves, streamed
 
 WAIT_S = 180
 PAGE = """<!DOCTYPE html><script>

@@ -38,8 +38,9 @@ KNOWS = {
     "studio": "signals audio features midi model performer live instrument editing training",
     "batch": "signals audio midi instrument",
     "devices": "signals audio features live",
+    "export": "signals audio threads features midi synth model live instrument",
     "commands": "signals audio features midi scores model performer instrument editing evaluation corpora "
-                "training rate_distortion latents studio batch live devices",
+                "training rate_distortion latents studio batch live devices export",
 }
 
 

@@ -12,9 +12,10 @@ import pytest
 import ddspvae
 from benchmarks.exported import (
     RATE,
+    cents_of,
     furthest,
+    levels_of,
     loops_at,
-    measured,
     play_sfz,
     play_soundfont,
     seam_ratio,
@@ -59,8 +60,9 @@ def test_pitch_dynamics_and_loops(kind, violin, tmp_path):
     plays = [(LOW, 80), (LOW + 1, 80), (HIGH, 80), *((LOW, velocity) for velocity in (3, 25, 50, 75, 100, 127))]
     notes = Notes(tuple(Note(float(key), velocity, 2.2 * at, 2.2 * at + 1.6) for at, (key, velocity) in enumerate(plays)))
     audio = play(kind, main_file, notes, tmp_path / "song.mid")
-    cents, db = measured(audio, notes)
-    own_cents, own_db = measured(violin.render(notes, dry=True, expression=0), notes)
+    own = violin.render(notes, dry=True, expression=0)
+    cents, own_cents = cents_of(audio, notes), cents_of(own, notes)
+    db, own_db = levels_of(audio, notes), levels_of(own, notes)
     assert np.abs(cents).max() < MOST_CENTS and np.abs(own_cents).max() < MOST_CENTS
     assert np.ptp(own_db) > 10 and furthest(db, own_db) < MOST_DB
     held = Notes((Note(float(LOW), 80, 0.0, 7.0),))

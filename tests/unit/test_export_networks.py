@@ -13,45 +13,13 @@ import pytest
 import torch
 
 import ddspvae
+from benchmarks.exported_networks import DELAY, HOP, moving_curves, play_in_blocks, streamed, to_signals
 from ddspvae.commands.main import main
 from ddspvae.export.frame_step import ControlStep, FrameStep
 from ddspvae.export.networks import STATE_NAMES
 from ddspvae.model.form import NAMED_AXES
-from ddspvae.signals.units import pitch_to_hz
 
 EXACT = 1e-4
-HOP, DELAY = 240, 480
-
-
-def moving_curves(instrument: ddspvae.Instrument, n_frames: int) -> ddspvae.Performance:
-    """Leaps, vibrato, swells, silence, and named axes that move; every number is one of float32."""
-    random, frames = np.random.default_rng(0), np.arange(n_frames)
-    low, high = instrument.statistics.pitch_low, instrument.statistics.pitch_high
-    pitch = (low + high) / 2 + np.repeat(random.integers(-9, 9, -(-n_frames // 40)), 40)[:n_frames]
-    pitch = (pitch + 0.2 * np.sin(frames / 6)).astype(np.float32)
-    level = (0.1 * np.abs(np.sin(frames / 30)) + 0.001).astype(np.float32)
-    level[60:72] = 0
-    loudness_db = (20 * np.log10(np.maximum(level.astype(float), 1e-6))).astype(np.float32)
-    z = np.zeros((n_frames // 4, len(instrument.axis_names)), np.float32)
-    z[:, :4] = random.normal(size=(n_frames // 4, 4))
-    return ddspvae.Performance(pitch_to_hz(pitch.astype(float)).astype(np.float32), (loudness_db > -90).astype(np.float32),
-                               loudness_db, z, instrument.axis_names, instrument.config.frame_rate_hz,
-                               instrument.config.frames_per_z, instrument.identity)
-
-
-def streamed(instrument: ddspvae.Instrument, take: ddspvae.Performance) -> np.ndarray:
-    """What the stream plays up to the last frame."""
-    stream = instrument.stream(voices=1, dry=True, limit=False)
-    stream.feed(take)
-    return stream.read((take.n_frames - 1) * HOP)
-
-
-def to_signals(take: ddspvae.Performance) -> torch.Tensor:
-    """Pitch, loudness and axes at the sample rate, [1, 6, T]."""
-    pitch = 69 + 12 * np.log2(take.f0_hz.astype(float) / 440)
-    level = np.where(take.loudness_db > -120, 10 ** (take.loudness_db.astype(float) / 20), 0)
-    rows = np.concatenate([pitch[:, None], level[:, None], np.repeat(take.z[:, :4], 4, axis=0)], axis=1)
-    return torch.from_numpy(np.repeat(rows, HOP, axis=0).T.astype(np.float32).copy())[None]
 
 
 @pytest.fixture(scope="module")
@@ -65,19 +33,6 @@ def exported(tmp_path_factory) -> dict[str, Path]:
     for kind, folder in folders.items():
         assert main(["export", "--preset", "violin", "--format", kind, "--out", str(folder)]) == 0
     return folders
-
-
-def play_in_blocks(module: torch.jit.ScriptModule, signals: torch.Tensor, blocks: tuple[int, ...]) -> np.ndarray:
-    """As a host does: block after block, the same number of voices."""
-    module.reset(len(signals))
-    sounds, at = [], 0
-    with torch.inference_mode():
-        while at < signals.shape[2]:
-            n = blocks[len(sounds) % len(blocks)]
-            sounds.append(module.decode(signals[:, :, at : at + n]))
-            assert sounds[-1].shape == (len(signals), 1, min(n, signals.shape[2] - at))
-            at += n
-    return torch.cat(sounds, dim=2)[:, 0].numpy()
 
 
 def test_the_torchscript_file_keeps_the_contract(exported):
@@ -99,7 +54,7 @@ def test_the_torchscript_file_keeps_the_contract(exported):
 @pytest.mark.parametrize("blocks", [(64, 1, 777, 2048), *(pytest.param((n,), marks=pytest.mark.slow)
                                                           for n in (64, 512, 8192))], ids=str)
 def test_the_torchscript_file_plays_what_the_stream_plays(exported, violin, blocks):
-    take = moving_curves(violin, 80)
+    take = moving_curves(violin, 56)
     heard = play_in_blocks(torch.jit.load(str(exported["nn"] / "violin.ts")), to_signals(take), blocks)[0]
     wanted = streamed(violin, take)
     assert np.abs(wanted).max() > 0.05 and not heard[:DELAY].any()
@@ -138,7 +93,7 @@ def test_far_below_its_range_the_module_stays_soft(exported, violin):
 
 
 def test_the_onnx_example_plays_what_the_stream_plays(exported, violin):
-    take = moving_curves(violin, 80)
+    take = moving_curves(violin, 56)
     play = runpy.run_path(str(exported["onnx"] / "play.py"))["play"]
     z = np.repeat(take.z, take.frames_per_z, axis=0)
     heard, wanted = play(exported["onnx"], take.f0_hz, take.periodicity, take.loudness_db, z), streamed(violin, take)
