@@ -53,7 +53,8 @@ def read_tree(path: Path) -> Element:
         return etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
         said = " ".join(str(error.msg).split())
-        raise InputError(f"{WHERE}: {path} is not a score that can be read ({said}); export it again as MusicXML.") from error
+        raise InputError(f"{WHERE}: {path} is not a score that can be read ({said}); export it again as "
+                         "MusicXML.") from error
 
 
 def _unpack(path: Path, data: bytes) -> bytes:
@@ -76,4 +77,5 @@ def _unpack(path: Path, data: bytes) -> bytes:
     except InputError:
         raise
     except Exception as error:  # zipfile, zlib and lxml each have their own words for a broken archive
-        raise InputError(f"{WHERE}: {path} is a damaged archive ({' '.join(str(error).split())}); export it again.") from error
+        said = " ".join(str(error).split())
+        raise InputError(f"{WHERE}: {path} is a damaged archive ({said}); export it again.") from error
