@@ -83,13 +83,13 @@ def read_takes(args: Namespace, instrument: Instrument, *paths: str, keep_z: boo
 
 def play_score(args: Namespace, instrument: Instrument) -> Performance:
     """One part of the score that is the source, with warnings for what cannot be played as written."""
-    from ddspvae.midi.notes import read_midi
     from ddspvae.midi.trained_range import outside_range
     from ddspvae.midi.voices import to_one_voice
+    from ddspvae.scores import read_score
 
     if args.tracker is not None:
         raise InputError(f"latents: --tracker is for recordings; {args.source} is a score.")
-    parts = read_midi(args.source)
+    parts = read_score(args.source)
     if args.part is None and len(parts) > 1:
         raise InputError(f"latents: {args.source} has {len(parts)} parts; choose one with --part N.")
     check_range("latents", "--part", args.part or 1, 1, len(parts), f"parts with notes in this file: {len(parts)}")

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddspvae.commands.spool import Spool
-from ddspvae.signals.units import amplitude_to_db, db_to_amplitude
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -41,7 +40,7 @@ class Level:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        found: dict[str, Any] = {"gain_db": round(float(amplitude_to_db(self.gain)), 2)}
+        found: dict[str, Any] = {"gain_db": round(_to_db(self.gain), 2)}
         if self.limited_db:
             found["limited_db"] = round(self.limited_db, 2)
         if self.lufs is not None:
@@ -51,7 +50,7 @@ class Level:
     @property
     def sentence(self) -> str:
         """What follows the length of a file."""
-        gain_db, said = float(amplitude_to_db(self.gain)), ""
+        gain_db, said = _to_db(self.gain), ""
         if self.asked_lufs is None:
             said = f", turned down by {-gain_db:.1f} dB to stay below -1 dBFS" if gain_db else ""
         elif self.lufs is not None:
@@ -60,6 +59,10 @@ class Level:
                 said += f"; {self.asked_lufs:g} would pass -1 dBFS, --limit goes there" if not self.limited_db else \
                     f", short of the {self.asked_lufs:g} asked for"
         return said + (f", peaks limited by up to {-self.limited_db:.1f} dB" if self.limited_db else "")
+
+
+def _to_db(factor: float) -> float:
+    return 20 * math.log10(max(factor, 1e-15))
 
 
 def _watched(blocks: Iterable[Audio], bar: Progress, task: TaskID) -> Iterator[Audio]:
@@ -104,18 +107,18 @@ class Writer:
         if lufs is not None:
             heard = integrated_loudness(self._resampled(spool), self.to_rate)
             if math.isfinite(heard):
-                gain = float(db_to_amplitude(min(lufs - heard, MOST_GAIN_DB)))
-            found = heard + float(amplitude_to_db(gain))
+                gain = 10 ** (min(lufs - heard, MOST_GAIN_DB) / 20)
+            found = heard + _to_db(gain)
         needed = limiting_gain(peak * gain)
         is_limited = limit and needed < 1
         if not is_limited:
-            gain, found = gain * needed, None if found is None else found + float(amplitude_to_db(needed))
+            gain, found = gain * needed, None if found is None else found + _to_db(needed)
         elif lufs is not None and found is not None:
             for _ in range(MOST_ROUNDS):
                 found = integrated_loudness(limit_blocks(self._scaled(spool, gain), self.to_rate), self.to_rate)
                 if abs(lufs - found) <= NEAR_LU:
                     break
-                gain *= float(db_to_amplitude(lufs - found))
+                gain *= 10 ** ((lufs - found) / 20)
             else:
                 found = integrated_loudness(limit_blocks(self._scaled(spool, gain), self.to_rate), self.to_rate)
         n_samples = -(-spool.n_samples * self.to_rate // self.from_rate)
@@ -124,7 +127,7 @@ class Writer:
         if is_limited:
             sound = limit_blocks(sound, self.to_rate)
         self.files.enter_context(write_blocks(path, _watched(sound, self.bar, task), self.to_rate, self.bit_depth))
-        limited_db = float(amplitude_to_db(limiting_gain(peak * gain))) if is_limited else 0.0
+        limited_db = _to_db(limiting_gain(peak * gain)) if is_limited else 0.0
         return Level(gain, n_samples, limited_db, found, lufs)
 
     def _scaled(self, spool: Spool, gain: float) -> Iterator[Audio]:

@@ -113,14 +113,16 @@ def read_heads(root: Element, path: Path, kind: str) -> list[PartHeads]:
                     file = Path(folder) / "score.mei"
                     file.write_bytes(text)
                     score = load_mei(str(file))
+            return [_read_part(part, structure, path) for part in score.parts]
+        except InputError:
+            raise
         except Exception as error:  # partitura has its own words for everything that it does not know
             raise InputError(f"{WHERE}: {path} is not a score that partitura can read ({type(error).__name__}: "
                              f"{str(error).splitlines()[0] if str(error) else 'no reason given'}); open it in a notation "
                              "program and export it as MusicXML.") from error
-        return [_read_part(part, structure) for part in score.parts]
 
 
-def _read_part(part: Any, structure: Any) -> PartHeads:
+def _read_part(part: Any, structure: Any, path: Path) -> PartHeads:
     found = PartHeads(str(part.id), str(part.part_name or ""))
     to_quarter = part.quarter_map
     first = float(to_quarter(0))
@@ -131,6 +133,9 @@ def _read_part(part: Any, structure: Any) -> PartHeads:
     keys = sorted((place(key.start), key.fifths or 0) for key in part.iter_all(structure.KeySignature))
     for note in part.iter_all(structure.Note, include_subclasses=True):
         start = place(note.start)
+        if str(note.step).upper() not in SEMITONES or note.octave is None:
+            raise InputError(f"{WHERE}: {path} has a note without a pitch that can be read, at quarter {start:g}; export it "
+                             "again.")
         is_grace = isinstance(note, structure.GraceNote)
         symbolic = note.symbolic_duration or {}
         length = HEAD_QUARTERS.get(symbolic.get("type", ""), 0.5) if is_grace else place(note.end) - start

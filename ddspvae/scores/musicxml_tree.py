@@ -8,6 +8,8 @@ from typing import Any
 from ddspvae.scores.source import Element
 from ddspvae.scores.words import find_number
 
+SAID_OF_NOTES = ("grace", "chord", "pitch", "unpitched", "rest", "duration", "tie", "voice", "staff")
+
 
 def to_partwise(root: Element) -> None:
     """From bars that hold parts to parts that hold bars."""
@@ -58,7 +60,21 @@ def only_notes(root: Element) -> Element:
         for child in list(measure):
             if child.tag not in ("note", "backup", "forward", "attributes"):
                 measure.remove(child)
+            elif child.tag == "note":
+                _strip(child)
     for child in list(kept):
         if child.tag not in ("part-list", "part"):
             kept.remove(child)
     return kept
+
+
+def _strip(note: Element) -> None:
+    """What a note is, when, and its slurs; not how it looks."""
+    is_grace = note.find("grace") is not None
+    for child in list(note):
+        if child.tag == "notations":
+            for mark in list(child):
+                if mark.tag != "slur":
+                    child.remove(mark)
+        elif child.tag not in SAID_OF_NOTES and not (is_grace and child.tag == "type"):
+            note.remove(child)

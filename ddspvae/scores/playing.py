@@ -91,8 +91,11 @@ def _slurred(part: WrittenPart) -> tuple[set[str], set[str]]:
         for first, last in part.slurs:
             if first in places and last in places:
                 begins, ends = voice[places[first]], voice[places[last]]
-                bound |= {note.id for note in voice[places[first] + 1 :] if note.start <= ends.start + 1e-9
-                          and (begins.grace or note.start > begins.start + 1e-9)}
+                for note in voice[places[first] + 1 :]:
+                    if note.start > ends.start + 1e-9:
+                        break
+                    if begins.grace or note.start > begins.start + 1e-9:
+                        bound.add(note.id)
     return bound, bound | under
 
 
@@ -115,20 +118,18 @@ class _Stretch:
         first = len(before)
         for name, voice in _by_voice(self.notes).items():
             graces: list[WrittenNote] = []
-            pairs = iter(voice)
-            for note in pairs:
+            for note in voice:
                 if note.grace:
                     graces.append(note)
                     continue
                 if note.tied_from in here:
                     continue
                 whole = _with_ties(note, following)
-                is_pair = whole.alternates == "start"
-                other = next((second for second in voice if second.alternates == "stop" and second.start > note.start), None)
                 if note.alternates == "stop":
                     continue
                 is_main = not graces or abs(graces[-1].start - note.start) < 1e-6
-                if is_pair and other is not None:
+                other = _partner(note, voice)
+                if other is not None:
                     played += self._alternate(whole, other, name)
                     continue
                 played += self._adorn(whole, graces if is_main else [], name, played)
@@ -216,6 +217,13 @@ class _Stretch:
             else:
                 spread.append(sound)
         return spread
+
+
+def _partner(note: WrittenNote, voice: list[WrittenNote]) -> WrittenNote | None:
+    """The note that a tremolo alternates with."""
+    if note.alternates != "start":
+        return None
+    return next((second for second in voice if second.alternates == "stop" and second.start > note.start), None)
 
 
 def _make_room(played: list[_Sounding], voice: str, at_s: float) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import soundfile
 import torch
 
-from ddspvae import InputError, load, read_audio, read_midi
+from ddspvae import InputError, load, read_audio, read_midi, read_score
 from ddspvae.editing.given_curves import read_given_csv
 from ddspvae.editing.note_table import NoteTable, read_table, write_table
 from ddspvae.features.cache import cached
@@ -70,6 +70,7 @@ def mutate(data: bytes, other: bytes, chance: random.Random) -> bytes:
 def targets(folder: Path) -> list[Target]:
     """All readers."""
     melody = (ROOT / "examples" / "melody.mid").read_bytes()
+    excerpts = ROOT / "tests" / "excerpts"
     events = mido.MidiFile(type=1)
     track = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=400_000),
                             mido.Message("control_change", control=64, value=127),
@@ -118,6 +119,9 @@ def targets(folder: Path) -> list[Target]:
     entry = hashlib.sha256(content.getvalue()).digest() + content.getvalue()
     return [
         Target("midi", ".mid", read_midi, [melody, (folder / "e.mid").read_bytes()], 4000),
+        Target("score", ".musicxml", read_score, [(excerpts / "slurs.musicxml").read_bytes(),
+                                                  (excerpts / "pizzicato.mxl").read_bytes(),
+                                                  (excerpts / "brackets.mei").read_bytes()], 100),
         Target("audio", ".wav", read_audio, sounds),
         Target("preset", ".safetensors", lambda path: load(path).tail_s(), [tiny.read_bytes()], 20),
         Target("performance", ".npz", lambda path: Performance.load(path).duration_s, [(folder / "t.npz").read_bytes()]),

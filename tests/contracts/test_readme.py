@@ -47,6 +47,7 @@ def test_commands_and_blocks_run_in_order(page, tmp_path, run_examples):
     """In a folder with a song, a take and some recordings, as the page's reader has them."""
     text = page.read_text(encoding="utf-8")
     (tmp_path / "song.mid").write_bytes((ROOT / "examples" / "melody.mid").read_bytes())
+    (tmp_path / "score.musicxml").write_bytes((ROOT / "tests" / "excerpts" / "slurs.musicxml").read_bytes())
     soundfile.write(tmp_path / "take.wav", melody_take(4.0, 48_000), 48_000)
     (tmp_path / "recordings").mkdir()
     for index in range(2):

@@ -225,6 +225,8 @@ def test_what_an_excerpt_has_is_all_played():
     (b"", "is empty"), (b"hello", "is not a score that can be read"), (b"<html/>", "neither MusicXML nor MEI"),
     (b"<score-partwise/>", "has no parts"), (b"PK\x03\x04 damaged", "damaged archive"),
     (b'<score-partwise><part id="P1"><measure/></part></score-partwise>', "holds no notes|partitura can read"),
+    (score(("Flute", [note("C4", 4)])).replace("<step>C</step>", "").encode(), "without a pitch|partitura"),
+    (score(("Flute", [note("C4", 4)])).replace("<octave>4</octave>", "").encode(), "without a pitch"),
     (b'<mei xmlns="http://www.music-encoding.org/ns/mei"/>', "has no measures"),
     (b'<!DOCTYPE a [<!ENTITY b "c">]><score-partwise><part id="P1"><measure><note>&b;</note></measure></part>'
      b"</score-partwise>", "holds no notes|partitura can read"),
