@@ -65,7 +65,8 @@ def songs(args: argparse.Namespace, folder: Path) -> None:
             track.append(mido.Message("note_on", note=int(pitch), velocity=int(random.integers(50, 110)), time=0))
             track.append(mido.Message("note_off", note=int(pitch), time=240))
         mido.MidiFile(tracks=[track]).save(folder / "songs" / f"{number:05d}.mid")
-    print(f"{args.songs} songs of 3 s, {os.cpu_count()} cores\n\n| round | workers | whole command, s | processor, s | load |\n|---|---|---|---|"
+    print(f"{args.songs} songs of 3 s, {os.cpu_count()} cores\n\n"
+          "| round | workers | whole command, s | processor, s | load |\n|---|---|---|---|"
           "---|", flush=True)
     took: dict[int, list[float]] = {1: [], 2: []}
     work: dict[int, list[float]] = {1: [], 2: []}
@@ -115,7 +116,8 @@ def steps(args: argparse.Namespace, folder: Path) -> None:
     """Steps of 8 crops by one process, and by two that share them."""
     for seed in range(6):
         write_take(folder / f"{seed}.wav", seed, 48_000)
-    print(f"{args.steps} steps of 8 crops, 48 kHz, {os.cpu_count()} cores\n\n| round | processes | steps a second | processor, "
+    print(f"{args.steps} steps of 8 crops, 48 kHz, {os.cpu_count()} cores\n\n"
+          "| round | processes | steps a second | processor, "
           "s a step and process | load |\n|---|---|---|---|---|", flush=True)
     took: dict[int, list[float]] = {1: [], 2: []}
     work: dict[int, list[float]] = {1: [], 2: []}
