@@ -65,22 +65,27 @@ def songs(args: argparse.Namespace, folder: Path) -> None:
             track.append(mido.Message("note_on", note=int(pitch), velocity=int(random.integers(50, 110)), time=0))
             track.append(mido.Message("note_off", note=int(pitch), time=240))
         mido.MidiFile(tracks=[track]).save(folder / "songs" / f"{number:05d}.mid")
-    print(f"{args.songs} songs of 3 s, {os.cpu_count()} cores\n\n| round | workers | whole command, s | jobs alone, s a song and "
-          "core | load |\n|---|---|---|---|---|")
+    print(f"{args.songs} songs of 3 s, {os.cpu_count()} cores\n\n"
+          "| round | workers | whole command, s | processor, s | load |\n|---|---|---|---|"
+          "---|", flush=True)
     took: dict[int, list[float]] = {1: [], 2: []}
+    work: dict[int, list[float]] = {1: [], 2: []}
     for turn in range(args.rounds):
         for n in (1, 2):
             out = folder / "out"
-            began = time.perf_counter()
-            told = subprocess.run([sys.executable, "-m", "ddspvae", "batch", "render", folder / "songs", "--preset", "violin",
-                                   "--out", out, "--workers", str(n), "--json"], env=ENVIRONMENT, check=True,
+            began, before_s = time.perf_counter(), sum(os.times()[2:4])
+            told = subprocess.run([sys.executable, "-m", "ddspvae", "batch", "render", folder / "songs", "--preset",
+                                   "violin", "--out", out, "--workers", str(n), "--json"], env=ENVIRONMENT, check=True,
                                   capture_output=True).stdout
             took[n].append(time.perf_counter() - began)
+            work[n].append(sum(os.times()[2:4]) - before_s)
             said = json.loads(told)
             assert said["done"] == args.songs
-            print(f"| {turn + 1} | {n} | {took[n][-1]:.1f} | {said['core_s'] / args.songs:.3f} | {load()} |", flush=True)
+            print(f"| {turn + 1} | {n} | {took[n][-1]:.1f} | {work[n][-1]:.1f} | {load()} |", flush=True)
             shutil.rmtree(out)
     tell_ratio(took, "whole commands")
+    half = [seconds / 2 for seconds in work[2]]
+    tell_ratio({1: work[1], 2: half}, "processor time a core, which other work does not change")
 
 
 def tell_ratio(took: dict[int, list[float]], what: str) -> None:
@@ -111,17 +116,23 @@ def steps(args: argparse.Namespace, folder: Path) -> None:
     """Steps of 8 crops by one process, and by two that share them."""
     for seed in range(6):
         write_take(folder / f"{seed}.wav", seed, 48_000)
-    print(f"{args.steps} steps of 8 crops, 48 kHz, {os.cpu_count()} cores\n\n| round | processes | steps a second | load |\n"
-          "|---|---|---|---|")
+    print(f"{args.steps} steps of 8 crops, 48 kHz, {os.cpu_count()} cores\n\n"
+          "| round | processes | steps a second | processor, "
+          "s a step and process | load |\n|---|---|---|---|---|", flush=True)
     took: dict[int, list[float]] = {1: [], 2: []}
+    work: dict[int, list[float]] = {1: [], 2: []}
     for turn in range(args.rounds):
         for n in (1, 2):
             told = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(n),
                                    __file__, "one-run", "--takes", folder, "--steps", str(args.steps)], env=ENVIRONMENT,
                                   check=True, capture_output=True, text=True).stdout
-            took[n].append(float(next(line for line in told.splitlines() if line.startswith("took")).split()[1]))
-            print(f"| {turn + 1} | {n} | {args.steps / took[n][-1]:.2f} | {load()} |", flush=True)
+            words = next(line for line in told.splitlines() if line.startswith("took")).split()
+            took[n].append(float(words[1]))
+            work[n].append(float(words[2]))
+            print(f"| {turn + 1} | {n} | {args.steps / took[n][-1]:.2f} | {work[n][-1] / args.steps:.3f} | {load()} |",
+                  flush=True)
     tell_ratio(took, "steps a second")
+    tell_ratio(work, "processor time a step and process, which other work does not change")
 
 
 def one_run(folder: Path, n_steps: int) -> None:
@@ -152,11 +163,11 @@ def one_run(folder: Path, n_steps: int) -> None:
         for _ in range(3):
             run.advance(crops)
         processes.wait()
-        began = time.perf_counter()
+        began, before_s = time.perf_counter(), time.process_time()
         for _ in range(n_steps):
             run.advance(crops)
         if processes.leads:
-            print(f"took {time.perf_counter() - began}")
+            print(f"took {time.perf_counter() - began} {time.process_time() - before_s}")
 
 
 def make_manifest(folder: Path, seconds: float) -> Path:
@@ -168,7 +179,8 @@ def make_manifest(folder: Path, seconds: float) -> Path:
         table.writerow(["path", "instrument", "split", "licence"])
         for number in range(n):
             write_take(folder / f"{number}.wav", number)
-            table.writerow([f"{number}.wav", ("one", "other")[number % 2], "validation" if number in (2, 3) else "train", "CC0"])
+            split = "validation" if number in (2, 3) else "train"
+            table.writerow([f"{number}.wav", ("one", "other")[number % 2], split, "CC0"])
     return folder / "manifest.csv"
 
 
@@ -191,11 +203,11 @@ def most_resident_mb(words: list[object]) -> tuple[float, float, int]:
 
 
 def memory(args: argparse.Namespace, folder: Path) -> None:
-    """Four minutes of recordings are listened to; their shards are there many times, under other names, as hours of corpus."""
+    """Eight minutes of recordings are listened to; their shards are linked under other names to hours of corpus."""
     manifest = make_manifest(folder / "recordings", 480)
     options = ["--many", "--sample-rate", RATE, "--device", "cpu"]
     place = folder / "features"
-    most_resident_mb(["train", manifest, "--features", place, "--examine", *options[:1], *options[1:3]])
+    most_resident_mb(["train", manifest, "--features", place, "--examine", *options])
     rows = list(csv.DictReader((place / "verdicts.csv").open(encoding="utf-8")))
     shards = sorted({row["shard"] for row in rows if row["shard"]})
     print(f"{len(rows)} recordings of {TAKE_S:g} s in {len(shards)} shards; training of {args.steps} steps\n\n"

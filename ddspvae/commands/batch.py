@@ -59,6 +59,14 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     one.add_argument("--tracker", metavar="NAME", help="default: one that was not used in training")
     one.add_argument("--max-seconds", type=float, default=30.0, metavar="S", help="of each recording (default 30)")
 
+    one = operation("features", "listen to every recording of a manifest, for `train` to stream")
+    one.add_argument("manifest", metavar="MANIFEST.csv|.parquet", help="path, instrument, split, licence; a row a recording")
+    one.add_argument("--out", required=True, metavar="PLACE", help="a folder or URL, for train MANIFEST --features PLACE")
+    one.add_argument("--logs", metavar="DIR", help="where the log of each shard goes (default: logs beside the manifest)")
+    one.add_argument("--tracker", default="swift", metavar="NAME", help="swift, crepe or crepe-full")
+    one.add_argument("--sample-rate", type=int, default=48_000, metavar="HZ")
+    one.add_argument("--hop", type=int, metavar="N", help="samples per frame (default: 200 frames a second)")
+
     one = operation("corpus", "make labelled performances to train others on: audio, stems, notes, f0, loudness, z")
     one.add_argument("bounds", metavar="BOUNDS.toml", help="how many, and between which bounds they are drawn")
     one.add_argument("--out", required=True, metavar="corpus/", help="a folder of shards and their manifest")
@@ -120,4 +128,10 @@ def _corpus(args: Namespace) -> None:
     run_corpus(args)
 
 
-OPERATIONS = {"render": _render, "analyze": _analyze, "evaluate": _evaluate, "corpus": _corpus}
+def _features(args: Namespace) -> None:
+    from ddspvae.commands.batch_corpus import run_features
+
+    run_features(args)
+
+
+OPERATIONS = {"render": _render, "analyze": _analyze, "evaluate": _evaluate, "features": _features, "corpus": _corpus}

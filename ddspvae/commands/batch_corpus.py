@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ddspvae.batch.jobs import DONE, Job, Outcome
 from ddspvae.commands.batch_files import LOGS, check_folder
 from ddspvae.commands.batch_run import run_batch
+from ddspvae.commands.sounds import say
 from ddspvae.signals.checks import InputError
 from ddspvae.signals.files import new_file
 
@@ -93,6 +94,45 @@ def make_shard(work: tuple[dict[str, Any], int, int, list[str], str]) -> dict[st
         raise InputError(f"corpus: none of performances {start} to {stop - 1} can be made: {left_out[0]['reason']}")
     n_bytes = write_shard(path, samples)
     return {"rows": rows, "left_out": left_out, "bytes": n_bytes}
+
+
+def run_features(args: Namespace) -> None:
+    """Features of a manifest, a job a shard; then the verdicts on every row."""
+    from ddspvae.corpora.places import join
+    from ddspvae.training.corpus import make_corpus, plan
+    from ddspvae.training.feature_shards import Settings, make_feature_shard, read_rows
+
+    settings = Settings(args.sample_rate, args.hop or round(args.sample_rate / 200), args.tracker)
+    place, logs = args.out, args.logs or str(Path(args.manifest).with_suffix(".logs"))
+    works = plan(args.manifest, place, settings)[2]
+    folder = check_folder(logs)
+
+    def jobs() -> Iterator[Job]:
+        for work in works:
+            log = folder / LOGS / f"{work[1]}.json"
+            log.unlink(missing_ok=True)  # the shard is not there, whatever a log of former times says
+            yield Job(work[1], work[1], (), str(log), work)
+
+    made: list[dict[str, Any]] = []
+    done: dict[str, Any] = {}
+    if works:
+        def ended(outcome: Outcome) -> None:
+            rows = read_rows(place, outcome.name)
+            made.append({"rows": rows if rows is not None else _not_made(outcome, works)})
+
+        there = Namespace(**{**vars(args), "out": logs})
+        done = run_batch(there, len(works), jobs(), make_feature_shard, ended, speaks=False)
+    corpus = make_corpus(args.manifest, place, settings, lambda _: made)
+    told = {**done, "out": place, "hours": round(corpus.hours("train"), 3), "shards": len(corpus.shards)}
+    say(args, told,
+        f"{place}: {corpus.hours('train'):.2f} h to train on in {len(corpus.shards)} shards; a verdict on every row in "
+        f"{join(place, 'verdicts.csv')}.")
+
+
+def _not_made(outcome: Outcome, works: list[Any]) -> list[dict[str, Any]]:
+    """Rows for the recordings of a shard that could not be made: they are left out this time, and tried the next."""
+    recordings = next(work[2] for work in works if work[1] == outcome.name)
+    return [{"key": key, "shard": "", "pieces": 0, "verdict": "left out", "reason": outcome.reason} for key, _ in recordings]
 
 
 def _with_presets(bounds: Bounds, shipped: list[str]) -> Bounds:

@@ -23,7 +23,7 @@ SHOWN = 10  # of what is left out; all of it is in left_out.csv
 
 def run_batch(args: Namespace, n_jobs: int, jobs: Iterable[Job],
               function: Callable[[Any], dict[str, Any]] = do_verb,
-              ended: Callable[[Outcome], None] = lambda outcome: None) -> dict[str, Any]:
+              ended: Callable[[Outcome], None] = lambda outcome: None, speaks: bool = True) -> dict[str, Any]:
     """Do all jobs; returns what is said of them with --json.
 
     Args:
@@ -32,6 +32,7 @@ def run_batch(args: Namespace, n_jobs: int, jobs: Iterable[Job],
         jobs: see `run_jobs`.
         function: what a worker does.
         ended: called with each outcome, of earlier runs too.
+        speaks: whether the last line is printed here.
     Raises:
         InputError: no job ended well, no cluster, or the scheduler is gone.
     """
@@ -67,8 +68,9 @@ def run_batch(args: Namespace, n_jobs: int, jobs: Iterable[Job],
               "left_out": [{"name": outcome.name, "reason": outcome.reason} for outcome in left_out],
               "took_s": round(time.perf_counter() - began, 2), "core_s": round(seconds, 2)}
     before = f" ({counts['before']} of them before)" if counts["before"] else ""
-    say(args, result, f"{args.out}: {n_done} done{before}, {len(left_out)} left out, in {result['took_s']:.1f} s; "
-        f"a log of each in {folder / LOGS}.")
+    if speaks:
+        say(args, result, f"{args.out}: {n_done} done{before}, {len(left_out)} left out, in {result['took_s']:.1f} s; "
+            f"a log of each in {folder / LOGS}.")
     return result
 
 

@@ -59,6 +59,9 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     model.add_argument("--loss", default="ear", metavar="NAME", help="ear (default), or one of a plugin")
     machine = sub.add_argument_group("the machine")
     machine.add_argument("--device", metavar="D", help="cuda, mps or cpu; default: the best there is")
+    machine.add_argument("--precision", default="auto", metavar="P", help="float32, bfloat16, or auto: what a GPU is "
+                         "quicker with, float32 on a CPU")
+    machine.add_argument("--compile", action="store_true", help="compile the networks; the first steps then take minutes")
     machine.add_argument("--batch", type=int, metavar="N", help="crops a step, over all processes together (default: 4 for "
                          "each process that begins the run; any number of processes that divides it may go on)")
     machine.add_argument("--seed", type=int, default=0, metavar="N")
@@ -118,7 +121,8 @@ def run(args: Namespace) -> None:
         path = train(args.recordings, args.out, minutes=args.minutes, steps=args.steps, bitrate=args.bitrate,
                      controller=args.controller, loss=args.loss, holdout=args.holdout, tracker=args.tracker,
                      start_from=args.start_from, many=args.many, device=args.device, seed=args.seed, batch=args.batch,
-                     features=args.features, model=config, progress=progress,
+                     features=args.features, precision=args.precision, compiled=args.compile, model=config,
+                     progress=progress,
                      report=(lambda report: report.print(console)) if leads else None,
                      tell=lambda sentence: console.print(sentence, markup=False, highlight=False))
     if not leads:

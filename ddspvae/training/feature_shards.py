@@ -10,7 +10,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +50,11 @@ def recording_key(path: Path, settings: Settings) -> str:
     with path.open("rb") as file:
         while piece := file.read(1 << 20):
             digest.update(piece)
-    return content_key([FEATURES_VERSION, settings.sample_rate, settings.hop_size, settings.tracker, digest.hexdigest()])[:32]
+    return content_key([FEATURES_VERSION, *astuple(settings), digest.hexdigest()])[:32]
 
 
 def make_feature_shard(work: tuple[str, str, list[tuple[str, str]], Settings]) -> dict[str, Any]:
-    """Listen to some recordings, write one shard and what is known of each; nothing is held but the shard.
+    """Listen to some recordings; write one shard, and what is known of each.
 
     Args:
         work: the place of the corpus, the shard's name, key and path of each recording, and the settings.

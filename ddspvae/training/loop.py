@@ -20,13 +20,14 @@ from ddspvae.instrument.presets import FILE_FORMAT
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.config import ModelConfig, sizes_for
 from ddspvae.model.transplant import settle, transplant
-from ddspvae.signals.checks import InputError
+from ddspvae.signals.checks import InputError, check_choice
 from ddspvae.training.checkpoint import Checkpoint
 from ddspvae.training.corpus import is_corpus
 from ddspvae.training.dataset import Crops, Take
 from ddspvae.training.export import finish
 from ddspvae.training.many import give_codes, prepare_folders
 from ddspvae.training.monitor import Monitor
+from ddspvae.training.pace import PRECISIONS, compile_stacks
 from ddspvae.training.prepare import Prepared, prepare
 from ddspvae.training.prepare_corpus import find_corpus, prepare_corpus
 from ddspvae.training.processes import joined
@@ -58,7 +59,8 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
           steps: int | None = None, bitrate: float = 2000.0, controller: str = "log-dual", loss: str = "ear",
           holdout: Sequence[str | Path] = (), tracker: str = "swift",
           start_from: str | Path | None = None, many: bool = False, device: str | None = None, seed: int = 0,
-          batch: int | None = None, features: str | None = None, model: ModelConfig | None = None,
+          batch: int | None = None, features: str | None = None, precision: str = "auto", compiled: bool = False,
+          model: ModelConfig | None = None,
           progress: Callable[[dict[str, float]], None] | None = None,
           report: Callable[[Any], None] | None = None, tell: Callable[[str], None] | None = None,
           prepared: Prepared | None = None, hear: Callable[[int, Take, Any], None] | None = None) -> Path:
@@ -78,6 +80,9 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
         many: recordings is a folder with a folder for each of several instruments, and one model learns them all.
         device: "cuda", "mps", "cpu"; None takes the best there is.
         seed: of everything random.
+        precision: "float32", "bfloat16" for products of matrices, or "auto": what a GPU is quicker with, measured in the
+            first step, and float32 on a CPU.
+        compiled: compile the stacks with torch.compile; the first steps then take minutes.
         features: where the features of a manifest are kept, a folder or a URL; None is beside it.
         batch: crops a step, over all processes together; None takes 4 for each of those that begin the run, and a run that
             goes on keeps what it began with, so that any number of processes that divides it may go on.
@@ -100,6 +105,7 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
     config = TrainingConfig(minutes=minutes, steps=steps, bitrate=bitrate, seed=seed, controller=controller, loss=loss)
     target = pick_device(device)
     given = None if start_from is None else load(start_from).model
+    check_choice("train", "precision", precision, PRECISIONS)
     n_z, frames_per_z = sizes_for(bitrate)
     wanted = model or ModelConfig(n_z=n_z, frames_per_z=frames_per_z)
     with joined(target) as processes:
@@ -139,7 +145,9 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
             is_one_of_many = given.config.n_timbre and not prepared.model.n_timbre
             transplant(settle(given, given.timbre.hear(heard)) if is_one_of_many else given, network)
         processes.align(network.to(target))
-        run = Run(network, config, target, processes)
+        run = Run(network, config, target, processes, precision)
+        if compiled:
+            compile_stacks(network)
         state = processes.agree(None if checkpoint is None else checkpoint.load(settings, torch.device("cpu")))
         if state is not None:
             run.restore(state)

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from ddspvae.signals.checks import InputError, check_range
 from ddspvae.training.dataset import Batch, Crops, Take
 from ddspvae.training.details import DETAIL_WEIGHTS, start_details
 from ddspvae.training.losses import LOSSES
+from ddspvae.training.pace import Pace, choose_pace
 from ddspvae.training.processes import Processes, in_parallel
 from ddspvae.training.rate import CONTROLLERS, make_controller
 from ddspvae.training.stream import Streamed
@@ -113,9 +115,10 @@ class Run:
     """One training run: what changes from step to step, and how it is saved."""
 
     def __init__(self, model: Autoencoder, config: TrainingConfig, device: torch.device,
-                 processes: Processes = ALONE) -> None:
+                 processes: Processes = ALONE, precision: str = "float32") -> None:
         self.model, self.processes = model.to(device), processes
         self._parallel = in_parallel(model, self.loss, device) if processes.count > 1 else None
+        self.precision, self._pace = precision, None if precision == "auto" else choose_pace(precision, device)
         self.average = copy.deepcopy(self.model).eval()
         quick = [model.named_bits, model.persistence]
         others = [p for p in model.parameters() if all(p is not q for q in quick)]
@@ -148,7 +151,9 @@ class Run:
         self.model.train()
         if not self.has_details and progress >= DETAILS_FROM and self.model.n_unnamed:
             self.start_details(crops.takes)
-        with sharing(self.processes.share):
+        if self._pace is None:
+            self._pace = self.processes.agree(choose_pace(self.precision, self.device, partial(self._attempt, batch)))
+        with sharing(self.processes.share), self._pace.on(self.device):
             loss, bits = self.loss(batch) if self._parallel is None else self._parallel(batch)
             told, whole = mean_over_processes(loss.detach()), mean_over_processes(bits.detach())
         if not torch.isfinite(told):
@@ -164,6 +169,13 @@ class Run:
         self.step += 1
         self.seconds = self.processes.agree_number(self.seconds + time.perf_counter() - began, self.device)
         return float(told), bits.detach()
+
+    def _attempt(self, batch: Batch, pace: Pace) -> None:
+        """A loss and its gradients, for the clock alone; each process for itself."""
+        with pace.on(self.device):
+            loss, _ = self.loss(batch)
+        loss.backward()
+        self.optimizer.zero_grad()
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Of this step, as `training_loss`; an experiment may put its own in this place."""

@@ -52,6 +52,8 @@ def test_commands_and_blocks_run_in_order(page, tmp_path, run_examples):
     (tmp_path / "recordings").mkdir()
     for index in range(2):
         soundfile.write(tmp_path / "recordings" / f"{index}.wav", melody_take(8.0, 48_000, index), 48_000)
+    (tmp_path / "manifest.csv").write_text("path,instrument\nrecordings/0.wav,voice\nrecordings/1.wav,voice\n",
+                                           encoding="utf-8")
     soundfile.write(tmp_path / "another.wav", melody_take(4.0, 48_000, 9), 48_000)
     ringing = np.random.default_rng(0).normal(0, 0.05, (24_000, 2)) * np.exp(-np.arange(24_000) / 4000)[:, None]
     ringing[0] = 1

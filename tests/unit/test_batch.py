@@ -330,6 +330,21 @@ def test_a_corpus_of_performances(tmp_path):
 
 
 @pytest.mark.slow
+def test_features_of_a_manifest_on_two_workers(tmp_path):
+    with (tmp_path / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("path", "instrument"), *((f"{seed}.wav", "reed") for seed in range(3))])
+    for seed in range(3):
+        soundfile.write(tmp_path / f"{seed}.wav", melody_take(2.0, 16_000, seed), 16_000)
+    argv = ("features", tmp_path / "manifest.csv", "--out", tmp_path / "f", "--sample-rate", 16_000, "--workers", 2)
+    code, said, told = run(*argv)
+    assert code == 0 and said["done"] == said["shards"] == 1 and said["hours"] == pytest.approx(6 / 3600, abs=1e-3), told
+    rows = list(csv.DictReader((tmp_path / "f" / "verdicts.csv").open(encoding="utf-8")))
+    assert len(rows) == 3 and all(row["verdict"] != "left out" for row in rows)
+    code, said, _ = run(*argv)
+    assert code == 0 and "done" not in said, "nothing is listened to again"
+
+
+@pytest.mark.slow
 def test_takes_are_analysed_and_evaluated(tmp_path):
     (tmp_path / "takes").mkdir()
     for seed in range(2):
