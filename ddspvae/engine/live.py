@@ -20,7 +20,7 @@ class LiveNetwork(Network):
               curves: Array, before_hz: Array, after_hz: Array, ringing: NDArray[np.float64], keep: NDArray[np.float64],
               at_once: NDArray[np.float64], first: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
         """One frame; arguments and results as `live.networks.FrameNetwork.forward` has them."""
-        f0, loudness = f0_hz[:, 0, 0], loudness_db[:, 0, 0]
+        f0, loudness = (np.ascontiguousarray(curve[:, 0, 0]) for curve in (f0_hz, loudness_db))
         hidden = before[:, 0] + (now[:, 0] - before[:, 0]) * fade[:, 0]
         seen = np.concatenate([curves, scale_curves(f0, periodicity[:, 0, 0], loudness)[:, None]], axis=1)
         taps = seen[:, ONSET_FRAMES + 1 - TAPS :].transpose(0, 2, 1).reshape(len(seen), -1)

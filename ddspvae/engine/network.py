@@ -200,6 +200,7 @@ class Network:
         nodes, named, code = map(np.ascontiguousarray, (nodes, named, code))
         shape_frames(self._form, level, f0_hz, highest_hz, loudness_db, curves, rows, logits, nodes, noise_logs, named, code,
                      balance, config.with_noise, ONSET_FRAMES, NEWTON_STEPS, config.sample_rate / 2, voices, ringing,
+                     np.empty(config.n_harmonics + config.n_noise_bands + 4, np.float32), np.empty(2 * N_ROOM_BANDS + 4),
                      heights, magnitudes)
         return heights, magnitudes
 

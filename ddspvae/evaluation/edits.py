@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,18 +16,18 @@ from ddspvae.evaluation.ceiling import play_ceiling
 from ddspvae.evaluation.metrics import (
     LoudnessError,
     PitchTrack,
-    compare_tracks,
     harmonic_error,
     loudness_error,
     other_tracker,
     spectral_distance,
     track_pitch,
 )
-from ddspvae.evaluation.perceptual import Judgement, judge_take
+from ddspvae.evaluation.perceptual import Judgement, can_judge, judge_take
 from ddspvae.features.f0 import TRACKERS, VOICED
 from ddspvae.model.form import leading_axes
 from ddspvae.signals import Performance
 from ddspvae.signals.checks import fail
+from ddspvae.signals.jobs import in_order, tell
 
 TRANSPOSITIONS = (-5.0, 3.0, 7.0)  # semitones
 LOUDNESS_CHANGES_DB = (-6.0, 6.0)
@@ -66,6 +65,11 @@ class Edit:
     kind: str
     amount: float = 0.0
     axis: str = ""
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        return f"{self.kind} {self.axis} {self.amount:+g}".replace("  ", " ") if self.amount else self.kind
 
     def apply(self, performance: Performance) -> Performance:
         """The edited performance."""
@@ -128,7 +132,7 @@ class Recording:
 
 def try_recording(instrument: Evaluable, file: str, audio: Audio, tracker: str,
                   step: Callable[[str], None]) -> Recording:
-    """Analyze, play back, edit in every way, and measure each.
+    """Analyze, play back, edit in every way, and measure each, on all cores.
 
     Args:
         instrument: see `Evaluable`.
@@ -141,49 +145,80 @@ def try_recording(instrument: Evaluable, file: str, audio: Audio, tracker: str,
     sample_rate = instrument.config.sample_rate
     step("listening")
     performance = instrument.analyze(audio, sample_rate)
-    original = track_pitch(audio, sample_rate, tracker)
-    floor = (original, track_pitch(audio, sample_rate, floor_tracker(tracker, instrument.tracker)))
-
-    def attempt(edit: Edit, source: Performance, reference: Audio, pitch_reference: PitchTrack) -> Trial:
-        step(f"{edit.kind} {edit.axis} {edit.amount:+g}".replace("  ", " ") if edit.amount else edit.kind)
-        played = np.asarray(instrument.resynthesize(edit.apply(source), seed=0), dtype=np.float32)
-        return Trial(edit, played, pitch_reference, track_pitch(played, sample_rate, tracker),
-                     loudness_error(reference, played, sample_rate), spectral_distance(reference, played, sample_rate))
-
-    plain = attempt(Edit("resynthesis"), performance, audio, original)
-    if not plain.audio.any():
+    plain = play(instrument, performance)
+    if not plain.any():
         raise fail("try_recording", "the resynthesis", "sound", "silence", "is there more than noise in the recording?")
-    trials = [plain]
-    trials += [attempt(Edit("transpose", by), performance, plain.audio, original) for by in TRANSPOSITIONS]
-    trials += [attempt(Edit("loudness", by), performance, plain.audio, plain.pitch) for by in LOUDNESS_CHANGES_DB]
-    if performance.axis_names:
-        excerpt = most_played(performance, SWEEP_S)
-        step("resynthesis of the excerpt")
-        still = np.asarray(instrument.resynthesize(excerpt, seed=0), dtype=np.float32)
-        still_pitch = track_pitch(still, sample_rate, tracker)
-        trials += [attempt(Edit("axis", by, name), excerpt, still, still_pitch)
-                   for name in leading_axes(performance.axis_names, N_DETAILS) for by in AXIS_OFFSETS]
-    harmonics_db = harmonic_error(audio, plain.audio, sample_rate, instrument.config.hop_size, performance.f0_hz,
-                                  performance.periodicity >= VOICED)
-    return Recording(file, audio, sample_rate, performance, harmonics_db, floor, tuple(trials),
-                     instrument.rate(audio, sample_rate), _saved_bytes(performance),
-                     _ask_judges(instrument, audio, performance, plain.audio, step))
+    excerpt = most_played(performance, SWEEP_S) if performance.axis_names else performance
+    still = play(instrument, excerpt) if performance.axis_names else plain
+    long = [*(Edit("transpose", by) for by in TRANSPOSITIONS), *(Edit("loudness", by) for by in LOUDNESS_CHANGES_DB)]
+    short = [Edit("axis", by, name) for name in leading_axes(performance.axis_names, N_DETAILS) for by in AXIS_OFFSETS]
+
+    def heard(sound: Audio, by: str) -> tuple[str, Callable[[], PitchTrack]]:
+        return "pitch", lambda: track_pitch(sound, sample_rate, by)
+
+    def tried(edit: Edit, source: Performance, reference: Audio) -> tuple[str, Callable[[], _Tried]]:
+        def work() -> _Tried:
+            played = play(instrument, edit.apply(source)) if edit.amount else plain
+            return (played, track_pitch(played, sample_rate, tracker), loudness_error(reference, played, sample_rate),
+                    spectral_distance(reference, played, sample_rate))
+
+        return edit.words, work
+
+    def harmonics() -> float:
+        return harmonic_error(audio, plain, sample_rate, instrument.config.hop_size, performance.f0_hz,
+                              performance.periodicity >= VOICED)
+
+    judges = _judges(instrument, audio, performance, plain)
+    # what is worked on the longest comes first, so that no core waits for another in the end
+    tasks: list[tuple[str, Callable[[], Any]]] = [
+        *(("judges of hearing", judge) for judge in judges.values()),
+        heard(audio, tracker), heard(audio, floor_tracker(tracker, instrument.tracker)), heard(still, tracker),
+        ("bits", lambda: instrument.rate(audio, sample_rate)), ("harmonics", harmonics),
+        tried(Edit("resynthesis"), performance, audio), *(tried(edit, performance, plain) for edit in long),
+        *(tried(edit, excerpt, still) for edit in short)]
+    results = list(in_order(_work, tasks, progress=step))
+    said, (original, floor, still_pitch, rate, harmonics_db, *trials) = results[: len(judges)], results[len(judges) :]
+    plain_pitch = trials[0][1]
+    references = [original, *(original if edit.kind == "transpose" else plain_pitch for edit in long),
+                  *[still_pitch] * len(short)]
+    return Recording(file, audio, sample_rate, performance, harmonics_db, (original, floor),
+                     tuple(Trial(edit, played, reference, *measured) for edit, reference, (played, *measured)
+                           in zip([Edit("resynthesis"), *long, *short], references, trials, strict=True)),
+                     rate, _saved_bytes(performance),
+                     {name: judgement for name, judgement in zip(judges, said, strict=True) if judgement is not None})
 
 
-def _ask_judges(instrument: Evaluable, audio: Audio, performance: Performance, plain: Audio,
-                step: Callable[[str], None]) -> dict[str, Judgement]:
-    step("judges of hearing")
+_Tried = tuple[Audio, PitchTrack, LoudnessError, float]
+
+
+def _work(task: tuple[str, Callable[[], Any]]) -> Any:
+    words, work = task
+    tell(words)
+    return work()
+
+
+def play(instrument: Evaluable, performance: Performance) -> Audio:
+    """The sound of a performance, the same whenever it is played."""
+    return np.asarray(instrument.resynthesize(performance, seed=0), dtype=np.float32)
+
+
+def _judges(instrument: Evaluable, audio: Audio, performance: Performance, plain: Audio
+            ) -> dict[str, Callable[[], Judgement | None]]:
+    """What the judges of hearing are asked, where there are any."""
     sample_rate = instrument.config.sample_rate
-    said = {"resynthesis": judge_take(audio, plain, sample_rate)}
-    if said["resynthesis"] is None:
-        return {}
-    if performance.axis_names:
+
+    def typical() -> Judgement | None:
         z = instrument.likely_z(performance.f0_hz, performance.periodicity, performance.loudness_db)
-        typical = instrument.resynthesize(replace(performance, z=z), seed=0)
-        said["typical_z"] = judge_take(audio, typical, sample_rate, with_visqol=False)
-    ceiling = play_ceiling(audio, sample_rate, instrument.config.hop_size, performance.f0_hz)
-    said["ceiling"] = judge_take(audio, ceiling, sample_rate)
-    return {name: judgement for name, judgement in said.items() if judgement is not None}
+        return judge_take(audio, play(instrument, replace(performance, z=z)), sample_rate, with_visqol=False)
+
+    def ceiling() -> Judgement | None:
+        sound = play_ceiling(audio, sample_rate, instrument.config.hop_size, performance.f0_hz)
+        return judge_take(audio, sound, sample_rate)
+
+    if not can_judge():
+        return {}
+    return {"resynthesis": lambda: judge_take(audio, plain, sample_rate),
+            **({"typical_z": typical} if performance.axis_names else {}), "ceiling": ceiling}
 
 
 def floor_tracker(tracker: str, trained_with: str) -> str:
@@ -194,72 +229,6 @@ def floor_tracker(tracker: str, trained_with: str) -> str:
     """
     is_other = trained_with != tracker and trained_with in TRACKERS
     return trained_with if is_other else other_tracker(tracker)
-
-
-def summarize(recordings: Sequence[Recording]) -> dict[str, Any]:
-    """Figures over one recording or several: pitch over all their frames, the rest weighted by duration.
-
-    Returns:
-        duration_s, resynthesis {spectral_distance, harmonics_db, pitch, floor, loudness}, judges {of what was played:
-        {zimtohrli, visqol}}, edits [...], rate and sizes; plain Python values, NaN where nothing could be compared.
-    """
-    durations_s = np.array([recording.duration_s for recording in recordings])
-
-    def weighted(values: Sequence[float]) -> float:
-        known = np.isfinite(values)
-        return float(np.average(np.asarray(values)[known], weights=durations_s[known])) if known.any() else math.nan
-
-    def pitch(pairs: Sequence[tuple[PitchTrack, PitchTrack]], semitones: float = 0.0) -> dict[str, float]:
-        return asdict(compare_tracks(*join_tracks(pairs), semitones))
-
-    by_edit = list(zip(*(recording.trials for recording in recordings), strict=True))
-    rows = []
-    for trials in by_edit:
-        edit = trials[0].edit
-        shift = edit.amount if edit.kind == "transpose" else 0.0
-        rows.append({
-            **asdict(edit),
-            "pitch": pitch([(trial.pitch_reference, trial.pitch) for trial in trials], shift),
-            "loudness": {name: weighted([getattr(trial.loudness, name) for trial in trials])
-                         for name in ("mean_abs_db", "mean_difference_db")},
-            "spectral_distance": weighted([trial.spectral_distance for trial in trials]),
-        })
-    resynthesis = {key: value for key, value in rows[0].items() if key not in ("kind", "amount", "axis")}
-    resynthesis["harmonics_db"] = weighted([recording.harmonics_db for recording in recordings])
-    resynthesis["floor"] = pitch([recording.floor for recording in recordings])
-    rates = [recording.rate for recording in recordings]
-    return {
-        "duration_s": float(durations_s.sum()),
-        "resynthesis": resynthesis,
-        "judges": {name: {judge: weighted([_score(recording, name, judge) for recording in recordings])
-                          for judge in ("zimtohrli", "visqol")}
-                   for name in dict.fromkeys(name for recording in recordings for name in recording.judges)},
-        "edits": rows[1:],
-        "rate": {
-            "bits_per_second": weighted([rate["bits_per_second"] for rate in rates]),
-            "axes_in_use": max(int(rate["axes_in_use"]) for rate in rates),
-            "per_axis": [weighted(values) for values in zip(*(rate["per_axis"] for rate in rates), strict=True)],
-        },
-        "sizes": {
-            "performance_bytes": sum(recording.performance_bytes for recording in recordings),
-            "wav_bytes": sum(2 * len(recording.audio) for recording in recordings),  # 16 bits a sample
-        },
-    }
-
-
-def _score(recording: Recording, name: str, judge: str) -> float:
-    score = getattr(recording.judges.get(name), judge, None)
-    return math.nan if score is None else score
-
-
-def join_tracks(pairs: Sequence[tuple[PitchTrack, PitchTrack]]) -> tuple[PitchTrack, PitchTrack]:
-    """Set pairs of tracks end to end, each pair cut to its shorter member."""
-    columns = []
-    for side in (0, 1):
-        parts = [(pair[side], min(len(pair[0].f0_hz), len(pair[1].f0_hz))) for pair in pairs]
-        columns.append(replace(pairs[0][side], f0_hz=np.concatenate([part.f0_hz[:size] for part, size in parts]),
-                               periodicity=np.concatenate([part.periodicity[:size] for part, size in parts])))
-    return columns[0], columns[1]
 
 
 def most_played(performance: Performance, duration_s: float) -> Performance:

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from ddspvae.audio import read_audio
-from ddspvae.evaluation.edits import Evaluable, Recording, floor_tracker, summarize, try_recording
+from ddspvae.evaluation.edits import Evaluable, Recording, floor_tracker, try_recording
 from ddspvae.evaluation.independence.report import measure_independence
 from ddspvae.evaluation.metrics import other_tracker
 from ddspvae.evaluation.page import write_page
 from ddspvae.evaluation.perceptual import judges_left_out
+from ddspvae.evaluation.summary import summarize
 from ddspvae.features.f0 import TRACKERS
 from ddspvae.signals.checks import InputError, check_range, fail
 

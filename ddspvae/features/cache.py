@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import os
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable
@@ -14,24 +13,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ddspvae.signals.files import clear_leftovers, new_file
+from ddspvae.signals.files import cache_folder, clear_leftovers, new_file
 
 DIGEST_BYTES = 32  # the SHA-256 of an entry, before it
 KEPT_BYTES = 1 << 30  # the oldest entries go when the folder is larger
 Arrays = dict[str, NDArray]
 _tidied: set[Path] = set()
-
-
-def cache_folder() -> Path | None:
-    """The folder named by DDSPVAE_CACHE, else ddspvae in the user's cache folder; None without a home."""
-    if os.environ.get("DDSPVAE_CACHE"):
-        return Path(os.environ["DDSPVAE_CACHE"]).expanduser()
-    if os.environ.get("XDG_CACHE_HOME"):
-        return Path(os.environ["XDG_CACHE_HOME"]) / "ddspvae"
-    try:
-        return Path.home() / ".cache" / "ddspvae"
-    except RuntimeError:
-        return None
 
 
 def content_key(parts: Iterable[object]) -> str:

@@ -5,12 +5,15 @@ What is compiled here has a twin in torch that is differentiable, runs anywhere,
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
-from typing import Any, TypeVar
+from types import FunctionType
+from typing import Any, cast
 
-F = TypeVar("F", bound=Callable[..., Any])
+import numpy as np
 
 # as Python, these loops are thousands of times slower than torch
 HAS_COMPILER = find_spec("numba") is not None and os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
@@ -19,23 +22,108 @@ HAS_COMPILER = find_spec("numba") is not None and os.environ.get("NUMBA_DISABLE_
 _SAFE = {"contract", "nsz", "arcp"}
 
 
-def compiled(function: F) -> F:
-    """Compile a function of numbers and arrays on its first call, and keep it beside the source or in the user's cache."""
-    return _compile(function, _SAFE)
+class Compiled:
+    """A function of numbers and arrays that numba compiles on its first call, and keeps beside the source or in its cache.
+
+    Args:
+        function: written in what numba knows; other compiled functions that it names are called as such.
+        liberties: with floating point, by LLVM's names.
+    """
+
+    def __init__(self, function: FunctionType, liberties: set[str]) -> None:
+        self.function, self.liberties = function, liberties
+        self._dispatchers: dict[bool, Any] = {}
+
+    def dispatcher(self, *, kept: bool) -> Any:
+        """Of numba, which is loaded here and not before; kept on disk or not."""
+        if kept not in self._dispatchers:
+            import numba
+
+            bound = self.bound(kept=kept)
+            options: dict[str, Any] = {"nogil": True, "fastmath": self.liberties, "error_model": "numpy"}
+            try:
+                self._dispatchers[kept] = numba.njit(cache=kept, **options)(bound)
+            except RuntimeError:  # neither the package's folder nor the user's cache can be written
+                self._dispatchers[kept] = numba.njit(**options)(bound)
+        return self._dispatchers[kept]
+
+    def bound(self, *, kept: bool) -> FunctionType:
+        """The function, with numba's in the place of those that it names."""
+        known = {name: value.dispatcher(kept=kept) if isinstance(value, Compiled) else value
+                 for name, value in self.function.__globals__.items()
+                 if name in self.function.__code__.co_names or name.startswith("__")}
+        bound = FunctionType(self.function.__code__, known, self.function.__name__, self.function.__defaults__)
+        bound.__module__, bound.__qualname__ = self.function.__module__, self.function.__qualname__
+        return bound
+
+    def __call__(self, *args: Any) -> Any:
+        return self.dispatcher(kept=True)(*args)
 
 
-def compiled_in_any_order(function: F) -> F:
+class ReadyMade(Compiled):
+    """As `Compiled`, and what is compiled is kept as machine code that is loaded without numba, whose start takes longer.
+
+    The function returns nothing, makes no arrays, and is given none that overlap.
+    """
+
+    def __init__(self, function: FunctionType, liberties: set[str]) -> None:
+        super().__init__(function, liberties)
+        self._entries: dict[tuple[Any, ...], Callable[..., int] | None] = {}
+
+    def __call__(self, *args: Any) -> None:
+        spec: list[Any] = []
+        values: list[Any] = []
+        for arg in args:
+            if isinstance(arg, tuple):
+                spec.append(type(arg))
+                for field in arg:
+                    _add(field, spec, values)
+            else:
+                _add(arg, spec, values)
+        key = tuple(spec)
+        if None in spec:  # an array that is not contiguous
+            self.dispatcher(kept=True)(*args)
+            return
+        if key not in self._entries:
+            from ddspvae.kernels.objects import find_entry
+
+            self._entries[key] = find_entry(self.function, self.liberties, partial(self.dispatcher, kept=False), key)
+        entry = self._entries[key]
+        if entry is None:
+            self.dispatcher(kept=True)(*args)
+            return
+        nothing = ctypes.c_int64()  # where numba puts what is returned, and what is raised
+        failed = entry(ctypes.byref(nothing), ctypes.byref(nothing), *values)
+        assert failed in (0, -2), f"{self.function.__name__} failed"  # -2: it returned None
+
+
+def _add(value: Any, spec: list[Any], values: list[Any]) -> None:
+    """What kind of argument it is: the type and the axes of an array, or the type of a number; and what is passed of it."""
+    if isinstance(value, np.ndarray):
+        spec.append((value.dtype.char, value.ndim) if value.flags.c_contiguous else None)
+        values.append(value.__array_interface__["data"][0])
+        values.extend(value.shape)
+    elif isinstance(value, (bool, int, np.integer)):
+        spec.append(("q", 0))
+        values.append(int(value))
+    elif isinstance(value, np.float32):
+        spec.append(("f", 0))
+        values.append(float(value))
+    else:
+        spec.append(("d", 0))
+        values.append(float(value))
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Have a function compiled where there is a compiler."""
+    return Compiled(cast(FunctionType, function), _SAFE) if HAS_COMPILER else function
+
+
+def compiled_in_any_order(function: Callable[..., Any]) -> Callable[..., Any]:
     """As `compiled`, for sums over arrays of one size, whose order may be what is fastest."""
-    return _compile(function, {*_SAFE, "reassoc"})
+    return Compiled(cast(FunctionType, function), {*_SAFE, "reassoc"}) if HAS_COMPILER else function
 
 
-def _compile(function: F, liberties: set[str]) -> F:
-    if not HAS_COMPILER:
-        return function
-    import numba
-
-    options: dict[str, Any] = {"nogil": True, "fastmath": liberties, "error_model": "numpy"}
-    try:
-        return numba.njit(cache=True, **options)(function)  # type: ignore[no-any-return]
-    except RuntimeError:  # neither the package's folder nor the user's cache can be written
-        return numba.njit(**options)(function)  # type: ignore[no-any-return]
+def ready_made(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As `compiled`, and loaded without numba; see `ReadyMade` for what it may do."""
+    return ReadyMade(cast(FunctionType, function), _SAFE) if HAS_COMPILER else function

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ddspvae.kernels.compiler import compiled
+from ddspvae.kernels.compiler import compiled, ready_made
 
 SEGMENTS_AT_ONCE = 64  # their spectra fit the cache of one core
 UNIT_POWER = math.sqrt(3.0) / 2**23  # of whole numbers uniform in +-2^23
@@ -32,15 +32,19 @@ def play_filtered_noise(magnitudes: NDArray[np.float32], length: int, keys: NDAr
     lower, weight = bins
     n_fft = 2 * (len(lower) - 1)
     audio = np.zeros((n_voices, (n_frames - 1) * length), dtype=np.float32)
-    magnitudes = np.ascontiguousarray(magnitudes)
-    voices, segments = _sounding(magnitudes)
+    magnitudes, keys = np.ascontiguousarray(magnitudes), np.ascontiguousarray(keys)
+    voices, segments = np.empty((2, n_voices * (n_frames - 1)), np.int64)
+    count = np.zeros(1, np.int64)
+    _sounding(magnitudes, voices, segments, count)
+    voices, segments = voices[: count[0]], segments[: count[0]]
+    work = np.empty((3, n_fft), np.float32)
     for at in range(0, len(voices), SEGMENTS_AT_ONCE):
         few = slice(at, at + SEGMENTS_AT_ONCE)
         pieces = np.empty((-(-len(voices[few]) // 2), n_fft), dtype=np.complex64)
-        _cut_white(keys, voices[few], segments[few], length, start_sample - (n_fft - length) // 2, pieces)
+        _cut_white(keys, voices[few], segments[few], length, start_sample - (n_fft - length) // 2, work[0], pieces)
         spectra = np.fft.fft(pieces)
         filtered = np.empty((len(voices[few]), n_fft), dtype=np.complex64)
-        _filter(spectra, magnitudes, voices[few], segments[few], lower, weight, filtered)
+        _filter(spectra, magnitudes, voices[few], segments[few], lower, weight, work, filtered)
         _crossfade(np.fft.ifft(filtered), voices[few], segments[few], length, audio)
     return audio
 
@@ -55,10 +59,9 @@ def bins_of(shapes: NDArray[np.float32]) -> Bins:
     return lower, np.stack([shapes[lower, each], shapes[lower + 1, each]])
 
 
-@compiled
-def _sounding(magnitudes):  # type: ignore[no-untyped-def]
+@ready_made
+def _sounding(magnitudes, voices, segments, n_found):  # type: ignore[no-untyped-def]
     n_voices, n_frames, n_bands = magnitudes.shape
-    voices, segments = np.empty(n_voices * (n_frames - 1), np.int64), np.empty(n_voices * (n_frames - 1), np.int64)
     count = 0
     for voice in range(n_voices):
         was_silent = True
@@ -72,7 +75,7 @@ def _sounding(magnitudes):  # type: ignore[no-untyped-def]
                 voices[count], segments[count] = voice, frame - 1
                 count += 1
             was_silent = is_silent
-    return voices[:count], segments[:count]
+    n_found[0] = count
 
 
 @compiled
@@ -97,11 +100,10 @@ def _white(key, start, noise):  # type: ignore[no-untyped-def]
         at += n_part
 
 
-@compiled
-def _cut_white(keys, voices, segments, length, start_sample, pieces):  # type: ignore[no-untyped-def]
+@ready_made
+def _cut_white(keys, voices, segments, length, start_sample, noise, pieces):  # type: ignore[no-untyped-def]
     """White noise around each segment: of two segments as the real and the imaginary part of one piece."""
     n_fft = pieces.shape[1]
-    noise = np.empty(n_fft, np.float32)
     for i in range(len(voices)):
         begin = start_sample + segments[i] * length
         overlap = n_fft - length
@@ -119,18 +121,18 @@ def _cut_white(keys, voices, segments, length, start_sample, pieces):  # type: i
                 pieces[i // 2, t] += np.complex64(1j) * noise[t]
 
 
-@compiled
-def _filter(spectra, magnitudes, voices, segments, lower, weight, filtered):  # type: ignore[no-untyped-def]
+@ready_made
+def _filter(spectra, magnitudes, voices, segments, lower, weight, work, filtered):  # type: ignore[no-untyped-def]
     """X (R + i S), R and S the responses of the frames before and after, has y + i z for its transform: both sounds."""
     n_fft, n_bins, n_bands = spectra.shape[1], len(lower), magnitudes.shape[2]
-    response, after = np.empty(n_bins, np.float32), np.empty(n_bins, np.float32)
-    power = np.empty(n_bands, np.float32)
+    response, after, power = work[0], work[1], work[2]
     for i in range(len(voices)):
         follows = i > 0 and voices[i] == voices[i - 1] and segments[i] == segments[i - 1] + 1
         for side in range(2):
             into = response if side == 0 else after
             if side == 0 and follows:
-                response[:] = after
+                for f in range(n_bins):
+                    response[f] = after[f]
                 continue
             for band in range(n_bands):
                 power[band] = magnitudes[voices[i], segments[i] + side, band] ** 2
@@ -150,7 +152,7 @@ def _filter(spectra, magnitudes, voices, segments, lower, weight, filtered):  # 
             filtered[i, g] = complex(real * r + imag * s, real * s - imag * r)
 
 
-@compiled
+@ready_made
 def _crossfade(sounds, voices, segments, length, audio):  # type: ignore[no-untyped-def]
     margin, step = (sounds.shape[1] - length) // 2, np.float32(1.0 / length)
     for i in range(len(voices)):

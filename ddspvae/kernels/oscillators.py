@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ddspvae.kernels.compiler import compiled
+from ddspvae.kernels.compiler import compiled, ready_made
 
 AT_ONCE = 8  # harmonics a pass over the samples
 _CYCLE = 2**52  # phases are whole multiples of 2^-52 cycles, whose sum never drifts
@@ -33,17 +33,18 @@ def play_oscillators(f0_hz: NDArray[np.float32], heights: NDArray[np.float32], p
     n_voices, n_frames = f0_hz.shape
     audio = np.empty((n_voices, (n_frames - 1) * length), dtype=np.float32)
     after = np.empty(n_voices)
-    _oscillate(np.ascontiguousarray(f0_hz), np.ascontiguousarray(heights), phase, float(sample_rate), length, audio, after)
+    work, level = np.empty((5, length)), np.empty((2, heights.shape[2] + AT_ONCE))
+    _oscillate(np.ascontiguousarray(f0_hz), np.ascontiguousarray(heights), phase, float(sample_rate), length, work, level,
+               audio, after)
     return audio, after
 
 
-@compiled
-def _oscillate(f0_hz, heights, phase, sample_rate, length, audio, after):  # type: ignore[no-untyped-def]
+@ready_made
+def _oscillate(f0_hz, heights, phase, sample_rate, length, work, level, audio, after):  # type: ignore[no-untyped-def]
     n_segments, n_harmonics = heights.shape[1] - 1, heights.shape[2]
     # of each sample: 2 cos x, the sines of the last two harmonics, their sum, and what is added to it on the way
-    twice_cos, sine, before = np.empty(length), np.empty(length), np.empty(length)
-    first, change = np.empty(length), np.empty(length)
-    height, slope = np.zeros(n_harmonics + AT_ONCE), np.zeros(n_harmonics + AT_ONCE)
+    twice_cos, sine, before, first, change = work[0], work[1], work[2], work[3], work[4]
+    height, slope = level[0], level[1]
     for voice in range(len(f0_hz)):
         parts = np.int64(np.rint(phase[voice] * _CYCLE))
         for segment in range(n_segments):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ddspvae.kernels.compiler import HAS_COMPILER, compiled
+from ddspvae.kernels.compiler import HAS_COMPILER, ready_made
 from ddspvae.signals.true_peak import between_samples, peak_between
 
 AT_ONCE = 64  # samples that are passed over together where none near them is large enough
@@ -21,14 +21,16 @@ def find_peak(padded: NDArray[np.float32], peak: float) -> float:
     if not HAS_COMPILER:
         return max(peak, peak_between(padded))
     taps = between_samples()
-    return float(_find_peak(padded, taps, np.float32(np.abs(taps).sum(-1).max() * 1.0001), np.float32(peak)))
+    found, most = np.array([peak], np.float32), np.float32(np.abs(taps).sum(-1).max() * 1.0001)
+    _find_peak(np.ascontiguousarray(padded), taps, most, np.empty(AT_ONCE, np.float32), found)
+    return float(found[0])
 
 
-@compiled
-def _find_peak(padded, taps, most, peak):  # type: ignore[no-untyped-def]
+@ready_made
+def _find_peak(padded, taps, most, total, found):  # type: ignore[no-untyped-def]
     n_taps = taps.shape[1]
     n, reach = len(padded) - n_taps + 1, n_taps // 2
-    total = np.empty(AT_ONCE, np.float32)
+    peak = found[0]
     for t in range(reach, reach + n):
         peak = max(peak, abs(padded[t]))
     for at in range(0, n, AT_ONCE):
@@ -47,4 +49,4 @@ def _find_peak(padded, taps, most, peak):  # type: ignore[no-untyped-def]
                     total[t] += padded[at + t + k] * tap
             for t in range(size):
                 peak = max(peak, abs(total[t]))
-    return peak
+    found[0] = peak

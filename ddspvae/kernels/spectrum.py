@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ddspvae.kernels.compiler import compiled
+from ddspvae.kernels.compiler import compiled, ready_made
 from ddspvae.signals.units import DB_FLOOR
 
 Floats = NDArray[np.float32]
@@ -151,9 +151,9 @@ class Level(NamedTuple):
     quietest_dry: float
 
 
-@compiled
+@ready_made
 def shape_frames(form, level, f0_hz, highest_hz, loudness_db, curves, rows, logits, nodes, noise_logs, named, code, balance,  # type: ignore[no-untyped-def]
-                 with_noise, n_onset, n_newton, nyquist_hz, voices, ringing, heights, magnitudes):
+                 with_noise, n_onset, n_newton, nyquist_hz, voices, ringing, floats, doubles, heights, magnitudes):
     """Of F frames, what the decoder's heads say to what is played: `Decoder._heads`, `level.weigh` and `level.scale`.
 
     Args:
@@ -162,13 +162,15 @@ def shape_frames(form, level, f0_hz, highest_hz, loudness_db, curves, rows, logi
         logits: [F, H]; nodes: [F, N]; noise_logs: [F, K]; named: [F, N]; code: [F, G]; balance: [F, 3].
         with_noise: False gives all power to the harmonics.
         voices, ringing: [F], which row of ringing [V, J] each frame finds and leaves.
+        floats, doubles: [H + K + 4] and [2 J + 4], to work in.
         heights, magnitudes: [F, H] and [F, K], filled.
     """
     n_frames, n_harmonics = logits.shape
     n_bands, n_rooms, n_nodes, n_named = noise_logs.shape[1], form.noise_bands.shape[1], nodes.shape[1], named.shape[1]
-    work, typical = np.empty(max(n_harmonics, 1), np.float32), np.zeros(4)
-    axes, noise = np.zeros(4, np.float32), np.empty(n_bands, np.float32)
-    harmonic_bands, noise_bands = np.empty(n_rooms), np.empty(n_rooms)
+    axes, noise, work = floats[:4], floats[4 : 4 + n_bands], floats[4 + n_bands :]
+    typical, harmonic_bands, noise_bands = doubles[:4], doubles[4 : 4 + n_rooms], doubles[4 + n_rooms :]
+    axes[:] = 0
+    typical[:] = 0
     for i in range(n_frames):
         f0, height = f0_hz[i], heights[i]
         # levels of the harmonics, before they are balanced

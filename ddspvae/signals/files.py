@@ -24,6 +24,18 @@ PART = re.compile(r"[0-9a-f]{16}\.part(\.[^.]*)?$")  # the end of a temporary na
 NAME_BYTES = 120  # of a file's name that its temporary one repeats
 
 
+def cache_folder() -> Path | None:
+    """The folder named by DDSPVAE_CACHE, else ddspvae in the user's cache folder; None without a home."""
+    if os.environ.get("DDSPVAE_CACHE"):
+        return Path(os.environ["DDSPVAE_CACHE"]).expanduser()
+    if os.environ.get("XDG_CACHE_HOME"):
+        return Path(os.environ["XDG_CACHE_HOME"]) / "ddspvae"
+    try:
+        return Path.home() / ".cache" / "ddspvae"
+    except RuntimeError:
+        return None
+
+
 @contextlib.contextmanager
 def new_file(path: str | Path) -> Iterator[Path]:
     """A file to write to that takes its name when the `with` block ends well, and is gone otherwise.

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from ddspvae.features import cache
-from ddspvae.features.cache import cache_folder, cached, content_key
+from ddspvae.features.cache import cached, content_key
+from ddspvae.signals.files import cache_folder
 
 
 class Counter:

@@ -13,12 +13,13 @@ import pytest
 import soundfile
 
 from ddspvae.audio import write_audio
-from ddspvae.evaluation.edits import Edit, summarize, try_recording
+from ddspvae.evaluation.edits import Edit, try_recording
 from ddspvae.evaluation.judges_page import judge_table
 from ddspvae.evaluation.page import describe
 from ddspvae.evaluation.perceptual import Judgement
 from ddspvae.evaluation.plots import plot_comparison, plot_performance, plot_training_curve
 from ddspvae.evaluation.report import evaluate
+from ddspvae.evaluation.summary import summarize
 from ddspvae.features.extract import extract
 from ddspvae.signals import Performance
 from ddspvae.signals.checks import InputError

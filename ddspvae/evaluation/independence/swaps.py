@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ddspvae.evaluation.edits import N_DETAILS, Edit, Evaluable, join_tracks
+from ddspvae.evaluation.edits import N_DETAILS, Edit, Evaluable, play
 from ddspvae.evaluation.metrics import AUDIBLE_DB, PitchTrack, compare_tracks, track_pitch
+from ddspvae.evaluation.summary import join_tracks
 from ddspvae.features.loudness import a_weighted_loudness
 from ddspvae.features.partials import measure_partials, read_attributes
 from ddspvae.model.axes import find_onsets
@@ -23,6 +24,7 @@ from ddspvae.model.form import ONSET_FRAMES, leading_axes
 from ddspvae.model.stack import scale_curves
 from ddspvae.signals import Performance
 from ddspvae.signals.checks import check_range, fail
+from ddspvae.signals.jobs import in_order, tell
 
 ATTRIBUTES = ("brightness", "breathiness", "hollowness", "bite")
 PITCH_MOVES = (-5.0, 7.0)  # semitones
@@ -162,15 +164,22 @@ def measure_swaps(instrument: Evaluable, performances: Sequence[Performance], de
             raise fail("measure_swaps", "deviations", f"name {', '.join(ATTRIBUTES)}", f"no {name}")
         check_range("measure_swaps", f"deviation of {name}", deviations[name], 1e-9, 1e9)
     edits = all_edits(performances[0].axis_names)
+    moves = [(number, edit) for number in range(len(performances)) for edit in (None, *edits)]
+
+    def hear(move: tuple[int, Edit | None]) -> Measured:
+        number, edit = move
+        performance = performances[number]
+        if edit is not None:
+            tell(f"swap {number + 1} of {len(performances)}: {edit.words}")
+            performance = edit.apply(performance)
+        return _play(instrument, performance, tracker)
+
     differences: dict[Edit, list[_Difference]] = {edit: [] for edit in edits}
-    for number, performance in enumerate(performances, start=1):
-        plain = _play(instrument, performance, tracker)
-        frames = find_sustained(performance)
-        for edit in edits:
-            if step is not None:
-                step(f"swap {number} of {len(performances)}: {edit.kind} {edit.axis} {edit.amount:+g}".replace("  ", " "))
-            moved = _play(instrument, edit.apply(performance), tracker)
-            differences[edit].append(_compare(plain, moved, *frames))
+    for (number, edit), heard in zip(moves, in_order(hear, moves, progress=step), strict=True):
+        if edit is None:
+            plain, frames = heard, find_sustained(performances[number])
+        else:
+            differences[edit].append(_compare(plain, heard, *frames))
     return [_pool(edit, parts, deviations) for edit, parts in differences.items()]
 
 
@@ -206,8 +215,7 @@ class _Difference:
 
 def _play(instrument: Evaluable, performance: Performance, tracker: str) -> Measured:
     config = instrument.config
-    audio = np.asarray(instrument.resynthesize(performance, seed=0), dtype=np.float32)
-    audio = audio[: performance.n_frames * config.hop_size]
+    audio = play(instrument, performance)[: performance.n_frames * config.hop_size]
     return listen(audio, config.sample_rate, config.hop_size, performance.f0_hz, tracker)
 
 
