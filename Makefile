@@ -1,4 +1,5 @@
 # make demo     a melody from a MIDI file, played by the learned violin: out/demo.wav
+# make studio   a page on this machine to play, shape, record and train in
 # make gallery  a piece for every preset and one for all together, with pictures: gallery/index.html
 # make test     the tests
 # make check    lint, types, doctests, README blocks, tutorials, examples, the docs, slow tests, the axes of all presets, an hour of streaming
@@ -13,7 +14,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # two threads that spin beside one busy core are many times slower than threads that sleep
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo gallery test check attack docs clean
+.PHONY: demo studio gallery test check attack docs clean
 
 .venv/.player: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -29,6 +30,13 @@ demo: .venv/.player
 	@mkdir -p out
 	$(BIN)/ddspvae render examples/melody.mid --preset violin --out out/demo.wav
 	@echo "Listen to out/demo.wav"
+
+.venv/.studio: .venv/.player
+	$(PIP) --editable '.[studio,live]'
+	@touch $@
+
+studio: .venv/.studio
+	$(BIN)/ddspvae studio
 
 gallery: .venv/.developer
 	$(BIN)/python examples/gallery --out gallery

@@ -24,13 +24,15 @@ FLAGS = ("--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--use-fa
          "--use-fake-ui-for-media-stream")
 
 
-def ask(port: int, token: str, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
+def ask(port: int, token: str, path: str, method: str = "GET", body: bytes | None = None, **headers: str
+        ) -> tuple[int, bytes]:
     """One request with the token, from the page's own origin; headers replace those, and None leaves one out."""
     own: dict[str, Any] = {"Cookie": f"ddspvae-{port}={token}", "Origin": f"http://127.0.0.1:{port}"}
     own |= {name.replace("_", "-"): value for name, value in headers.items()}
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
-        connection.request(method, path, body=body, headers={name: value for name, value in own.items() if value is not None})
+        kept = {name: value for name, value in own.items() if value is not None}
+        connection.request(method, path, body=body, headers=kept)
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:

@@ -12,7 +12,7 @@ from ddspvae.signals.checks import InputError
 from ..studio_server import ask, served_here
 
 pytest.importorskip("starlette", reason="the extra `studio` is not installed")
-from ddspvae.studio.folders import Home, check_name, inside  # noqa: E402
+from ddspvae.studio.folders import Home, check_name, inside
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +80,9 @@ def test_a_foreign_websocket_is_refused(studio, path):
 
 
 @pytest.mark.parametrize("path", [
-    "/page/../server.py", "/page/..%2fserver.py", "/page/%2e%2e/%2e%2e/server.py", "/api/projects/..%2f..%2fetc/exports/passwd",
-    "/api/projects/%2e%2e/exports/x", "/api/trainings/..%2f../progress", "/api/preset?preset=/etc/passwd",
-    "/api/preset?preset=../../x.safetensors"])
+    "/page/../server.py", "/page/..%2fserver.py", "/page/%2e%2e/%2e%2e/server.py",
+    "/api/projects/..%2f..%2fetc/exports/passwd", "/api/projects/%2e%2e/exports/x", "/api/trainings/..%2f../progress",
+    "/api/preset?preset=/etc/passwd", "/api/preset?preset=../../x.safetensors"])
 def test_paths_stay_inside(studio, path):
     port, token = studio
     status, body = ask(port, token, path)

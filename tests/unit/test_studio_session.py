@@ -65,7 +65,8 @@ def test_a_score_is_cast_performed_and_rendered_as_the_command_line_does(session
 
 def test_a_loudness_that_is_drawn_changes_the_sound_there_and_nowhere_else(session):
     before = sound(session)
-    view = session.edit({"do": "draw", "part": 0, "line": 0, "curve": "loudness", "time_s": [5.0, 6.0], "values": [-18, -48]})
+    stroke = {"time_s": [5.0, 6.0], "values": [-18, -48]}
+    view = session.edit({"do": "draw", "part": 0, "line": 0, "curve": "loudness", **stroke})
     after = sound(session)
     first_s, last_s = changed_s(before, after)
     assert 4.7 < first_s < 5.01 and 6 < last_s < 8.2 and view["changed"][0]["from_s"] <= first_s
@@ -146,14 +147,16 @@ def test_a_project_opens_again_with_every_edit(session, tmp_path):
 
 
 @pytest.mark.parametrize(("edit", "sentence"), [
-    ({"do": "explode"}, "edit must be one of"), ({}, "edit must be one of"), ({"do": "note", "note": "no"}, "note must be one"),
+    ({"do": "explode"}, "edit must be one of"), ({}, "edit must be one of"),
+    ({"do": "note", "note": "no"}, "note must be one"),
     ({"do": "note", "note": "0.0.1", "pitch": 200}, "pitch must lie between 0 and 127"),
     ({"do": "note", "note": "0.0.1", "onset_s": 9, "offset_s": 8}, "offset_s must come after"),
     ({"do": "draw", "part": 0, "curve": "f0", "time_s": [1, 0], "values": [60, 60]}, "time_s must"),
     ({"do": "draw", "part": 0, "curve": "f0", "time_s": [0, 1], "values": [60, 600]}, "f0 must lie"),
     ({"do": "draw", "part": 0, "curve": "smell", "time_s": [0, 1], "values": [1, 1]}, "curve must be one of"),
     ({"do": "draw", "part": 7, "curve": "f0", "time_s": [0, 1], "values": [60, 60]}, "part must be one"),
-    ({"do": "draw", "part": 0}, "lacks something"), ({"do": "controls", "note": "0.0.1", "values": {"volume": 3}}, "volume must"),
+    ({"do": "draw", "part": 0}, "lacks something"),
+    ({"do": "controls", "note": "0.0.1", "values": {"volume": 3}}, "volume must"),
     ({"do": "part", "part": 0, "values": {"pan": 3}}, "pan must lie"),
     ({"do": "part", "part": 0, "values": {"preset": "kazoo"}}, "preset must be one of"),
     ({"do": "take", "take": 0, "values": {}}, "take must be one")])

@@ -38,8 +38,9 @@ export class Keyboard {
       const outside = pitch < this.range[0] || pitch > this.range[1];
       const key = el("button", {
         type: "button", class: `key${black ? " black" : ""}${outside ? " outside" : ""}`, tabindex: pitch === this.lowest ? "0" : "-1",
+        "data-name": pitch % 12 === 0 ? `C${Math.floor(pitch / 12) - 1}` : undefined,
         "aria-label": `${NAMES[pitch % 12]}${Math.floor(pitch / 12) - 1}${outside ? ", outside of what was recorded" : ""}`,
-      }, letter ? el("kbd", { "aria-hidden": "true" }, letter) : null, black ? null : el("span", { "aria-hidden": "true" }, pitch % 12 === 0 ? `C${Math.floor(pitch / 12) - 1}` : ""));
+      }, letter ? el("kbd", { "aria-hidden": "true" }, letter) : null);
       if (black) {
         const before = whites.filter((white) => white < pitch).length;
         key.style.left = `calc(${before * width}% - ${width * 0.3}%)`;

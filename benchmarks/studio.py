@@ -1,0 +1,238 @@
+"""What the studio holds: key to sound, edit to sound, frames while scrolling, memory, kills, axe-core.
+
+    .venv/bin/python benchmarks/studio.py --seconds 300 --kills 20
+
+Wants Chromium, playwright, and for the last row axe-core (npm install axe-core; AXE_CORE names its folder). The numbers are
+those of this machine and of whatever else it does meanwhile; the load is printed with them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import mido
+import numpy as np
+import soundfile
+
+from tests.conftest import ROOT, melody_take
+from tests.contracts.test_studio_page import VIEWS, find_axe
+from tests.studio_server import FLAGS, Server, ask, find_browser, wait_for
+
+SONG_S, N_PARTS = 180.0, 8
+LETTERS = "adgjsfhk"
+
+
+def write_song(path: Path, n_parts: int = N_PARTS) -> None:
+    """Three minutes of melodies."""
+    file = mido.MidiFile(ticks_per_beat=480)
+    for part in range(n_parts):
+        rng, track, time_s = np.random.default_rng(part), mido.MidiTrack(), 0.0
+        track.append(mido.MetaMessage("track_name", name=f"Part {part + 1}"))
+        track.append(mido.Message("program_change", channel=part, program=(40, 42, 73, 71, 56, 57, 70, 65)[part % 8]))
+        pitch = (76, 52, 79, 70, 70, 55, 50, 65)[part % 8]
+        while time_s < SONG_S:
+            length_s = float(rng.choice([0.25, 0.5, 1.0]))
+            note = int(pitch + rng.integers(-5, 6))
+            rest = 480 if rng.random() < 0.06 else 0
+            track.append(mido.Message("note_on", channel=part, note=note, velocity=80, time=rest))
+            track.append(mido.Message("note_off", channel=part, note=note, time=round(length_s * 960) - 24))
+            track.append(mido.MetaMessage("marker", text="", time=24))
+            time_s += length_s + rest / 960
+        file.tracks.append(track)
+    file.save(path)
+
+
+def percentiles(values: list[float]) -> str:
+    """Half of them, 99 % of them, all of them."""
+    return " / ".join(f"{np.percentile(values, share):.0f}" for share in (50, 99, 100)) if values else "none"
+
+
+def measure_keys(page, seconds: float) -> list[tuple[str, str]]:
+    """Four voices at once, struck again and again."""
+    page.keyboard.press("a")
+    wait_for(page, "studio.figures.delays?.length")
+    time.sleep(2)
+    first, gaps = page.evaluate("() => studio.figures.delays.length"), page.evaluate("() => studio.figures.live.gaps")
+    until, held = time.monotonic() + seconds, []
+    while time.monotonic() < until:
+        held.append(LETTERS[random.randrange(len(LETTERS))])
+        page.keyboard.down(held[-1])
+        if len(held) > 3:
+            page.keyboard.up(held.pop(0))
+        time.sleep(0.15 + 0.1 * random.random())
+    for letter in held:
+        page.keyboard.up(letter)
+    delays = page.evaluate("() => studio.figures.delays").copy()[first:]
+    gaps = page.evaluate("() => studio.figures.live.gaps") - gaps
+    return [(f"key to sound in the worklet, {len(delays)} keys, 50 % / 99 % / all, ms", percentiles(delays)),
+            (f"gaps in {seconds:.0f} s of playing four voices", str(gaps))]
+
+
+def measure_edits(page, n: int) -> list[tuple[str, str]]:
+    """Notes of the first part, moved by a semitone, heard at once."""
+    page.focus("canvas.roll")
+    for _ in range(10):
+        page.keyboard.press("ArrowRight")
+    for number in range(n):
+        before = page.evaluate("() => studio.figures.editsToSound?.length ?? 0")
+        page.focus("canvas.roll")
+        for _ in range(5):
+            page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowUp" if number % 2 else "ArrowDown")
+        wait_for(page, f"(studio.figures.editsToSound?.length ?? 0) > {before}")
+        page.evaluate("() => scoreParts.transport.stop()")
+        time.sleep(0.2)
+    heard = page.evaluate("() => studio.figures.editsToSound")
+    return [(f"an edit of one note in a song of 3 minutes to its sound, {len(heard)} edits, 50 % / 99 % / all, ms",
+             percentiles(heard))]
+
+
+def measure_scrolling(page, server: Server, seconds: float) -> list[tuple[str, str]]:
+    """Frames while the roll and the curves go by, and what memory does."""
+    memory = "() => performance.memory.usedJSHeapSize / 1e6"
+    resident = [(page.evaluate(memory), resident_mb(server.process.pid))]
+    frames = page.evaluate("""async (seconds) => {
+        const { viewport } = scoreParts; const began = performance.now(); const at = [];
+        await new Promise((done) => { const step = () => {
+            const now = performance.now(); at.push(now);
+            viewport.show(((now - began) / 1000 * 8) % 160, 12);
+            if (now - began < 1000 * seconds) requestAnimationFrame(step); else done(); };
+            step(); });
+        return at; }""", seconds)
+    resident.append((page.evaluate(memory), resident_mb(server.process.pid)))
+    lengths = np.diff(frames)
+    return [(f"scrolling {N_PARTS} parts of 3 minutes, frames/s: mean, slowest of 99 %",
+             f"{1000 / lengths.mean():.0f}, {1000 / np.percentile(lengths, 99):.0f}"),
+            (f"memory before and after {seconds:.0f} s of it, MB: page, server",
+             " to ".join(f"{page_mb:.0f}, {own_mb:.0f}" for page_mb, own_mb in resident))]
+
+
+def resident_mb(pid: int) -> float:
+    """What a process holds."""
+    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1000
+
+
+def measure_kills(folder: Path, n: int) -> list[tuple[str, str]]:
+    """Edits one after the other while it trains; kill -9 at random; is every edit that was answered there again?"""
+    server = Server(folder)
+    server.post("/api/projects", {"name": "killed"})
+    score = (ROOT / "examples" / "melody.mid").read_bytes()
+    assert ask(server.port, server.token, "/api/projects/killed/files?name=melody.mid", "POST", score)[0] == 200
+    (folder / "recordings" / "thing").mkdir(exist_ok=True)
+    for index in range(2):
+        soundfile.write(folder / "recordings" / "thing" / f"{index}.wav", melody_take(6.0, 48_000, index), 48_000)
+    server.post("/api/trainings/thing/start", {"minutes": 600})
+    lost = opened = trained = 0
+    for _ in range(n):
+        content = json.loads((folder / "projects" / "killed" / "project.json").read_text(encoding="utf-8"))
+        answered = [content["done"]]
+
+        def edit(answered: list[int] = answered) -> None:
+            number = 0
+            while True:
+                number += 1
+                try:
+                    view = server.post("/api/projects/killed/edits", {
+                        "do": "note", "note": f"0.0.{number % 30}", "velocity": random.randint(40, 120)})
+                    answered.append(view["edits"])
+                except Exception:  # it was killed
+                    return
+
+        thread = threading.Thread(target=edit, daemon=True)
+        thread.start()
+        time.sleep(random.uniform(0.5, 4))
+        server.kill()
+        thread.join(30)
+        server.start()
+        view = server.post("/api/projects/killed/undo", {})
+        lost += max(0, answered[-1] - (view["edits"] + 1))
+        server.post("/api/projects/killed/redo", {})
+        opened += 1
+        told = (folder / "instruments" / "thing.job" / "job.jsonl").read_text(encoding="utf-8")
+        trained += "failed" not in told
+    server.post("/api/trainings/thing/stop", {})
+    time.sleep(1)
+    server.stop()
+    return [(f"kill -9 at {n} random moments while editing and training: opened again, answered edits lost, trainings alive",
+             f"{opened}, {lost}, {trained}")]
+
+
+def measure_axe(page) -> list[tuple[str, str]]:
+    """Serious and critical findings over all views."""
+    if find_axe() is None:
+        return [("axe-core", "not installed")]
+    counts = {}
+    for view in VIEWS:
+        page.goto(page.root + f"#{view}")
+        page.wait_for_selector(f"#view-{view}:not([hidden])")
+        found = page.evaluate("async () => (await axe.run()).violations")
+        counts[view] = sum(one["impact"] in ("serious", "critical") for one in found)
+    return [("axe-core, serious or critical, of the five views", ", ".join(map(str, counts.values())))]
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", default=["keys", "edits", "axe", "kills"], help="keys, edits, axe, kills")
+    parser.add_argument("--seconds", type=float, default=300.0, help="of playing")
+    parser.add_argument("--edits", type=int, default=20)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--scroll", type=float, default=20.0, help="seconds of scrolling")
+    args = parser.parse_args()
+    print("| | | load |\n|---|---|---|")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if set(args.only) - {"kills"}:
+            server = Server(folder)
+            try:
+                in_the_page(server, args)
+            finally:
+                server.stop()
+        if "kills" in args.only:
+            print_rows(measure_kills(folder / "killed", args.kills))
+
+
+def in_the_page(server: Server, args: argparse.Namespace) -> None:
+    """What a browser sees."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=list(FLAGS))
+        context = browser.new_context(viewport={"width": 1440, "height": 900})
+        if (axe := find_axe()) is not None:
+            context.add_init_script(path=axe)
+        page = context.new_page()
+        page.goto(server.address)
+        page.root = server.address.split("?")[0]
+        page.wait_for_selector("html[data-ready]")
+        if "keys" in args.only:
+            print_rows(measure_keys(page, args.seconds))
+        page.goto(page.root + "#score")
+        write_song(server.folder / "song.mid")
+        page.set_input_files("#view-score input[type=file] >> nth=0", server.folder / "song.mid")
+        wait_for(page, "studio.view?.parts.length === 8", 600)
+        if "edits" in args.only:
+            wait_for(page, "document.querySelector('#view-score progress').hidden", 900)
+            print_rows(measure_edits(page, args.edits))
+            print_rows(measure_scrolling(page, server, args.scroll))
+        if "axe" in args.only:
+            print_rows(measure_axe(page))
+        browser.close()
+
+
+def print_rows(rows: list[tuple[str, str]]) -> None:
+    """With the load of the last minute, for others may work on this machine."""
+    for what, value in rows:
+        print(f"| {what} | {value} | {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
