@@ -66,7 +66,12 @@ def learn_plucks(takes: Sequence[Heard], sample_rate: int, n_bands: int) -> Pluc
     Returns:
         the model; None where fewer than five notes can be measured.
     """
-    found = list(_ringing_notes(takes, sample_rate))
+    return fit_plucks(measure_notes(takes, sample_rate), sample_rate, n_bands, _damping(takes))
+
+
+def fit_plucks(found: Sequence[tuple[Ringing, NDArray]], sample_rate: int, n_bands: int,
+               damp_db_per_s: float = DAMP_DB_PER_S) -> Plucks | None:
+    """The surfaces through notes that were measured, each with its take."""
     if len(found) < FEWEST_NOTES:
         return None
     notes, sounds = [note for note, _ in found], [sound for _, sound in found]
@@ -81,8 +86,13 @@ def learn_plucks(takes: Sequence[Heard], sample_rate: int, n_bands: int) -> Pluc
         stiffness=_fit_stiffness(notes),
         **_fit_partials(notes),
         onset=measure_onset(told, sample_rate, n_bands),
-        numbers=np.array([float(np.median([note_level_db(note) for note in notes])), _damping(takes), 0.002]),
+        numbers=np.array([float(np.median([note_level_db(note) for note in notes])), damp_db_per_s, 0.002]),
         notes=np.array([(note.f0_hz, note.stiffness, note.string_hz, note_level_db(note), note.n_found) for note in notes]))
+
+
+def measure_notes(takes: Sequence[Heard], sample_rate: int) -> list[tuple[Ringing, NDArray]]:
+    """Every note that rings, measured, with the sound of its take; MOST_NOTES at most."""
+    return list(_ringing_notes(takes, sample_rate))
 
 
 def _ringing_notes(takes: Sequence[Heard], sample_rate: int) -> Iterator[tuple[Ringing, NDArray]]:

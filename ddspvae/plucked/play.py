@@ -159,10 +159,11 @@ class Player:
         if note.over:
             return
         frames = note.frame + np.arange(n_frames + 1)
-        time_s = frames * HOP_S
+        frame_s = self.hop / self.sample_rate
+        time_s = frames * frame_s
         at = note.begin + frames * self.hop
         damped_s = math.inf if note.damped == math.inf else \
-            (np.ceil(max(note.damped - note.begin, 0) / self.hop)) * HOP_S
+            np.ceil(max(note.damped - note.begin, 0) / self.hop) * frame_s
         levels_db = note.pluck.levels_db(time_s, damped_s)
         gains, ratios = np.empty(n_frames + 1), np.empty(n_frames + 1)
         gains[0], ratios[0] = note.gain, note.ratio

@@ -1,0 +1,245 @@
+"""What the decay model is worth on notes that it has not seen: decays, stretched partials, damping, chords.
+
+    python benchmarks/guitar_strings.py RECORDINGS/guitar-electric --out guitar-electric
+    python benchmarks/plucked.py guitar-electric [--transcriber nmp.onnx] [--chords 12]
+
+Every note is left out once, the model fitted to all others in closed form, and the note played from MIDI (pitch, velocity,
+and the string that it was plucked on), with the damping of its offset. What is measured here took no part in the fit:
+levels are those of the nearest bins of a spectrogram, frequencies those of the loudest peaks. The transcriber is the network
+of basic-pitch (Apache-2.0; `pip download basic-pitch`, its wheel holds saved_models/icassp_2022/nmp.onnx).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import resample_poly, stft
+
+from ddspvae.audio import read_audio
+from ddspvae.features.extract import extract
+from ddspvae.plucked.learn import Heard, fit_plucks, measure_notes, note_level_db
+from ddspvae.plucked.model import USUAL_VELOCITY, Plucks
+from ddspvae.plucked.partials import Ringing
+from ddspvae.plucked.play import Player
+from ddspvae.signals.units import hz_to_pitch
+from ddspvae.training.recordings import find_recordings, read_manifest
+
+RATE = 48_000
+N_FFT, HOP = 8192, 960
+DEEPEST_DB, FLOOR_DB, LEAST_FALL_DB, FAINT_DB = 40.0, 8.0, 10.0, 45.0
+SETTLED_S = 0.12
+LEAD_S = 0.1  # before an onset
+HEARD_S, THRESHOLD = (0.1, 1.0), 0.3  # of a chord, and of the transcriber's certainty (its own default)
+TRANSCRIBER_RATE, WINDOW = 22_050, 43_844
+
+
+@dataclass(frozen=True, eq=False)
+class Single:
+    """One recorded note, and what was measured in it for the model."""
+
+    name: str
+    audio: NDArray
+    ringing: Ringing
+
+
+def read_notes(folder: Path) -> list[Single]:
+    """The single notes of which the manifest says the string."""
+    rows = read_manifest(folder)
+    found = []
+    for path in find_recordings(folder):
+        row = rows[path.resolve()]
+        if not row.string_hz:
+            continue
+        audio, _ = read_audio(path, RATE)
+        features = extract(audio, RATE, 240, "swift", prior_hz=row.prior_hz)
+        found += [Single(path.stem, sound, note) for note, sound in measure_notes([Heard(audio, features, row.string_hz)], RATE)]
+    return found
+
+
+def without(notes: Sequence[Single], left_out: Sequence[Single]) -> Plucks:
+    """The model of all other notes."""
+    kept = [(note.ringing, note.audio) for note in notes if note not in left_out]
+    model = fit_plucks(kept, RATE, 65)
+    assert model is not None
+    return model
+
+
+def string_of(model: Plucks, note: Ringing) -> int:
+    """Number of the string that a note was plucked on."""
+    return int(np.abs(model.strings[:, 0] - float(hz_to_pitch(note.string_hz))).argmin())
+
+
+def play(model: Plucks, notes: Sequence[Single], seconds: float, damped_s: float | None = None) -> NDArray:
+    """The notes from MIDI, all at LEAD_S."""
+    player = Player(model, RATE)
+    lead = player.read(round(LEAD_S * RATE))
+    struck = []
+    for note in notes:
+        velocity = USUAL_VELOCITY * 10 ** ((note_level_db(note.ringing) - model.usual_db) / 40)
+        struck.append(player.strike(float(hz_to_pitch(note.ringing.f0_hz)), float(np.clip(velocity, 1, 127)),
+                                    string_of(model, note.ringing)))
+    sound = [lead, player.read(round((seconds if damped_s is None else damped_s) * RATE))]
+    if damped_s is not None:
+        for one in struck:
+            player.damp(one)
+        sound.append(player.read(round((seconds - damped_s) * RATE)))
+    return np.concatenate(sound)
+
+
+def spectrogram_db(audio: NDArray) -> tuple[NDArray, NDArray]:
+    """Frequencies in Hz, and levels [bins, frames] in dB, a frame every 20 ms from the first sample on."""
+    hz, _, frames = stft(audio, RATE, nperseg=N_FFT, noverlap=N_FFT - HOP)
+    return hz, 20 * np.log10(np.abs(frames) + 1e-7)
+
+
+def peaks_hz(audio: NDArray, onset_s: float, f0_hz: float, n: int, expected: NDArray | None = None) -> NDArray:
+    """The loudest peak within 0.4 of f0 around each of n multiples, or around what is expected; NaN where none stands out."""
+    start = round((onset_s + 0.03) * RATE)
+    piece = audio[start : start + round(np.clip(40 / f0_hz, 0.3, 0.8) * RATE)]
+    size = 1 << (len(piece).bit_length() + 2)
+    levels = 20 * np.log10(np.abs(np.fft.rfft(piece * np.hanning(len(piece)), size)) + 1e-9)
+    bin_hz, found = RATE / size, []
+    for k in range(1, n + 1):
+        middle = k * f0_hz if expected is None else expected[k - 1]
+        low, high = int((middle - 0.4 * f0_hz) / bin_hz), int((middle + 0.4 * f0_hz) / bin_hz)
+        top = low + int(levels[low:high].argmax())
+        stands = levels[top] > np.median(levels[low:high]) + 20 and levels[top] > levels.max() - 60
+        left, at, right = levels[top - 1 : top + 2]
+        found.append((top + 0.5 * (left - right) / (left - 2 * at + right)) * bin_hz if stands else np.nan)
+    return np.array(found)
+
+
+def decay_times_s(audio: NDArray, onset_s: float, partials_hz: NDArray) -> NDArray:
+    """Seconds in which each partial falls by 60 dB, by a straight line through its level; NaN where it cannot be followed."""
+    hz, levels = spectrogram_db(audio)
+    first = round((onset_s + SETTLED_S) * RATE / HOP)
+    found, loudest = [], -np.inf
+    for at_hz in partials_hz:
+        if np.isnan(at_hz):
+            found.append((np.nan, -np.inf))
+            continue
+        nearest = int(np.abs(hz - at_hz).argmin())
+        curve = levels[max(nearest - 1, 0) : nearest + 2].max(axis=0)[first:]
+        peak, floor = float(curve[:5].max()), float(np.quantile(curve, 0.02))
+        low = np.flatnonzero(curve < max(peak - DEEPEST_DB, floor + FLOOR_DB))
+        stop = int(low[0]) if len(low) else len(curve)
+        loudest = max(loudest, peak)
+        if stop < 6:
+            found.append((np.nan, peak))
+            continue
+        slope = float(np.polyfit(np.arange(stop) * HOP / RATE, curve[:stop], 1)[0])
+        falls = -slope * stop * HOP / RATE >= LEAST_FALL_DB
+        found.append((-60 / slope if falls else np.nan, peak))
+    return np.array([time if level > loudest - FAINT_DB else np.nan for time, level in found])
+
+
+def decays(notes: Sequence[Single]) -> None:
+    """Decay times, stretched partials and damping of every note, left out once."""
+    print("| note | f0, Hz | decay times, median error of partials 1 to 8 | partials to the 12th, median cents | at the 12th |"
+          " 0.3 s after its offset, dB |\n|---|---|---|---|---|---|")
+    errors, cents, lasts = [], [], []
+    for note in notes:
+        model, own = without(notes, [note]), note.ringing
+        seconds = len(note.audio) / RATE - own.onset_s
+        sound = play(model, [note], seconds)
+        pluck = model.strike(float(hz_to_pitch(own.f0_hz)), USUAL_VELOCITY, string_of(model, own))
+        k = np.arange(1, 13)
+        stiffness = (pluck.ratios[0] ** 2) - 1
+        heard = peaks_hz(note.audio, own.onset_s, own.f0_hz, 12)
+        expected = heard[0] * k * np.sqrt((1 + stiffness * k**2) / (1 + stiffness))
+        off = np.abs(1200 * np.log2(expected / heard))[1:]
+        real = decay_times_s(note.audio, own.onset_s, heard[:8])
+        played = decay_times_s(sound, LEAD_S, expected[:8])
+        error = np.abs(played / real - 1)
+        damped = play(model, [note], 2.0, damped_s=1.0)
+        power = [float(np.square(damped[round((LEAD_S + at) * RATE) :][: RATE // 20]).mean()) for at in (0.95, 1.3)]
+        errors.append(error)
+        cents.append(off)
+        lasts.append(off[~np.isnan(off)][-1] if (~np.isnan(off)).any() else np.nan)
+        print(f"| {note.name.split('-')[2]} on {float(hz_to_pitch(own.string_hz)):.0f} | {own.f0_hz:.1f} |"
+              f" {np.nanmedian(error):.0%} | {np.nanmedian(off):.1f} | {lasts[-1]:.1f} |"
+              f" {10 * np.log10(power[1] / power[0] + 1e-12):.0f} |", flush=True)
+    every, bent = np.concatenate(errors), np.concatenate(cents)
+    # notes between others of their string: what is asked of a fit, not of a guess beyond the measured
+    inner = [at for at, note in enumerate(notes) if _is_inner(note, notes)]
+    print(f"\nAll {len(notes)} notes: decay times {np.nanmedian(every):.0%} (median of {int((~np.isnan(every)).sum())} partials), "
+          f"partials {np.nanmedian(bent):.1f} cents, {np.nanmean(bent <= 5):.0%} of them within 5.")
+    print(f"The {len(inner)} between others of their string: "
+          f"decay times {np.nanmedian(np.concatenate([errors[at] for at in inner])):.0%}, "
+          f"partials {np.nanmedian(np.concatenate([cents[at] for at in inner])):.1f} cents, "
+          f"{np.nanmean(np.concatenate([cents[at] for at in inner]) <= 5):.0%} of them within 5.")
+
+
+def _is_inner(note: Single, notes: Sequence[Single]) -> bool:
+    own = [other.ringing.f0_hz for other in notes if other.ringing.string_hz == note.ringing.string_hz]
+    return min(own) < note.ringing.f0_hz < max(own)
+
+
+class Transcriber:
+    """basic-pitch's network: which of 88 keys sound."""
+
+    def __init__(self, path: str) -> None:
+        import onnxruntime
+
+        self._session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+    def keys(self, audio: NDArray) -> set[int]:
+        """MIDI numbers of the notes that are heard, on average from HEARD_S on."""
+        sound = resample_poly(audio, TRANSCRIBER_RATE // 150, RATE // 150)
+        sound = np.pad(sound[:WINDOW], (0, max(WINDOW - len(sound), 0))).astype(np.float32)
+        sound /= max(float(np.abs(sound).max()), 1e-6)
+        sure = self._session.run(["StatefulPartitionedCall:1"], {"serving_default_input_2:0": sound[None, :, None]})[0][0]
+        per_s = len(sure) / (WINDOW / TRANSCRIBER_RATE)
+        heard = sure[round((LEAD_S + HEARD_S[0]) * per_s) : round((LEAD_S + HEARD_S[1]) * per_s)].mean(axis=0)
+        return {21 + int(key) for key in np.flatnonzero(heard > THRESHOLD)}
+
+
+def f_measure(truth: set[int], heard: set[int]) -> float:
+    """2 PR / (P + R)."""
+    return 2 * len(truth & heard) / max(len(truth) + len(heard), 1)
+
+
+def chords(notes: Sequence[Single], transcriber: Transcriber, n_chords: int) -> None:
+    """Chords of notes that the model has not seen, beside the sum of their recordings."""
+    rng = np.random.default_rng(0)
+    print("\n| notes | F on the mixture of the recordings | F as played from MIDI | pitches in both |\n|---|---|---|---|")
+    for size in range(2, 7):
+        scores, alike = [], []
+        for _ in range(n_chords):
+            strings = rng.choice(sorted({note.ringing.string_hz for note in notes}), size, replace=False)
+            chosen = [notes[int(rng.choice([at for at, note in enumerate(notes) if note.ringing.string_hz == string]))]
+                      for string in strings]
+            truth = {round(float(hz_to_pitch(note.ringing.f0_hz))) for note in chosen}
+            mixture = np.zeros(round((LEAD_S + 2.0) * RATE))
+            for note in chosen:
+                piece = note.audio[max(round((note.ringing.onset_s - LEAD_S) * RATE), 0) :][: len(mixture)]
+                late = max(round((LEAD_S - note.ringing.onset_s) * RATE), 0)
+                mixture[late : late + len(piece)] += piece[: len(mixture) - late]
+            played = play(without(notes, chosen), chosen, 2.0)
+            real, ours = transcriber.keys(mixture), transcriber.keys(played)
+            scores.append((f_measure(truth, real), f_measure(truth, ours)))
+            alike.append(f_measure(real, ours))
+        both = np.mean(scores, axis=0)
+        print(f"| {size} | {both[0]:.3f} | {both[1]:.3f} | {np.mean(alike):.3f} |", flush=True)
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recordings", type=Path)
+    parser.add_argument("--transcriber", metavar="nmp.onnx")
+    parser.add_argument("--chords", type=int, default=12, metavar="N", help="of each size")
+    args = parser.parse_args()
+    notes = read_notes(args.recordings)
+    decays(notes)
+    if args.transcriber:
+        chords(notes, Transcriber(args.transcriber), args.chords)
+
+
+if __name__ == "__main__":
+    main()
