@@ -190,16 +190,37 @@ def _new_folder(folder: Path) -> Iterator[None]:
         raise
 
 
-def progress_bar() -> Progress:
+class _Quiet:
+    """A progress bar that nobody sees, for pipes: what draws on a terminal takes its time to load."""
+
+    def __enter__(self) -> _Quiet:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def add_task(self, description: str, total: float | None = None) -> Any:
+        """Something to do."""
+
+    def advance(self, task: Any, advance: float = 1) -> None:
+        """Some of it is done."""
+
+    def update(self, task: Any, **news: Any) -> None:
+        """How it is called now, and how far it is."""
+
+
+def progress_bar() -> Progress | _Quiet:
     """On a terminal; quiet in a pipe."""
+    if not sys.stderr.isatty():
+        return _Quiet()
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
-def _watched(blocks: Iterable[Audio], bar: Progress, task: TaskID) -> Iterator[Audio]:
+def _watched(blocks: Iterable[Audio], bar: Progress | _Quiet, task: TaskID) -> Iterator[Audio]:
     """Pass the blocks on and tell the bar."""
     for block in blocks:
         yield block
@@ -218,7 +239,7 @@ class _Writer:
     """
 
     files: ExitStack
-    bar: Progress
+    bar: Progress | _Quiet
     from_rate: int
     to_rate: int
     bit_depth: str
