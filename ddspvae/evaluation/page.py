@@ -19,6 +19,7 @@ from ddspvae.evaluation.independence.page import independence_section
 from ddspvae.evaluation.judges_page import judges_section
 from ddspvae.evaluation.page_parts import goal, number, picture, plus, share, table
 from ddspvae.evaluation.plots import plot_comparison, plot_performance
+from ddspvae.signals.jobs import in_order
 from ddspvae.signals.units import amplitude_to_db
 
 PEAK = 0.9  # of full scale, for the loudest player of a recording
@@ -183,13 +184,16 @@ def _recording(recording: Recording, figures: dict[str, Any]) -> str:
     gain = min(1.0, PEAK / max(loudest, 1e-9))  # one for all, so that louder stays louder
     rate = recording.sample_rate
 
-    def player(title: str, audio: NDArray) -> str:
+    def player(titled: tuple[str, NDArray]) -> str:
+        title, audio = titled
         url = _audio_url(audio * gain, rate)
         return f'<label>{escape(title)}<audio controls preload="none" src="{url}"></audio></label>'
 
-    first = [player("recording", recording.audio), player("resynthesis", plain.audio)]
-    first += [player(describe(trial.edit), trial.audio) for trial in edited if trial.edit.kind != "axis"]
-    axes = [player(describe(trial.edit), trial.audio) for trial in edited if trial.edit.kind == "axis"]
+    sounds = [("recording", recording.audio), ("resynthesis", plain.audio),
+              *((describe(trial.edit), trial.audio) for trial in edited)]
+    players = list(in_order(player, sounds))
+    n_axes = sum(trial.edit.kind == "axis" for trial in edited)  # the last
+    first, axes = players[: len(players) - n_axes], players[len(players) - n_axes :]
     pictures = io.BytesIO(), io.BytesIO()
     plot_comparison(recording.audio, plain.audio, rate, pictures[0], background=None)
     plot_performance(recording.audio, rate, recording.performance, pictures[1], background=None)

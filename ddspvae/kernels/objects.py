@@ -6,6 +6,7 @@ nothing but the C library's mathematics, so it can be used without it.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import re
@@ -99,9 +100,10 @@ def _keep(name: str, code: bytes) -> None:
                 path.write_bytes(hashlib.sha256(code).digest() + code)
         except OSError:
             continue
-        for old in folder.glob(f"{name.rpartition('-')[0]}-*.object"):  # of sources and versions that are no more
-            if old.name != name and old.stat().st_mtime < (folder / name).stat().st_mtime - OLD_S:
-                old.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # another process may do the same
+            for old in folder.glob(f"{name.rpartition('-')[0]}-*.object"):  # of sources and versions that are no more
+                if old.name != name and old.stat().st_mtime < (folder / name).stat().st_mtime - OLD_S:
+                    old.unlink(missing_ok=True)
         return
 
 

@@ -81,7 +81,7 @@ def test_a_render_imports_nothing_that_it_does_not_use(short_song, tmp_path):
            "assert main(sys.argv[1:]) == 0\n" \
            "heavy = {'numba'} if sys.platform == 'linux' else set()\n" \
            "heavy |= {'torch', 'scipy.signal', 'scipy.stats', 'scipy.fft', 'onnxruntime', 'onnx', 'swift_f0', 'sklearn'}\n" \
-           "heavy |= {'matplotlib', 'torchcrepe', 'mkdocs'}\n" \
+           "heavy |= {'matplotlib', 'torchcrepe', 'mkdocs', 'rich'}\n" \
            "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code, "render", short_song, "--preset", "violin", "--out", tmp_path / "a.wav"],
                    check=True, capture_output=True)

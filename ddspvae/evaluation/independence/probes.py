@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddspvae.signals.checks import InputError, check_range, check_shape, fail
+from ddspvae.signals.jobs import in_order
 
 PROBES = ("linear", "mlp")
 N_FOLDS = 5
@@ -114,16 +115,18 @@ def probe(z: NDArray, heard: NDArray, targets: Mapping[str, NDArray], blocks: ND
         raise fail("probe", "blocks", f"be {FEWEST_BLOCKS} or more", n_blocks,
                    f"give several clips, or {needed_s:g} s or more of pitched sound")
     orders = _exchanges(blocks, n_shuffles, np.random.default_rng(seed))
-    scores = []
+    probes = [(name, kind, path) for name in targets for kind, path in (("linear", ridge_path), ("mlp", mlp_path))]
+    inputs = [z, heard, *(z[order] for order in orders)]
+
+    def read(task: tuple[tuple[str, str, Path], NDArray]) -> float:
+        (name, _, path), x = task
+        return score(path, x, targets[name][kept].astype(float), blocks, seed)
+
     with _one_thread():
-        for name, target in targets.items():
-            wanted = target[kept].astype(float)
-            for kind, path in (("linear", ridge_path), ("mlp", mlp_path)):
-                floors = [score(path, z[order], wanted, blocks, seed) for order in orders]
-                scores.append(ProbeScore(
-                    name, kind, score(path, z, wanted, blocks, seed), float(np.mean(floors)), float(np.std(floors)),
-                    score(path, heard, wanted, blocks, seed), len(kept), n_blocks))
-    return scores
+        found = np.reshape(list(in_order(read, [(probe, x) for probe in probes for x in inputs])), (len(probes), -1))
+    return [ProbeScore(name, kind, float(own), float(np.mean(floors)), float(np.std(floors)), float(ceiling), len(kept),
+                       n_blocks)
+            for (name, kind, _), (own, ceiling, *floors) in zip(probes, found, strict=True)]
 
 
 def score(path: Path, x: NDArray, y: NDArray, blocks: NDArray, seed: int = 0) -> float:
@@ -219,7 +222,8 @@ def _exchanges(blocks: NDArray, n_shuffles: int, random: np.random.Generator) ->
 
 def _one_thread() -> AbstractContextManager[Any]:
     """Matrices as small as these are many times slower on threads that spin beside other work."""
-    sklearn_module("linear_model")
+    for module in ("linear_model", "neural_network", "model_selection"):  # here, and not in every worker
+        sklearn_module(module)
     limits: AbstractContextManager[Any] = import_module("threadpoolctl").threadpool_limits(1)  # comes with scikit-learn
     return limits
 
