@@ -4,7 +4,7 @@
 
 Curves with leaps, vibrato, swells and silence, and axes that move. Per preset: the largest difference to `Instrument.stream`
 (full scale is 1) for the TorchScript file in blocks of 64 to 8192 and for `frame.onnx` by its own example; the size of the
-files; and how much processor time the TorchScript file takes beside one voice of `Instrument.stream`, in turns, on one thread.
+files; and the processor time that the TorchScript file takes, over that of one voice of `Instrument.stream`, in turns.
 """
 
 from __future__ import annotations
