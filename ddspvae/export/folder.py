@@ -9,8 +9,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ddspvae.signals.checks import InputError
+
+if TYPE_CHECKING:
+    from ddspvae.instrument.instrument import Instrument
 
 Advance = Callable[[], None]  # called after each note that is done
 
@@ -28,6 +32,16 @@ class Exported:
     n_samples: int
     n_bytes: int
     main: str
+
+
+def check_instrument(instrument: Instrument) -> None:
+    """Raise InputError for an instrument that changes on the way, or is played by parts that no other program has."""
+    if instrument.codes is not None:
+        raise InputError(f"export: {instrument.name} turns from one instrument into another; export one of them.")
+    config = instrument.config
+    if (config.decoder, config.synthesizer) != (type(config).decoder, type(config).synthesizer):
+        raise InputError(f"export: {instrument.name} is played by parts of its own ({config.decoder}, "
+                         f"{config.synthesizer}); only what the package's own parts play can be exported.")
 
 
 @contextlib.contextmanager

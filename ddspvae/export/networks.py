@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ddspvae.export.credits import readme
-from ddspvae.export.folder import Exported, new_folder
+from ddspvae.export.folder import Exported, check_instrument, new_folder
 from ddspvae.export.frame_step import ControlStep, FrameStep, Slot, example_inputs, input_names, output_names
 from ddspvae.export.nn_tilde import DELAY_HOPS, INPUTS, NnTilde
 from ddspvae.model.form import NAMED_AXES
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 NETWORKS = ("nn", "onnx")
 OPSET = 17
 HOST = Path(__file__).parent / "host"  # files that travel with the ONNX ones
-N_PASTS = 4  # of the stack, which nn~'s module names one by one
-STATE_NAMES = ("n_frames", "before", "now", "curves", "last_hz", *(f"past{at}" for at in range(N_PASTS)), "last_heights",
-               "last_magnitudes", "phase")
 
 
 def export_network(instrument: Instrument, kind: str, out: str | Path) -> Exported:
@@ -40,8 +37,7 @@ def export_network(instrument: Instrument, kind: str, out: str | Path) -> Export
             written this way.
     """
     check_choice("export", "format", kind, NETWORKS)
-    if instrument.codes is not None:
-        raise InputError(f"export: {instrument.name} turns from one instrument into another; export one of them.")
+    check_instrument(instrument)
     if instrument.config.n_timbre:
         raise InputError(f"export: {instrument.name} is a model of many instruments; name one, such as "
                          f"{instrument.name}:violin.")
@@ -56,9 +52,7 @@ def _name(instrument: Instrument) -> str:
 
 
 def _write_script(instrument: Instrument, folder: Path) -> str:
-    module = NnTilde(instrument.model, instrument.statistics)
-    if tuple(slot.name for slot in FrameStep(instrument.model).slots) != STATE_NAMES:
-        raise InputError(f"export: {instrument.name} has a decoder of another form, which nn~'s module does not know.")
+    module = NnTilde(instrument.model, instrument.statistics, instrument.trimmed_axes)
     name = f"{_name(instrument)}.ts"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -33,6 +33,7 @@ class NnTilde(nn.Module):
     Args:
         model: the network.
         statistics: of the instrument, for how loud it can be asked to play outside its range.
+        trimmed_axes: that stay where they are.
         seed: of the noise.
     """
 
@@ -41,6 +42,7 @@ class NnTilde(nn.Module):
     pending: Tensor
     queue: Tensor
     offsets: Tensor
+    kept: Tensor
     state_n_frames: Tensor
     state_before: Tensor
     state_now: Tensor
@@ -54,7 +56,8 @@ class NnTilde(nn.Module):
     state_last_magnitudes: Tensor
     state_phase: Tensor
 
-    def __init__(self, model: Autoencoder, statistics: Statistics, seed: int = 0) -> None:
+    def __init__(self, model: Autoencoder, statistics: Statistics, trimmed_axes: tuple[str, ...] = (), seed: int = 0
+                 ) -> None:
         super().__init__()
         step = FrameStep(copy.deepcopy(model)).eval().requires_grad_(False)
         inputs = example_inputs(step)
@@ -75,6 +78,7 @@ class NnTilde(nn.Module):
         self.register_buffer("pending", torch.zeros(1, len(INPUTS)))
         self.register_buffer("queue", torch.zeros(1, 0))
         self.register_buffer("offsets", torch.zeros(len(NAMED_AXES)))
+        self.register_buffer("kept", torch.tensor([float(name not in trimmed_axes) for name in NAMED_AXES]))
         self.register_buffer("decode_params", torch.tensor([len(INPUTS), 1, 1, 1]))
         for name in NAMED_AXES:
             self.register_buffer(f"{name}_params", torch.tensor([FLOAT_ATTRIBUTE]))
@@ -196,7 +200,7 @@ class NnTilde(nn.Module):
         loudness_db = torch.minimum(loudness_db, self.most_db[place])[:, None, None]
         periodicity = (loudness_db > -90.0).float()
         z = torch.zeros(n_batch, 1, self.n_z)
-        z[:, 0, : self.n_named] = (frame[:, 2:] + self.offsets)[:, : self.n_named]
+        z[:, 0, : self.n_named] = ((frame[:, 2:] + self.offsets) * self.kept)[:, : self.n_named]
         white = self.white((self.n_frames - 1) * self.hop_size - (self.n_fft - self.hop_size) // 2)
         (sound, self.state_n_frames, self.state_before, self.state_now, self.state_curves, self.state_last_hz,
          self.state_past0, self.state_past1, self.state_past2, self.state_past3, self.state_last_heights,

@@ -10,13 +10,14 @@ import numpy as np
 from ddspvae.audio import write_audio
 from ddspvae.export.credits import attributions, licences, readme
 from ddspvae.export.decent import write_decent
-from ddspvae.export.folder import Advance, Exported, new_folder
+from ddspvae.export.folder import Advance, Exported, check_instrument, new_folder
 from ddspvae.export.plan import Plan
 from ddspvae.export.sampling import Sample, gain_to_full_scale, play_samples
 from ddspvae.export.sfz import write_sfz
 from ddspvae.export.soundfont import write_soundfont
 from ddspvae.midi.notes import pitch_to_name
 from ddspvae.midi.programs import PROGRAMS, find_instrument
+from ddspvae.signals.checks import InputError
 
 if TYPE_CHECKING:
     from ddspvae.instrument.instrument import Instrument
@@ -42,8 +43,11 @@ def export_sampled(instrument: Instrument, kind: str, out: str | Path, plan: Pla
         plan: which notes.
         advance: called after each of them.
     Raises:
-        InputError: the folder holds something or cannot be written.
+        InputError: the folder holds something or cannot be written, or the instrument cannot be sampled.
     """
+    check_instrument(instrument)
+    if any(plan.brightness) and "brightness" not in instrument.axis_names:
+        raise InputError(f"export: {instrument.name} has no axis of brightness; leave out --brightness.")
     name = instrument.name.replace(":", "-")
     with new_folder(out) as folder:
         samples: list[Sample] = []

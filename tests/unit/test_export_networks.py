@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import runpy
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +17,8 @@ import torch
 import ddspvae
 from benchmarks.exported_networks import DELAY, HOP, moving_curves, play_in_blocks, streamed, to_signals
 from ddspvae.commands.main import main
-from ddspvae.export.frame_step import ControlStep, FrameStep
-from ddspvae.export.networks import STATE_NAMES
+from ddspvae.export import Plan, export_network, export_sampled
+from ddspvae.export.nn_tilde import NnTilde
 from ddspvae.model.form import NAMED_AXES
 
 EXACT = 1e-4
@@ -132,9 +134,41 @@ def test_the_example_of_the_onnx_folder_writes_a_scale(exported, tmp_path):
     assert rate == 48_000 and len(audio) == 799 * HOP and 0.02 < np.abs(audio).max() < 1
 
 
-def test_the_state_is_named_as_the_module_of_nn_tilde_has_it(violin):
-    assert tuple(slot.name for slot in FrameStep(violin.model).slots) == STATE_NAMES
-    assert [slot.name for slot in ControlStep(violin.model).slots] == list(STATE_NAMES[:9])
+@pytest.mark.slow
+def test_at_another_rate_the_pitch_is_right(exported):
+    module, signals = torch.jit.load(str(exported["nn"] / "violin.ts")), torch.zeros(1, 6, 44_100)
+    assert module.set_sample_rate(44_100) == 0
+    signals[:, 0], signals[:, 1] = 69.0, 0.1
+    sound = play_in_blocks(module, signals, (2048,))[0][22_050:]
+    spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound)), 8 * len(sound)))
+    assert np.argmax(spectrum[: 8 * 330]) / 4 / 440 == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.slow
+def test_axes_that_were_trimmed_stay_where_they_are(violin):
+    take = moving_curves(violin, 80)
+    plain, trimmed = (NnTilde(violin.model, violin.statistics, names) for names in ((), NAMED_AXES))
+    still = replace(take, z=np.zeros_like(take.z))
+    with torch.inference_mode():
+        wanted = plain.decode(to_signals(still))
+        assert (trimmed.decode(to_signals(take)) - wanted).abs().max() < EXACT
+    plain.reset(1)
+    with torch.inference_mode():
+        assert (plain.decode(to_signals(take)) - wanted).abs().max() > 100 * EXACT
+
+
+def test_what_turns_into_another_instrument_is_not_exported(violin, tmp_path):
+    turning = copy.copy(violin)
+    turning.codes = np.zeros((2, 4))
+    for export in (lambda: export_network(turning, "nn", tmp_path / "x"),
+                   lambda: export_sampled(turning, "sfz", tmp_path / "x", Plan.of(violin.statistics))):
+        with pytest.raises(ddspvae.InputError, match="turns from one instrument into another; export one of them."):
+            export()
+    own = copy.copy(violin)
+    own.config = copy.copy(violin.config)
+    object.__setattr__(own.config, "synthesizer", "mine")
+    with pytest.raises(ddspvae.InputError, match="played by parts of its own"):
+        export_network(own, "onnx", tmp_path / "x")
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import struct
 from pathlib import Path
 from xml.etree import ElementTree
@@ -172,6 +173,13 @@ def test_the_readme_names_everybody_who_was_recorded(exported, violin):
         text = (folder / "README.md").read_text(encoding="utf-8")
         assert attributions(violin.card) and all(credit in text for credit in attributions(violin.card))
         assert all(licence in text for licence in violin.card["licence"])
+
+
+def test_without_an_axis_of_brightness_there_are_no_layers_of_it(violin, tmp_path):
+    plain = copy.copy(violin)
+    plain.axis_names = ()
+    with pytest.raises(ddspvae.InputError, match="has no axis of brightness; leave out --brightness."):
+        sampled.export_sampled(plain, "sfz", tmp_path / "x", Plan.of(violin.statistics, with_brightness=True))
 
 
 def test_a_failure_leaves_nothing_behind(violin, tmp_path, monkeypatch):
