@@ -203,15 +203,15 @@ def most_resident_mb(words: list[object]) -> tuple[float, float, int]:
 
 
 def memory(args: argparse.Namespace, folder: Path) -> None:
-    """Eight minutes of recordings are listened to; their shards are linked under other names to hours of corpus."""
-    manifest = make_manifest(folder / "recordings", 480)
+    """Four minutes of recordings are listened to; their shards are linked under other names to hours of corpus."""
+    manifest = make_manifest(folder / "recordings", 240)
     options = ["--many", "--sample-rate", RATE, "--device", "cpu"]
     place = folder / "features"
     most_resident_mb(["train", manifest, "--features", place, "--examine", *options])
     rows = list(csv.DictReader((place / "verdicts.csv").open(encoding="utf-8")))
     shards = sorted({row["shard"] for row in rows if row["shard"]})
     print(f"{len(rows)} recordings of {TAKE_S:g} s in {len(shards)} shards; training of {args.steps} steps\n\n"
-          "| hours | recordings | shards | most resident, MB a process | load |\n|---|---|---|---|---|")
+          "| hours | recordings | shards | most resident, MB a process | load |\n|---|---|---|---|---|", flush=True)
     for hours in args.hours:
         large = folder / f"features-{hours:g}"
         (large / "shards").mkdir(parents=True)
@@ -237,14 +237,15 @@ def memory(args: argparse.Namespace, folder: Path) -> None:
 
 def listen(args: argparse.Namespace, folder: Path) -> None:
     """Features of really so many minutes of short recordings."""
-    print("| minutes | recordings | seconds to listen to | most resident, MB a process | features, MB | load |\n"
-          "|---|---|---|---|---|---|")
+    print("| minutes | recordings | seconds to listen to them | processor, s | most resident, MB a process | features, MB | "
+          "load |\n|---|---|---|---|---|---|---|", flush=True)
     for minutes in args.minutes:
         manifest = make_manifest(folder / f"{minutes:g}", 60 * minutes)
+        before_s = sum(os.times()[2:4])
         most, took_s, _ = most_resident_mb(["train", manifest, "--many", "--examine", "--sample-rate", RATE])
         size = sum(path.stat().st_size for path in manifest.with_suffix(".features").rglob("*.tar"))
-        print(f"| {minutes:g} | {round(60 * minutes / TAKE_S)} | {took_s:.0f} | {most:.0f} | {size / 1e6:.1f} | {load()} |",
-              flush=True)
+        print(f"| {minutes:g} | {round(60 * minutes / TAKE_S)} | {took_s:.0f} | {sum(os.times()[2:4]) - before_s:.0f} | "
+              f"{most:.0f} | {size / 1e6:.1f} | {load()} |", flush=True)
 
 
 if __name__ == "__main__":
