@@ -55,7 +55,9 @@ def learn(folder: Path, out: Path, stop: int = 0) -> None:
 
     def progress(row: dict[str, float]) -> None:
         if stop and row["step"] >= stop:
-            os._exit(9)
+            if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+                os._exit(9)
+            sys.exit(9)
 
     loop.train(folder, out, steps=40, batch=BATCH, device="cpu", progress=progress,
                model=ModelConfig(sample_rate=RATE, hop_size=HOP, decoder_channels=16))
