@@ -35,7 +35,7 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE
 def main() -> None:
     """Measure what is named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["songs", "steps", "memory", "listen", "one-run"])
+    parser.add_argument("what", choices=["songs", "steps", "memory", "listen", "one-run", "one-stream"])
     parser.add_argument("--songs", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=20)
@@ -43,8 +43,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, nargs="+", default=[2, 4, 8])
     parser.add_argument("--takes", type=Path)
     args = parser.parse_args()
-    if args.what == "one-run":
-        one_run(args.takes, args.steps)
+    if args.what in ("one-run", "one-stream"):
+        {"one-run": one_run, "one-stream": one_stream}[args.what](args.takes, args.steps)
         return
     with tempfile.TemporaryDirectory() as folder:
         {"songs": songs, "steps": steps, "memory": memory, "listen": listen}[args.what](args, Path(folder))
@@ -170,6 +170,38 @@ def one_run(folder: Path, n_steps: int) -> None:
             print(f"took {time.perf_counter() - began} {time.process_time() - before_s}")
 
 
+def one_stream(place: Path, n_steps: int) -> None:
+    """In a process of its own: a corpus is fitted to and trained on for some steps; its window goes over 60 shards."""
+    import resource
+
+    import torch
+
+    from ddspvae.model.autoencoder import Autoencoder
+    from ddspvae.model.config import ModelConfig
+    from ddspvae.training.loop import CROP_FRAMES
+    from ddspvae.training.many import give_codes
+    from ddspvae.training.prepare_corpus import find_corpus, prepare_corpus
+    from ddspvae.training.stream import Streamed
+    from ddspvae.training.trainer import WARMUP_FRAMES, Run, TrainingConfig
+
+    torch.set_num_threads(1)
+    config = ModelConfig(sample_rate=RATE, hop_size=80)
+    corpus = find_corpus(place, None, "swift", config)
+    prepared = prepare_corpus(corpus, True, config, 0)
+    network = Autoencoder(prepared.model)
+    prepared = give_codes(network, prepared)
+    network.decoder.typical.fit([take.heard() for take in prepared.training], config.frames_per_z)
+    run = Run(network, TrainingConfig(steps=10 * n_steps), torch.device("cpu"))
+    codes = {take.instrument: take.code for take in prepared.training if take.code is not None}
+    stream = Streamed(corpus, codes, prepared.model.rooms, prepared.training, CROP_FRAMES, WARMUP_FRAMES, network.timbre, 0)
+    for _ in range(n_steps):
+        run.advance(stream)
+    for place_in_order in range(60):
+        step = int(place_in_order * stream.crops_a_shard / 4) + 1
+        stream.draw(4, np.random.default_rng(step), None, step)
+    print(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}")
+
+
 def make_manifest(folder: Path, seconds: float) -> Path:
     """As many short recordings of two instruments as that, each its own."""
     folder.mkdir()
@@ -203,15 +235,15 @@ def most_resident_mb(words: list[object]) -> tuple[float, float, int]:
 
 
 def memory(args: argparse.Namespace, folder: Path) -> None:
-    """Eight minutes of recordings are listened to; their shards are linked under other names to hours of corpus."""
-    manifest = make_manifest(folder / "recordings", 480)
+    """Some minutes of recordings are listened to; their shards are linked under other names to hours of corpus."""
+    manifest = make_manifest(folder / "recordings", 60 * args.minutes[0])
     options = ["--many", "--sample-rate", RATE, "--device", "cpu"]
     place = folder / "features"
     most_resident_mb(["train", manifest, "--features", place, "--examine", *options])
     rows = list(csv.DictReader((place / "verdicts.csv").open(encoding="utf-8")))
     shards = sorted({row["shard"] for row in rows if row["shard"]})
     print(f"{len(rows)} recordings of {TAKE_S:g} s in {len(shards)} shards; training of {args.steps} steps\n\n"
-          "| hours | recordings | shards | most resident, MB a process | load |\n|---|---|---|---|---|")
+          "| hours | recordings | shards | most resident, MiB | load |\n|---|---|---|---|---|", flush=True)
     for hours in args.hours:
         large = folder / f"features-{hours:g}"
         (large / "shards").mkdir(parents=True)
@@ -229,22 +261,24 @@ def memory(args: argparse.Namespace, folder: Path) -> None:
                             table.writerow({**row, "shard": name, "path": f"{copy}/{row['path']}"})
                             n_rows += 1
                 copy += 1
-        most, _, _ = most_resident_mb(["train", large, "--out", folder / f"{hours:g}.safetensors", "--steps", args.steps,
-                                       *options])
+        told = subprocess.run([sys.executable, __file__, "one-stream", "--takes", large, "--steps", str(args.steps)],
+                              env=ENVIRONMENT, check=True, capture_output=True, text=True).stdout
+        most = float(told.split()[-1])
         print(f"| {n_rows * TAKE_S / 3600:.1f} | {n_rows} | {copy * len(shards)} | {most:.0f} | {load()} |", flush=True)
         shutil.rmtree(large)
 
 
 def listen(args: argparse.Namespace, folder: Path) -> None:
     """Features of really so many minutes of short recordings."""
-    print("| minutes | recordings | seconds to listen to | most resident, MB a process | features, MB | load |\n"
-          "|---|---|---|---|---|---|")
+    print("| minutes | recordings | seconds to listen to them | processor, s | most resident, MB a process | features, MB | "
+          "load |\n|---|---|---|---|---|---|---|", flush=True)
     for minutes in args.minutes:
         manifest = make_manifest(folder / f"{minutes:g}", 60 * minutes)
+        before_s = sum(os.times()[2:4])
         most, took_s, _ = most_resident_mb(["train", manifest, "--many", "--examine", "--sample-rate", RATE])
         size = sum(path.stat().st_size for path in manifest.with_suffix(".features").rglob("*.tar"))
-        print(f"| {minutes:g} | {round(60 * minutes / TAKE_S)} | {took_s:.0f} | {most:.0f} | {size / 1e6:.1f} | {load()} |",
-              flush=True)
+        print(f"| {minutes:g} | {round(60 * minutes / TAKE_S)} | {took_s:.0f} | {sum(os.times()[2:4]) - before_s:.0f} | "
+              f"{most:.0f} | {size / 1e6:.1f} | {load()} |", flush=True)
 
 
 if __name__ == "__main__":

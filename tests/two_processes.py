@@ -1,10 +1,12 @@
-"""Some steps of a training, in as many processes as torchrun has started; the gradients of each step go to a file.
+"""A training in as many processes as torchrun has started.
 
-    torchrun --nproc-per-node 2 tests/two_processes.py TAKES OUT.pt
+    torchrun --nproc-per-node 2 tests/two_processes.py steps TAKES OUT.pt             gradients of each step to a file
+    torchrun --nproc-per-node 2 tests/two_processes.py train TAKES OUT.safetensors [STEP]   the process dies at that step
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -44,5 +46,25 @@ def steps(folder: Path) -> list[dict[str, torch.Tensor]]:
     return found
 
 
+def learn(folder: Path, out: Path, stop: int = 0) -> None:
+    """A whole training of 40 steps, of which each is saved; or a part of it."""
+    from ddspvae.training import export, loop
+
+    torch.set_num_threads(1)
+    loop.SAVE_EVERY_S, export.PRIOR_STEPS = 0.0, 5
+
+    def progress(row: dict[str, float]) -> None:
+        if stop and row["step"] >= stop:
+            if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+                os._exit(9)
+            sys.exit(9)
+
+    loop.train(folder, out, steps=40, batch=BATCH, device="cpu", progress=progress,
+               model=ModelConfig(sample_rate=RATE, hop_size=HOP, decoder_channels=16))
+
+
 if __name__ == "__main__":
-    torch.save(steps(Path(sys.argv[1])), f"{sys.argv[2]}.{sys.argv[3] if len(sys.argv) > 3 else ''}")
+    if sys.argv[1] == "train":
+        learn(Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]) if len(sys.argv) > 4 else 0)
+    else:
+        torch.save(steps(Path(sys.argv[2])), sys.argv[3])

@@ -78,7 +78,7 @@ def run(args: Namespace) -> None:
 
 
 def _render(args: Namespace) -> None:
-    sources = find_sources(args.sources, SCORES)
+    sources = find_sources(args.sources, SCORES, args.out)
     work = Work("render", ("sources", "scheduler", "workers", "operation", "format"))
 
     def one(source: Source, to: Path) -> tuple[Namespace, list[Path]]:
@@ -92,7 +92,7 @@ def _render(args: Namespace) -> None:
 def _analyze(args: Namespace) -> None:
     from ddspvae.training.recordings import ENDINGS
 
-    sources = find_sources(args.sources, ENDINGS)
+    sources = find_sources(args.sources, ENDINGS, args.out)
     work = Work("analyze", ("sources", "scheduler", "workers", "operation"))
 
     def one(source: Source, to: Path) -> tuple[Namespace, list[Path]]:
@@ -107,7 +107,7 @@ def _analyze(args: Namespace) -> None:
 def _evaluate(args: Namespace) -> None:
     from ddspvae.training.recordings import ENDINGS
 
-    sources = find_sources(args.sources, ENDINGS)
+    sources = find_sources(args.sources, ENDINGS, args.out)
     labels = [label_of(preset) for preset in args.preset]
     if len(set(labels)) < len(labels):
         raise InputError("batch: two of the presets have the same name, and their reports would, too; rename one file.")

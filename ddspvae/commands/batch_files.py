@@ -39,15 +39,18 @@ class Work:
     own: tuple[str, ...]
 
 
-def find_sources(roots: Sequence[str], endings: Sequence[str]) -> list[Source]:
+def find_sources(roots: Sequence[str], endings: Sequence[str], out: str) -> list[Source]:
     """The files below folders, and files named one by one, each once, sorted; hidden ones are skipped.
 
     Raises:
-        InputError: a path is missing, a folder holds none of such files, or two files would become one.
+        InputError: a path is missing, a folder holds none of such files, two files would become one, or the folder of the
+            results lies in one of those, where its tables would be taken for sources the next time.
     """
     found: dict[Path, Source] = {}
     for root in map(Path, roots):
         if root.is_dir():
+            if Path(out).resolve().is_relative_to(root.resolve()):
+                raise InputError(f"batch: --out {out} lies in {root}, which is read; choose a folder beside it.")
             inside = sorted(path for path in root.rglob("*") if path.suffix.lower() in endings and path.is_file()
                             and not any(part.startswith(".") for part in path.relative_to(root).parts))
             if not inside:

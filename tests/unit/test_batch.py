@@ -102,15 +102,17 @@ def test_jobs_of_a_cluster_end_each_for_itself(tmp_path):
 
 def test_sources_keep_their_folders(songs, tmp_path):
     (songs / ".hidden.mid").write_bytes(b"")
-    assert [str(source.below) for source in find_sources([str(songs)], (".mid",))] == [
+    assert [str(source.below) for source in find_sources([str(songs)], (".mid",), "out")] == [
         "0", "2", "4", "deeper/1", "deeper/3", "deeper/5"]
     write_song(songs / "0.midi", 0)
     with pytest.raises(InputError, match=r"0\.mid and .*0\.midi would both become 0; rename one"):
-        find_sources([str(songs)], (".mid", ".midi"))
+        find_sources([str(songs)], (".mid", ".midi"), "out")
     with pytest.raises(InputError, match=r"holds none of \.xyz"):
-        find_sources([str(songs)], (".xyz",))
+        find_sources([str(songs)], (".xyz",), "out")
     with pytest.raises(InputError, match="no file or folder"):
-        find_sources([str(songs / "nothing")], (".mid",))
+        find_sources([str(songs / "nothing")], (".mid",), "out")
+    with pytest.raises(InputError, match="which is read; choose a folder beside it"):
+        find_sources([str(songs)], (".mid",), str(songs / "rendered"))
 
 
 def test_a_scheduler_that_is_not_there(songs, tmp_path, capsys, monkeypatch):
