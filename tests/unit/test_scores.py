@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 import zipfile
 from pathlib import Path
@@ -248,6 +249,13 @@ def test_a_missing_file_a_folder_and_an_archive_without_a_score_are_refused(tmp_
         archive.writestr("readme.txt", "nothing")
     with pytest.raises(InputError, match="archive without a score"):
         read_score(tmp_path / "empty.mxl")
+
+
+@pytest.mark.parametrize("missing", ["lxml", "partitura"])
+def test_without_partitura_the_sentence_says_what_to_install(monkeypatch, missing):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(InputError, match=r"partitura is not installed, .* pip install 'ddspvae\[scores\]'"):
+        read_score(FOLDER / "slurs.musicxml")
 
 
 def test_karaoke_and_riff_midi_are_read_and_midi_2_clips_refused(tmp_path):
