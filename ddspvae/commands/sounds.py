@@ -83,7 +83,7 @@ def read_ir(args: Namespace, sample_rate: int) -> Audio | None:
 
     None without one. What --wet and --decay say of a hall is in it, and no longer in the options.
     """
-    if args.room in HALLS:
+    if getattr(args, "room", None) in HALLS:
         from ddspvae.instrument.halls import hall_response
 
         response = hall_response(args.room, sample_rate, args.wet, args.decay)

@@ -181,7 +181,8 @@ def _plan(notes: Notes, statistics: Statistics, frame_rate_hz: float, tail_s: fl
     length_s = np.maximum(offset_s - onset_s, 0.0)
     glide_s = np.minimum([0.0 if note.glide_from is None else note.glide_s for note in notes.notes], length_s)
     glide_from = np.array([note.pitch if note.glide_from is None else note.glide_from for note in notes.notes])
-    attack_s = np.array([note.attack for note in notes.notes]) * np.minimum(habits.attack_s, LONGEST_ATTACK_S)
+    attack_s = np.minimum(habits.attack_s, LONGEST_ATTACK_S)
+    attack_s = attack_s * np.array([note.attack for note in notes.notes], attack_s.dtype)
     level_db = habits.level_db[index]
     for number, note in enumerate(notes.notes):
         if note.dynamics:

@@ -19,6 +19,7 @@ from ddspvae.signals.checks import InputError
 ARTICULATIONS = {"acc": "accent", "stacc": "staccato", "ten": "tenuto", "stacciss": "staccatissimo", "marc": "strong-accent",
                  "spicc": "spiccato", "ten-stacc": "detached-legato", "stress": "stress", "unstress": "unstress"}
 ORNAMENTS = {"trill": "trill-mark", "mordent": "mordent", "turn": "turn"}
+NEAR = 0.02  # quarters, of a time stamp, which is rounded
 NO_SOUND = {"staff", "tie", "beamSpan", "tupletSpan", "fing", "sb", "pb", "mNum", "harm", "annot", "octave", "fingGrp", "lv"}
 
 
@@ -202,14 +203,14 @@ class _Reader:
         return id if local(element) == "note" else next((note.get(ID, "") for note in element.iter("{*}note")), "")
 
     def _note_at(self, part: int, at: float) -> str:
-        return next((head.id for head in self.heads[part].heads if abs(head.start - at) < 1e-6 and not head.grace), "")
+        return next((head.id for head in self.heads[part].heads if abs(head.start - at) < NEAR and not head.grace), "")
 
     def _targets(self, element: Element, part: int, at: float) -> list[str]:
         start = element.get("startid", "").lstrip("#")
         if start in self.elements:
             found = self.elements[start]
             return [note.get(ID, "") for note in ([found] if local(found) == "note" else found.iter("{*}note"))]
-        return [head.id for head in self.heads[part].heads if abs(head.start - at) < 1e-6 and not head.grace]
+        return [head.id for head in self.heads[part].heads if abs(head.start - at) < NEAR and not head.grace]
 
     def _part(self, index: int, read: PartHeads) -> WrittenPart:
         definition, signs = self.definitions[index], self.signs[index]

@@ -12,6 +12,8 @@ TEMPI: Mapping[str, float] = {
     "vivo": 156, "presto": 180, "prestissimo": 200, "menuetto": 112, "minuetto": 112}
 UNITS: Mapping[str, float] = {"long": 16, "breve": 8, "whole": 4, "half": 2, "quarter": 1, "eighth": 0.5, "16th": 0.25,
                               "32nd": 0.125}
+GLYPHS = {"♩": 1.0, "♪": 0.5, "\U0001d15d": 4.0, "\U0001d15e": 2.0, "\U0001d15f": 1.0, "\U0001d160": 0.5,
+          "\U0001d161": 0.25}
 SLOWER, FASTER = 0.7, 1.3  # where a ritardando or an accelerando leads
 _KINDS = (
     ("first_tempo", r"tempo\s*(i|1|primo|prima)\b|tempo (del|di) (inizio|prima)"),
@@ -44,12 +46,16 @@ def find_kind(text: str) -> str:
 
 
 def find_tempo(text: str) -> float:
-    """Quarters a minute that a tempo's word stands for, 0 for none.
+    """Quarters a minute that a tempo's words stand for, by the number in them if there is one; 0 for none.
 
-    >>> find_tempo("Allegro moderato"), find_tempo("con fuoco")
-    (116, 0)
+    >>> find_tempo("Allegro moderato"), find_tempo("Allegro (♩ = ca. 100)"), find_tempo("con fuoco")
+    (116, 100.0, 0)
     """
     plain = " ".join(text.lower().split())
+    number = re.search(r"([♩♪\U0001d15d-\U0001d161]?)\s*(\.?)\s*=\s*(?:ca?\.?\s*)?(\d+(?:[.,]\d+)?)", plain)
+    if number:
+        glyph, dot, per_minute = number.groups()
+        return float(per_minute.replace(",", ".")) * GLYPHS.get(glyph, 1.0) * (1.5 if dot else 1.0)
     known = [word for word in TEMPI if re.search(rf"\b{word}\b", plain)]
     return TEMPI[max(known, key=len)] if known else 0
 

@@ -62,6 +62,7 @@ def test_halls_are_made_drier_wetter_and_longer_and_are_the_same_each_time():
         hall_response("cave", 16_000)
 
 
+@pytest.mark.slow
 def test_a_render_in_a_hall_is_in_stereo_and_rings_on(tmp_path, capsys):
     (tmp_path / "one.csv").write_text("onset_s,offset_s,pitch,velocity\n0,0.5,69,90\n")
     argv = ["render", str(tmp_path / "one.csv"), "--preset", "flute", "--room", "chamber", "--out", str(tmp_path / "a.wav")]

@@ -173,6 +173,7 @@ def test_no_note_of_several_voices_and_parts_is_lost(chords, tmp_path, name, cap
     assert len(read_table(tmp_path / "one.csv").notes.notes) == 2
 
 
+@pytest.mark.slow
 def test_a_table_of_several_lines_is_played_and_its_parts_can_be_cast(chords, tmp_path, capsys):
     perform.run(options(chords, tmp_path / "notes.tsv", performer="rules"))
     capsys.readouterr()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 import zipfile
 from pathlib import Path
@@ -250,6 +251,13 @@ def test_a_missing_file_a_folder_and_an_archive_without_a_score_are_refused(tmp_
         read_score(tmp_path / "empty.mxl")
 
 
+@pytest.mark.parametrize("missing", ["lxml", "partitura"])
+def test_without_partitura_the_sentence_says_what_to_install(monkeypatch, missing):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(InputError, match=r"partitura is not installed, .* pip install 'ddspvae\[scores\]'"):
+        read_score(FOLDER / "slurs.musicxml")
+
+
 def test_karaoke_and_riff_midi_are_read_and_midi_2_clips_refused(tmp_path):
     song = (Path(__file__).parents[2] / "examples" / "melody.mid").read_bytes()
     (tmp_path / "song.kar").write_bytes(song)
@@ -259,6 +267,49 @@ def test_karaoke_and_riff_midi_are_read_and_midi_2_clips_refused(tmp_path):
     (tmp_path / "clip.midi2").write_bytes(b"SMF2CLIP" + bytes(64))
     with pytest.raises(InputError, match="MIDI 2.0 clip file"):
         read_score(tmp_path / "clip.midi2")
+
+
+MEI = """<mei xmlns="http://www.music-encoding.org/ns/mei" meiversion="5.0"><music><body><mdiv><score>
+<scoreDef key.sig="2f" meter.count="2" meter.unit="4"><pgHead><rend>Title</rend></pgHead><staffGrp>
+<staffDef n="1" lines="5"><label>Clarinet in B</label></staffDef><staffDef n="2" lines="5" trans.semi="-12"/>
+</staffGrp></scoreDef>
+<section><pb/>
+<measure n="0" metcon="false"><staff n="1"><layer n="1"><note pname="b" oct="4" dur="8"><accid accid.ges="f"/>
+<verse n="1"><syl>la</syl></verse></note></layer></staff><staff n="2"><layer n="1"><rest dur="8"/></layer></staff>
+<dynam staff="1 2" tstamp="1">mf</dynam><tempo tstamp="1" staff="1">Allegro <rend>(\u2669 = 60)</rend></tempo></measure>
+<measure n="1"><staff n="1"><layer n="1"><beam><tuplet num="3" numbase="2"><note pname="c" oct="5" dur="8"/>
+<note pname="d" oct="5" dur="8"/><note pname="e" oct="5" dur="8" accid.ges="f"/></tuplet></beam>
+<chord dur="4" artic="acc stacc"><note pname="f" oct="5"/><note pname="a" oct="4"/></chord></layer>
+<layer n="2"><mSpace/></layer></staff><staff n="2"><layer n="1"><mRest/></layer></staff>
+<slur staff="1" tstamp="1" tstamp2="0m+1.6667"/></measure>
+<scoreDef meter.count="3" meter.unit="8"/><sb/>
+<measure n="2" right="end"><staff n="1"><layer n="1"><note pname="g" oct="5" dur="4" dots="1"/></layer></staff>
+<staff n="2"><layer n="1"><graceGrp grace="acc"><note pname="c" oct="3" dur="16"/></graceGrp>
+<note pname="d" oct="3" dur="4" dots="1"/></layer></staff><pedal dir="down" tstamp="1"/>
+<dynam staff="2" tstamp="1">p</dynam><dir tstamp="1" staff="1">pizz.</dir></measure>
+</section></score></mdiv></body></music></mei>"""
+
+
+def test_mei_as_engravers_write_it(tmp_path):
+    """A pickup, triplets, a chord, time stamps, a change of meter, two staves, a staff that sounds an octave lower."""
+    path = tmp_path / "score.mei"
+    path.write_text(MEI, encoding="utf-8")
+    with pytest.warns(UserWarning) as told:
+        upper, lower = read_score(path)
+    third = 1 / 3
+    assert [(one.pitch, round(one.onset_s, 3)) for one in upper.notes] == [
+        (70, 0.0), (72, 0.5), (74, round(0.5 + third, 3)), (75, round(0.5 + 2 * third, 3)), (69, 1.5), (77, 1.5), (79, 2.5)]
+    assert [one.legato for one in upper.notes] == [False, False, True, True, False, False, False]
+    assert [one.offset_s - one.onset_s for one in upper.notes[4:6]] == pytest.approx([0.5, 0.5])
+    assert [(one.pitch, one.velocity, round(one.onset_s, 3)) for one in lower.notes] == [(36, 49, 2.5), (38, 49, 2.75)]
+    assert "pizzicato" in str(told[0].message) and "pedal marks" in str(told[1].message)
+
+
+def test_notes_in_milliseconds_of_a_bar_without_end_are_refused(tmp_path):
+    path = tmp_path / "long.musicxml"
+    path.write_text(score(("Violin", [bar(attributes(), metronome(1), note("C4", 400), note("D4", 1))])), encoding="utf-8")
+    with pytest.raises(InputError, match="lasts .* hours"):
+        read_score(path)
 
 
 def loudness_of_notes(notes: Notes, **how: object) -> tuple[np.ndarray, np.ndarray]:
