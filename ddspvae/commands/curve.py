@@ -9,7 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ddspvae.commands.sounds import progress_bar
+from ddspvae.commands.progress import progress_bar
 from ddspvae.rate_distortion.plan import RATES, Plan
 from ddspvae.signals.checks import InputError
 

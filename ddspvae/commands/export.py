@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ddspvae.commands.options import add_preset
-from ddspvae.commands.sounds import progress_bar, say
+from ddspvae.commands.progress import progress_bar
+from ddspvae.commands.sounds import say
 from ddspvae.signals.checks import InputError
 
 SUMMARY = "write an instrument for samplers (SFZ, SoundFont, DecentSampler), nn~ or ONNX"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,14 +14,13 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ddspvae.commands.progress import progress_bar
 from ddspvae.commands.spool import Spool
 from ddspvae.commands.writer import Writer
 from ddspvae.signals.checks import InputError, check_range, fail, printable
 from ddspvae.signals.jobs import in_order, tell
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from ddspvae.audio import Audio
     from ddspvae.instrument.instrument import Instrument
     from ddspvae.signals import Performance
@@ -216,36 +214,6 @@ def _new_folder(folder: Path) -> Iterator[None]:
             with suppress(OSError):
                 folder.rmdir()
         raise
-
-
-class _Quiet:
-    """A progress bar that nobody sees, for pipes: what draws on a terminal takes its time to load."""
-
-    def __enter__(self) -> _Quiet:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-    def add_task(self, description: str, total: float | None = None) -> Any:
-        """Something to do."""
-
-    def advance(self, task: Any, advance: float = 1) -> None:
-        """Some of it is done."""
-
-    def update(self, task: Any, **news: Any) -> None:
-        """How it is called now, and how far it is."""
-
-
-def progress_bar() -> Progress | _Quiet:
-    """On a terminal; quiet in a pipe."""
-    if not sys.stderr.isatty():
-        return _Quiet()
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
 def say(args: Namespace, result: dict[str, Any], sentence: str) -> None:

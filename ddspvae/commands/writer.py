@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from ddspvae.audio import Audio
+    from ddspvae.commands.progress import Quiet
 
 NEAR_LU = 0.1  # of the loudness that is asked for
 MOST_ROUNDS = 3  # of limiting, which makes softer, and turning up
@@ -65,7 +66,7 @@ def _to_db(factor: float) -> float:
     return 20 * math.log10(max(factor, 1e-15))
 
 
-def _watched(blocks: Iterable[Audio], bar: Progress, task: TaskID) -> Iterator[Audio]:
+def _watched(blocks: Iterable[Audio], bar: Progress | Quiet, task: TaskID) -> Iterator[Audio]:
     """Pass the blocks on and tell the bar."""
     for block in blocks:
         yield block
@@ -84,7 +85,7 @@ class Writer:
     """
 
     files: ExitStack
-    bar: Progress
+    bar: Progress | Quiet
     from_rate: int
     to_rate: int
     bit_depth: str
