@@ -1,8 +1,8 @@
 """How long from a key to its sound in `ddspvae play`, on the dummy card of JACK.
 
-Another client of the same server sends note-ons and listens, both on its clock; nothing is estimated.
-Another client of the same server sends note-ons and listens, both on its clock, so nothing is estimated.
-what ports and card add.
+Another client of the same server sends note-ons and listens, both on its clock, so nothing is estimated. Beside it the same
+loop around a program that answers a note-on with a click in its next callback, through the same libraries: what ports and
+card add.
 
     python benchmarks/key_to_sound.py [--block 128] [--period 128] [--notes 60]
 """
