@@ -1,7 +1,7 @@
 """Cents asked and cents heard, for three scales by three doors: Scala files, tuning messages in a file, and a live stream.
 
-The pitches that are asked for are reckoned here, from ratios; those that are heard are found by CREPE in full size, which took
-no part in training or in playing, and by the peaks of the spectrum, which are finer.
+The pitches that are asked for are reckoned here, from ratios; those that are heard are found by CREPE in full size, which
+took no part in training or in playing, and by the peaks of the spectrum, which are finer.
 
     python benchmarks/tuning.py [--preset flute]
 """
@@ -126,7 +126,7 @@ def main() -> None:
         folder = Path(name)
         werckmeister, bohlen, keys = folder / "w.scl", folder / "bp.scl", folder / "bp.kbm"
         for path, scale in ((werckmeister, [*WERCKMEISTER[1:], 1200.0]), (bohlen, BOHLEN_PIERCE)):
-            path.write_text("made by benchmarks/tuning.py\n" + f"{len(scale)}\n" + "\n".join(f"{c:.6f}" for c in scale) + "\n")
+            path.write_text("\n".join(["made by benchmarks/tuning.py", f"{len(scale)}", *(f"{c:.6f}" for c in scale)]))
         keys.write_text("0\n0\n127\n69\n69\n440.0\n13\n")
         a_415 = 1200 * math.log2(415 / 440)
 

@@ -78,7 +78,8 @@ class Allocator:
         """
         key = pitch if key is None else key
         newest = next(reversed(self._held.values()), None)
-        again, released = key if again is None else again, ()
+        again = key if again is None else again
+        released: tuple[int, ...] = ()
         bound = None if self._mono else self._voice_of(bound_to)
         # bound to another, it leaves the voice of the one whose place it takes, which `note_off` then ends
         before = self._held.pop(again, None) if bound is None or again == key else None
