@@ -1,8 +1,8 @@
 """How long from a key to its sound in `ddspvae play`, on the dummy card of JACK.
 
-Another client of the same server sends note-ons and listens, both on its clock of samples; nothing is estimated.
-Beside it the same loop around a program that answers a note-on with a click in its next callback, through the same libraries:
-what ports and card add.
+Another client of the same server sends note-ons and listens, both on its clock, so nothing is estimated. Beside it the same
+loop around a program that answers a note-on with a click in its next callback, through the same libraries: what ports and
+card add.
 
     python benchmarks/key_to_sound.py [--block 128] [--period 128] [--notes 60]
 """
@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 
 import numpy as np
 
-SERVER = "ddspvae-bench"
+SERVER = f"ddspvae-{os.getpid()}"  # of its own, whatever else runs
 LOUD = 1e-4  # of the first sample of a note, after silence
 RATE = 48_000
 
@@ -27,6 +27,7 @@ RATE = 48_000
 @contextmanager
 def jack(period: int):
     """A server with a dummy card."""
+    before = os.environ.get("JACK_DEFAULT_SERVER")
     os.environ["JACK_DEFAULT_SERVER"] = SERVER
     command = ["jackd", "-n", SERVER, "-R", "-P", "60", "-d", "dummy", "-r", str(RATE), "-p", str(period)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -41,6 +42,9 @@ def jack(period: int):
     finally:
         server.terminate()
         server.wait()
+        os.environ.update({} if before is None else {"JACK_DEFAULT_SERVER": before})
+        if before is None:
+            del os.environ["JACK_DEFAULT_SERVER"]
 
 
 class Listener:

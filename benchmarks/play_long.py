@@ -14,8 +14,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
+import mido
 import numpy as np
 from key_to_sound import RATE, Listener, jack
 
@@ -28,7 +30,7 @@ class Player(Listener):
 
     def __init__(self) -> None:
         super().__init__()
-        self.peak = 0.0
+        self.peak, self.n_sent = 0.0, 0
         self.client.set_process_callback(self._play)
 
     def _play(self, n_frames: int) -> None:
@@ -37,6 +39,7 @@ class Player(Listener):
         while self.waiting and self.waiting[0][0] < begin + n_frames:
             at, message = self.waiting.pop(0)
             self.midi.write_midi_event(max(at - begin, 0), message)
+            self.n_sent += 1
         self.peak = max(self.peak, float(np.abs(self.audio.get_array()).max()))
 
     def send(self, events: list[tuple[float, bytes]]) -> None:
@@ -90,8 +93,10 @@ def main() -> None:
     args = parser.parse_args()
     os.environ["MIDO_BACKEND"] = "mido.backends.rtmidi/UNIX_JACK"
     with jack(args.block):
+        kept = tempfile.mkdtemp()
         program = subprocess.Popen([sys.executable, "-m", "ddspvae", "play", "--preset", "violin", "--midi-in", "virtual",
-                                    "--audio-out", "system", "--block", str(args.block), "--voices", str(VOICES), "--json"],
+                                    "--audio-out", "system", "--block", str(args.block), "--voices", str(VOICES), "--json",
+                                    "--record-midi", f"{kept}/take.mid"],
                                    stdout=subprocess.PIPE, text=True)
         player, memory = Player(), []
         with player.client:
@@ -120,6 +125,8 @@ def main() -> None:
             print(f"8 s after the last key went up the loudest sample is {20 * np.log10(max(player.peak, 1e-9)):.0f} dBFS")
             program.send_signal(signal.SIGINT)
             said = json.loads(program.communicate(timeout=30)[0])
+    n_kept = sum(not message.is_meta for message in mido.MidiFile(f"{kept}/take.mid"))
+    print(f"{player.n_sent} messages were sent and {n_kept} were played")
     print(said)
     print(f"load of the machine: {os.getloadavg()}")
 

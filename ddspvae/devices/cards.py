@@ -92,6 +92,7 @@ class Card:
     """
 
     name: str
+    _is_of_jack: bool
     latency_s: float  # that the card adds, as it says
     _mixer: Any
     _ring: Any
@@ -157,7 +158,15 @@ class Card:
             self._stats = self._mixer.fetch_and_reset_stats()
 
     def reopen(self) -> bool:
-        """Look for the card that went away; False while it is not there."""
+        """Look for the card that went away; False while it is not there.
+
+        Raises:
+            InputError: it belonged to a JACK server, which has ended.
+        """
+        if self._is_of_jack:
+            # PortAudio can neither close what a server has left behind nor forget it: it hangs, or ends the process
+            self._mixer, self._sd._initialized = None, 0
+            raise InputError(f"play: the JACK server of {self.name} has ended; start it, and play again.")
         self.close()
         try:
             look_again()
@@ -181,6 +190,7 @@ class Card:
         self._mixer = None
         index, card = find_card(self._wanted, self._rate)
         self.name = card["name"]
+        self._is_of_jack = "JACK" in self._sd.query_hostapis(card["hostapi"])["name"]
         self._channels = min(2, card["max_output_channels"])
         size = 1 << (max(MOST_LEAD * self._block, round(self._rate * LOOK_S * 1.5)) - 1).bit_length()
         self._ring = self._rtmixer.RingBuffer(4 * self._channels, size)

@@ -59,6 +59,28 @@ def _watches() -> list[_Watch]:
     return watches
 
 
+def _open_input(name: str, api: str, **how: Any) -> Any:
+    """A port of mido that is asked for its messages.
+
+    As mido has it, the system's thread calls Python for each message and waits for the interpreter meanwhile; that thread
+    may be JACK's, which waits for nobody and would lose what comes then. So they stay in rtmidi's own queue until `poll`.
+    """
+    backend, message = library("mido.backends.rtmidi"), library("mido").Message
+
+    class Polled(backend.Input):  # type: ignore[misc, name-defined]
+        callback = None
+
+        def poll(self) -> Any:
+            while (found := self._rt.get_message()) is not None:
+                try:
+                    return message.from_bytes(found[0])
+                except ValueError:  # no message
+                    continue
+            return None
+
+    return Polled(name, api=api, **how)
+
+
 def list_inputs() -> list[PortName]:
     """The MIDI inputs of all interfaces that work here."""
     return [name for watch in _watches() for name in watch.names()]
@@ -144,17 +166,14 @@ class Keyboard:
         return next(iter(exact or [name for name in names if self._wanted.lower() in name.name.lower()]), None)
 
     def _open(self, name: PortName) -> None:
-        mido = library("mido")
         with quiet():
-            self._port = mido.Backend(f"mido.backends.rtmidi/{name.api}").open_input(name.name)
+            self._port = _open_input(name.name, name.api)
         self._found = name
 
     def _open_virtual(self) -> None:
-        mido = library("mido")
         try:
             with quiet():
-                self._port = mido.Backend(f"mido.backends.rtmidi/{self._watches[0].api}").open_input(
-                    "in", client_name="ddspvae", virtual=True)
+                self._port = _open_input("in", self._watches[0].api, client_name="ddspvae", virtual=True)
         except (OSError, NotImplementedError, RuntimeError) as error:
             raise InputError("play: this system has no virtual MIDI ports; connect a keyboard, or a loop such as "
                              "loopMIDI.") from error

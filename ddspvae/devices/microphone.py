@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -77,7 +78,7 @@ class MicrophoneDriver:
                              ) from error
         self._ring = rtmixer.RingBuffer(4, 1 << (round(RING_S * self._rate) - 1).bit_length())
         self._action = self._recorder.record_ringbuffer(self._ring)
-        self._heard_s = time.perf_counter()
+        self._heard_s = math.inf
 
     @property
     def is_lost(self) -> bool:
@@ -86,6 +87,8 @@ class MicrophoneDriver:
 
     def drive(self, stream: Stream, block: int) -> list[Any]:
         """As Driver."""
+        if self._heard_s == math.inf:
+            self._heard_s = time.perf_counter()
         if self._action not in self._recorder.actions:  # the ring ran over while nobody read it
             self._action = self._recorder.record_ringbuffer(self._ring)
         n_new = int(self._ring.read_available)

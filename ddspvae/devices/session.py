@@ -189,8 +189,9 @@ class Session:
             raise self._error
 
     def _finish(self) -> None:
-        self.driver.close()
-        self.card.close()
+        if self._error is None:
+            self.driver.close()
+            self.card.close()
         end_s = self.played_s
         try:
             if self._sound is not None:

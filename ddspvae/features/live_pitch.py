@@ -13,7 +13,7 @@ from ddspvae.signals.units import power_to_db
 
 THRESHOLD = 0.15  # of the normalised difference: the first dip below is the period
 LOUDNESS_S = 0.02  # window; a period of 50 Hz
-RATE_HZ = 24_000.0  # at least, for the search; the period is then refined
+SILENT = 1e-12  # power
 
 
 class LivePitch:
@@ -71,7 +71,20 @@ class LivePitch:
         lag = self._shortest + int(below[0]) if len(below) else self._shortest + int(normal[self._shortest : n].argmin())
         while lag + 1 < n and normal[lag + 1] < normal[lag]:
             lag += 1
-        before, here, after = difference[lag - 1 : lag + 2] if lag + 1 <= n else (0.0, 0.0, 0.0)
-        curvature = before - 2 * here + after
-        shift = 0.5 * (before - after) / curvature if curvature > 0 else 0.0  # vertex of the parabola
-        return self._rate / (lag + float(np.clip(shift, -0.5, 0.5))), float(np.clip(1 - normal[lag], 0, 1))
+        if energy[0] < SILENT * n:
+            return self._rate / lag, 0.0
+        period, times = _vertex(difference, lag), 1
+        while 2 * times * period + 3 < n:  # several periods later, the same error is a smaller part of each
+            times *= 2
+            near = round(times * period)
+            period = _vertex(difference, near - 2 + int(difference[near - 2 : near + 3].argmin())) / times
+        return self._rate / period, float(np.clip(1 - normal[lag], 0, 1))
+
+
+def _vertex(curve: NDArray[np.float64], at: int) -> float:
+    """Where the parabola through three points is lowest."""
+    if not 0 < at < len(curve) - 1:
+        return float(at)
+    before, here, after = curve[at - 1 : at + 2]
+    curvature = before - 2 * here + after
+    return at + float(np.clip(0.5 * (before - after) / curvature, -0.5, 0.5)) if curvature > 0 else float(at)

@@ -72,14 +72,17 @@ class Allocator:
         Args:
             pitch, velocity: of the note.
             key: what `note_off` will call it; None is its pitch.
-            again: the note whose place it takes, if that is held; None is its own key.
+            again: the note whose place it takes, if that is held; None is its own key. Told to end afterwards, too, in case
+                this one is bound to another.
             bound_to: the note that it goes on from, if that is held or fading; None is none.
         """
         key = pitch if key is None else key
         newest = next(reversed(self._held.values()), None)
-        before = self._held.pop(key if again is None else again, None)
+        again = key if again is None else again
         released: tuple[int, ...] = ()
-        bound = self._voice_of(bound_to)
+        bound = None if self._mono else self._voice_of(bound_to)
+        # bound to another, it leaves the voice of the one whose place it takes, which `note_off` then ends
+        before = self._held.pop(again, None) if bound is None or again == key else None
         legato = bound is not None
         if self._mono:
             voice, legato = 0, newest is not None and newest.pitch != pitch

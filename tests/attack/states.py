@@ -101,7 +101,7 @@ class LiveMidi(RuleBasedStateMachine):
             return
         self._take(2001)  # all that was sent has come
         for channel in range(16):
-            for control in (64, 123):
+            for control in (64, 66, 123):  # the pedals up, then the keys
                 self.send("control_change", control=control, channel=channel)
         rate = instrument().config.sample_rate
         self._take(round(rate * (instrument().tail_s(dry=True) + 0.5)))

@@ -61,6 +61,8 @@ def test_commands_and_blocks_run_in_order(page, tmp_path, run_examples):
     env = {**os.environ, "DDSPVAE_CACHE": str(tmp_path / "cache")}
     for command in commands(text):
         words = shlex.split(command)
+        if words[1] == "play" and "--list" not in words:
+            continue  # wants a keyboard and a card; `test_play` has both
         if "--minutes" in words:  # the reader's ten minutes are four steps here
             at = words.index("--minutes")
             words[at : at + 2] = ["--steps", "4"]

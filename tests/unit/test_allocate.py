@@ -101,6 +101,16 @@ def test_a_bound_note_goes_on_from_its_voice_and_gives_it_back():
     assert voices.note_on(67, 70, bound_to=65) == Assignment(0, 67, 70)  # too late
 
 
+def test_a_note_struck_again_and_bound_to_another_leaves_nothing_behind():
+    voices = Allocator(3)
+    voices.note_on(60, 80, "first")
+    voices.note_on(64, 80, "other")
+    assert voices.note_on(60, 80, "again", again="first", bound_to="other") == Assignment(1, 60, 80, legato=True)
+    assert voices.note_off("first") == Assignment(released=(0,))
+    assert voices.note_off("again") == Assignment(1, 64, 80, legato=True)
+    assert voices.note_off("other") == Assignment(released=(1,))
+
+
 def test_who_is_stolen_loses_all_that_its_voice_held():
     voices = Allocator(2)
     voices.note_on(50, 80)

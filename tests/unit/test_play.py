@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -15,76 +13,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from benchmarks.key_to_sound import SERVER, jack
-from ddspvae import load
+from benchmarks.key_to_sound import jack
 from ddspvae.commands.main import main
 from ddspvae.devices.takes import MidiTake, SoundTake
 from ddspvae.signals.checks import InputError
-from ddspvae.signals.units import hz_to_cents
-
-from ..conftest import tone
 
 RATE, BLOCK = 48_000, 256
 needs_jack = pytest.mark.skipif(shutil.which("jackd") is None or shutil.which("jack_lsp") is None,
                                 reason="no jackd; apt-get install jackd2")
-
-
-@pytest.fixture(scope="module")
-def flute():
-    return load("flute")
-
-
-@pytest.fixture
-def server(monkeypatch):
-    """A JACK server with a dummy card, which PortAudio and rtmidi see."""
-    pytest.importorskip("rtmixer"), pytest.importorskip("rtmidi"), pytest.importorskip("jack")
-    from ddspvae.devices.cards import look_again
-
-    monkeypatch.setenv("MIDO_BACKEND", "mido.backends.rtmidi/UNIX_JACK")
-    monkeypatch.setenv("JACK_DEFAULT_SERVER", SERVER)
-    try:
-        with jack(BLOCK) as process:
-            look_again()
-            yield process
-    except RuntimeError as error:
-        pytest.skip(str(error))
-    look_again()
-
-
-class Wires:
-    """A client with a MIDI output, an audio output and an input, that sends what it is told and keeps what it hears."""
-
-    def __init__(self, name):
-        import jack as jack_client
-
-        self.client = jack_client.Client(name, no_start_server=True)
-        self.keys, self.ear = self.client.midi_outports.register("keys"), self.client.inports.register("ear")
-        self.mouth = self.client.outports.register("mouth")
-        self.waiting, self.heard, self.said, self.at = [], [], np.zeros(0, dtype=np.float32), 0
-        self.client.set_process_callback(self._process)
-        self.client.activate()
-
-    def _process(self, n_frames):
-        self.keys.clear_buffer()
-        while self.waiting:
-            self.keys.write_midi_event(0, self.waiting.pop(0))
-        said = self.said[self.at : self.at + n_frames]
-        self.mouth.get_array()[:] = np.pad(said, (0, n_frames - len(said)))
-        self.at += n_frames
-        self.heard.append(self.ear.get_array().copy())
-
-    def connect(self, source, target):
-        for _ in range(50):
-            try:
-                self.client.connect(source, target)
-                return
-            except Exception:  # not there yet
-                time.sleep(0.1)
-        raise AssertionError(f"{source} and {target} do not meet")
-
-    def close(self):
-        self.client.deactivate()
-        self.client.close()
 
 
 def until(happens, seconds=20.0):
@@ -95,141 +31,69 @@ def until(happens, seconds=20.0):
     return happens()
 
 
-class Conductor:
-    """Called as a session's `show`: does one thing after the other, each when the one before has come true."""
-
-    def __init__(self, *steps, seconds=30.0):
-        self.steps, self.sentences, self.end = list(steps), [], time.monotonic() + seconds
-
-    def __call__(self, session, sentence):
-        self.sentences += [sentence] if sentence else []
-        if time.monotonic() > self.end:
-            raise AssertionError(f"{len(self.steps)} steps were left after {self.sentences}")
-        if not self.steps:
-            raise KeyboardInterrupt
-        if self.steps[0](session) is not False:
-            self.steps.pop(0)
-
-
-def open_session(flute, keyboard, **takes):
-    from ddspvae.devices.cards import Card
-    from ddspvae.devices.session import KeyboardDriver, Session
-
-    driver = KeyboardDriver(keyboard)
-    driver.open()
-    return Session(flute.stream(2, dry=True), driver, Card("system", RATE, BLOCK), BLOCK, **takes)
-
-
 @needs_jack
-def test_a_key_is_heard_and_kept(flute, server, tmp_path):
-    from ddspvae.devices.cards import list_cards
-    from ddspvae.devices.keyboards import Keyboard
-
-    assert [card["name"] for card in list_cards() if card["default"]] == ["system"]
-    piano = Wires("piano")
-    keyboard = Keyboard()  # the only one
-    assert keyboard.name == "piano:keys"
-    session = open_session(flute, keyboard, sound=SoundTake(str(tmp_path / "a.wav"), RATE), midi=MidiTake(str(tmp_path / "a.mid")))
-    piano.connect("PortAudio:out_0", piano.ear)
-
-    def press(session):
-        piano.waiting.append(bytes([0x90, 69, 100]))
-
-    def is_heard(session):
-        return session.state.voices == 1 and session.state.level_db > -40 and session.played_s > 1
-
-    with pytest.raises(KeyboardInterrupt):
-        session.play(Conductor(press, is_heard))
-    piano.close()
-    assert session.card.n_missed < session.state.n_blocks / 2 and 0 < session.state.load < 10
-    sound, rate = soundfile.read(tmp_path / "a.wav")
-    assert rate == RATE and len(sound) == session.state.n_blocks * BLOCK
-    (message, end) = [message for message in mido.MidiFile(tmp_path / "a.mid") if not message.is_meta]
-    assert (message.type, message.note, message.velocity) == ("note_on", 69, 100) and end.type == "note_off"
-    onset = np.flatnonzero(np.abs(sound) > 1e-4)[0] / RATE
-    assert onset == pytest.approx(message.time, abs=0.006)
-    heard = np.concatenate(piano.heard)
-    assert np.abs(heard).max() == pytest.approx(np.abs(sound).max(), rel=0.05)
-
-
-@needs_jack
-def test_a_keyboard_that_goes_away_leaves_no_note_and_comes_back(flute, server):
-    from ddspvae.devices.keyboards import Keyboard
-
-    wires = [Wires("piano")]
-    session = open_session(flute, Keyboard("pian"))
-    conductor = Conductor(
-        lambda session: wires[0].waiting.append(bytes([0x90, 69, 100])), lambda session: session.state.voices == 1,
-        lambda session: wires.pop().close(), lambda session: not session.driver.keyboard.is_there,
-        lambda session: session.state.voices == 0,
-        lambda session: wires.append(Wires("piano")), lambda session: session.driver.keyboard.is_there,
-        lambda session: wires[0].waiting.append(bytes([0x90, 72, 100])), lambda session: session.state.voices == 1)
-    with pytest.raises(KeyboardInterrupt):
-        session.play(conductor)
-    wires[0].close()
-    assert conductor.sentences == ["piano:keys is gone; plug it in again to go on.", "piano:keys is back."]
-
-
-@needs_jack
-def test_a_sung_note_is_played(flute, server):
-    from ddspvae.devices.cards import Card
-    from ddspvae.devices.microphone import MicrophoneDriver
-    from ddspvae.devices.session import Session
-
-    singer = Wires("singer")
-    driver = MicrophoneDriver(None, flute.statistics, RATE, BLOCK, semitones=12)
-    driver.open()
-    session = Session(flute.stream(1, dry=True), driver, Card(None, RATE, BLOCK), BLOCK)
-    singer.connect(singer.mouth, "PortAudio:in_0")
-    singer.connect("PortAudio:out_0", singer.ear)
-
-    def sing(session):
-        singer.said, singer.at = np.tile(0.1 * tone(330.0, 1.0), 60), 0
-
-    with pytest.raises(KeyboardInterrupt):
-        session.play(Conductor(sing, lambda session: session.state.level_db > -30, lambda session: singer.heard.clear(),
-                               lambda session: len(singer.heard) * BLOCK > RATE))
-    singer.close()
-    heard = np.concatenate(singer.heard)[-RATE // 2 :]
-    power = np.abs(np.fft.rfft(heard * np.hanning(len(heard)), 8 * len(heard)))
-    near = slice(int(600 * 8 * len(heard) / RATE), int(720 * 8 * len(heard) / RATE))
-    peak_hz = (near.start + int(power[near].argmax())) * RATE / len(heard) / 8
-    assert abs(hz_to_cents(peak_hz, 660.0)) < 5
-    assert 0.01 < driver.delay_s < 0.05
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", ["key", "keyboard", "voice"])
+def test_on_a_dummy_card(tmp_path, scenario):
+    """A key is heard and kept; a keyboard that goes away leaves no note and comes back; a sung note is played."""
+    run = subprocess.run([sys.executable, "-m", "tests.unit.play_on_jack", scenario, str(tmp_path)], capture_output=True,
+                         text=True, check=False, timeout=240)
+    if run.returncode == 77:
+        pytest.skip("jackd does not start here")
+    assert run.returncode == 0, run.stderr
 
 
 @needs_jack
 @pytest.mark.slow
-def test_a_card_that_goes_away_comes_back(server, tmp_path):
-    """As a command: the server is killed and started again, which leaves its old clients in any state."""
+def test_a_server_that_ends_is_told_and_the_takes_are_kept(monkeypatch, tmp_path):
+    """As a command: PortAudio cannot go on from there, nor even be closed."""
     command = [sys.executable, "-m", "ddspvae", "play", "--preset", "flute", "--dry", "--midi-in", "virtual", "--audio-out",
-               "system", "--block", str(BLOCK), "--voices", "2", "--json", "--record", str(tmp_path / "a.wav")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
-        os.set_blocking(program.stderr.fileno(), False)
-        said = []
-
-        def tells(what):
-            said.append(program.stderr.read() or "")
-            return what in "".join(said)
-
-        assert until(lambda: tells("Control-C ends it"), 60)
+               "system", "--block", str(BLOCK), "--voices", "2", "--record", str(tmp_path / "a.wav")]
+    monkeypatch.setenv("MIDO_BACKEND", "mido.backends.rtmidi/UNIX_JACK")
+    with jack(BLOCK) as server, (tmp_path / "said.txt").open("w+") as said, \
+            subprocess.Popen(command, stdout=said, stderr=said) as program:
+        assert until(lambda: "Control-C ends it" in (tmp_path / "said.txt").read_text(), 90)
         time.sleep(1)
         server.kill()
-        server.wait()
-        assert until(lambda: tells("system is gone"))
-        with jack(BLOCK):
-            assert until(lambda: tells("system is back"))
-            time.sleep(1)
-            program.send_signal(signal.SIGINT)
-            result = json.loads(program.communicate(timeout=20)[0])
-    assert program.returncode == 0 and result["seconds"] > 1
-    assert soundfile.info(tmp_path / "a.wav").duration == pytest.approx(result["seconds"], abs=1e-3)
+        assert program.wait(30) == 2
+    assert "\nplay: the JACK server of system has ended; start it, and play again.\n" in (tmp_path / "said.txt").read_text()
+    assert soundfile.info(tmp_path / "a.wav").duration > 0.5
+
+
+def test_a_card_that_goes_away_comes_back(tmp_path):
+    """A null device of ALSA, which is there while its configuration is; in a process of its own, which reads that anew."""
+    pytest.importorskip("rtmixer")
+    config = tmp_path / "fake.conf"
+    code = f"""
+import os, pathlib, sys
+config = pathlib.Path({str(config)!r})
+from ddspvae.devices.cards import Card, list_cards, look_again
+there = "pcm.fake {{ type null hint {{ show on description fake }} }}"
+config.write_text(there)
+look_again()
+if "fake" not in [card["name"] for card in list_cards()]:
+    sys.exit(77)
+card = Card("fake", 48000, 256)
+assert card.wants_block() in (True, False) and not card.is_gone
+config.write_text("# gone")
+assert not card.reopen() and not card.reopen()
+config.write_text(there)
+assert card.reopen() and not card.is_gone
+card._mixer.abort()
+assert card.is_gone
+card.close()
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env={
+        **os.environ, "ALSA_CONFIG_PATH": f"/usr/share/alsa/alsa.conf:{config}", "JACK_DEFAULT_SERVER": "ddspvae-none"})
+    if run.returncode == 77:
+        pytest.skip("no ALSA that takes a configuration of one's own")
+    assert run.returncode == 0, run.stderr
 
 
 @needs_jack
 @pytest.mark.slow
-def test_eight_voices_for_a_while(server):
-    """As a command, beside whatever else this machine does: blocks are missed now and then, none for long, and memory is flat."""
+def test_eight_voices_for_a_while():
+    """As a command, beside whatever else this machine does: few blocks are missed, and memory is flat."""
     told = subprocess.run([sys.executable, "benchmarks/play_long.py", "--minutes", "0.3", "--messages", "300"], check=True,
                           capture_output=True, text=True, env={**os.environ, "PYTHONPATH": "."}, timeout=300).stdout
     result = eval(told.splitlines()[-2])

@@ -67,7 +67,8 @@ def test_a4_is_heard_at_the_key_of_a(tmp_path):
 
 def test_a_map_says_where_and_how_high(tmp_path):
     # white keys alone: seven degrees to an octave of keys; A4 at 415 Hz
-    keys = read_map(write(tmp_path / "white.kbm", "! a comment\n12\n36\n96\n60\n69\n415.0\n7\n0\nx\n1\nx\n2\n3\nx\n4\nx\n5\nx\n6\n"))
+    lines = ("! a comment", 12, 36, 96, 60, 69, 415.0, 7, 0, "x", 1, "x", 2, 3, "x", 4, "x", 5, "x", 6)
+    keys = read_map(write(tmp_path / "white.kbm", "\n".join(map(str, lines))))
     assert keys == KeyMap(36, 96, 60, 69, 415.0, 7, (0, None, 1, None, 2, 3, None, 4, None, 5, None, 6))
     scale = write(tmp_path / "just.scl", "just\n7\n9/8\n5/4\n4/3\n3/2\n5/3\n15/8\n2/1\n")
     pitches = read_tuning([scale, tmp_path / "white.kbm"])

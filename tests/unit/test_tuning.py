@@ -80,7 +80,8 @@ def sysex(*data):
 
 
 def test_a_file_is_heard_in_its_tuning(tmp_path, recwarn):
-    (part,) = read_midi(song(tmp_path / "a.mid", sysex(0x7E, 0, 8, 7, 0, 0, 1, 60, 60, 32, 0), on(60), off(60), on(62), off(62)))
+    tune = sysex(0x7E, 0, 8, 7, 0, 0, 1, 60, 60, 32, 0)
+    (part,) = read_midi(song(tmp_path / "a.mid", tune, on(60), off(60), on(62), off(62)))
     assert [note.pitch for note in part.notes] == [60.25, 62]
     assert not recwarn.list
 
@@ -88,8 +89,8 @@ def test_a_file_is_heard_in_its_tuning(tmp_path, recwarn):
 def test_a_note_that_sounds_follows_at_once_or_not(tmp_path):
     for real_time, bends in ((0x7F, ((pytest.approx(0.75), 0.5),)), (0x7E, ())):
         kind = (2, 0) if real_time == 0x7F else (7, 0, 0)
-        (part,) = read_midi(song(tmp_path / "a.mid", on(60), on(67), sysex(real_time, 0, 8, *kind, 1, 60, 60, 64, 0), off(60),
-                                 off(67), on(60), off(60)))
+        tune = sysex(real_time, 0, 8, *kind, 1, 60, 60, 64, 0)
+        (part,) = read_midi(song(tmp_path / "a.mid", on(60), on(67), tune, off(60), off(67), on(60), off(60)))
         held, other, later = part.notes
         assert (held.pitch, other.pitch, later.pitch) == (60, 67, 60.5)
         assert held.bend_semitones == bends and other.bend_semitones == ()
