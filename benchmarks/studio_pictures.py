@@ -61,7 +61,7 @@ def main() -> None:
     """Make the project and take the pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "studio")
-    parser.add_argument("--steps", type=int, default=120, help="of the training; 0 leaves it out")
+    parser.add_argument("--steps", type=int, default=30, help="of the training; 0 leaves it out")
     args = parser.parse_args()
     from PIL import Image
     from playwright.sync_api import sync_playwright
