@@ -33,7 +33,9 @@ def fill_studio(page, server: Server, folder: Path, steps: int) -> None:
     page.focus("canvas.roll")
     for _ in range(6):
         page.keyboard.press("ArrowRight")
-    box = page.locator("#view-score .lane canvas").nth(1).bounding_box()
+    lane = page.locator("#view-score .lane canvas").nth(1)
+    lane.scroll_into_view_if_needed()
+    box = lane.bounding_box()
     page.mouse.move(box["x"] + 300, box["y"] + 15)
     page.mouse.down()
     for step in range(40):
@@ -71,6 +73,7 @@ def main() -> None:
         server = Server(Path(name) / "studio")
         browser = playwright.chromium.launch(executable_path=find_browser(), args=list(FLAGS))
         page = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light").new_page()
+        page.set_default_timeout(120_000)
         page.goto(server.address)
         page.root = server.address.split("?")[0]
         page.wait_for_selector("html[data-ready]")
