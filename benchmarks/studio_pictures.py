@@ -19,10 +19,11 @@ from tests.contracts.test_studio_page import VIEWS
 from tests.studio_server import FLAGS, Server, find_browser, wait_for
 
 WIDTHS = {1440: 900, 390: 844}
+TALL = {"score": 1240}  # so that the curves are in the picture
 COLOURS = 128  # of a picture; its background is flat
 
 
-def fill_studio(page, server: Server, folder: Path, steps: int) -> None:
+def fill_studio(page, server: Server, folder: Path, steps: int, views: list[str]) -> None:
     """What there is to see."""
     page.goto(page.root + "#score")
     write_song(folder / "trio.mid", 3)
@@ -33,7 +34,9 @@ def fill_studio(page, server: Server, folder: Path, steps: int) -> None:
     page.focus("canvas.roll")
     for _ in range(6):
         page.keyboard.press("ArrowRight")
-    box = page.locator("#view-score .lane canvas").nth(1).bounding_box()
+    lane = page.locator("#view-score .lane canvas").nth(1)
+    lane.scroll_into_view_if_needed()
+    box = lane.bounding_box()
     page.mouse.move(box["x"] + 300, box["y"] + 15)
     page.mouse.down()
     for step in range(40):
@@ -41,6 +44,8 @@ def fill_studio(page, server: Server, folder: Path, steps: int) -> None:
     page.mouse.up()
     wait_for(page, "studio.view.edits === 1")
     page.evaluate("() => scoreParts.transport.stop()")
+    if not set(views) & {"take", "train", "away"}:
+        return
     page.goto(page.root + "#take")
     soundfile.write(folder / "take.wav", melody_take(6.0, 48_000), 48_000)
     page.set_input_files("#view-take input[type=file] >> nth=0", folder / "take.wav")
@@ -61,7 +66,8 @@ def main() -> None:
     """Make the project and take the pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "studio")
-    parser.add_argument("--steps", type=int, default=120, help="of the training; 0 leaves it out")
+    parser.add_argument("--steps", type=int, default=30, help="of the training; 0 leaves it out")
+    parser.add_argument("--views", nargs="+", default=list(VIEWS), choices=VIEWS)
     args = parser.parse_args()
     from PIL import Image
     from playwright.sync_api import sync_playwright
@@ -71,17 +77,22 @@ def main() -> None:
         server = Server(Path(name) / "studio")
         browser = playwright.chromium.launch(executable_path=find_browser(), args=list(FLAGS))
         page = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light").new_page()
+        page.set_default_timeout(120_000)
         page.goto(server.address)
         page.root = server.address.split("?")[0]
         page.wait_for_selector("html[data-ready]")
         page.keyboard.press("g", delay=300)
-        wait_for(page, "studio.figures.delays?.length", 180)
-        fill_studio(page, server, Path(name), args.steps)
-        page.evaluate("() => { document.querySelector('#told').textContent = ''; }")
+        wait_for(page, "studio.figures.loudest > 0.001", 300)
+        fill_studio(page, server, Path(name), args.steps, args.views)
+        page.goto(page.root + "#score")
+        wait_for(page, "document.querySelector('#view-score progress').hidden", 600)
+        page.reload()  # what was told on the way is gone
+        page.wait_for_selector("html[data-ready]")
         for theme in ("light", "dark"):
             for width, height in WIDTHS.items():
-                page.set_viewport_size({"width": width, "height": height})
-                for view in VIEWS if theme == "light" else ("score",):
+                for view in args.views if theme == "light" else ("score",):
+                    tall = TALL.get(view, height) if width > 1000 else height
+                    page.set_viewport_size({"width": width, "height": tall})
                     page.goto(f"{page.root}#{view}")
                     page.wait_for_timeout(1200)
                     path = args.out / f"{view}-{width}{'' if theme == 'light' else '-dark'}.png"

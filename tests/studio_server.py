@@ -29,7 +29,7 @@ def ask(port: int, token: str, path: str, method: str = "GET", body: bytes | Non
     """One request with the token, from the page's own origin; headers replace those, and None leaves one out."""
     own: dict[str, Any] = {"Cookie": f"ddspvae-{port}={token}", "Origin": f"http://127.0.0.1:{port}"}
     own |= {name.replace("_", "-"): value for name, value in headers.items()}
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
     try:
         kept = {name: value for name, value in own.items() if value is not None}
         connection.request(method, path, body=body, headers=kept)

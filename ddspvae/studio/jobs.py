@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ddspvae.signals.checks import InputError
-from ddspvae.studio.folders import Home, check_name, inside, read_json, write_json
+from ddspvae.studio.folders import NAME, Home, check_name, inside, read_json, write_json
 
 try:
     import fcntl
@@ -170,6 +170,7 @@ class Trainings:
         """All there are, and folders of recordings that nothing was learned from yet."""
         names = {path.name for path in self._home.recordings.iterdir() if path.is_dir()}
         names |= {path.name.removesuffix(".job") for path in self._home.instruments.glob("*.job")}
+        names = {name for name in names if NAME.fullmatch(name)}  # what a person put there under another is theirs
         return [{"name": name, "runs": self.runs(name),
                  "files": sorted(path.name for path in self.recordings(name).iterdir() if not path.name.startswith(".")),
                  "finished": (self._home.instruments / f"{name}.safetensors").exists()} for name in sorted(names)]

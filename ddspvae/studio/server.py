@@ -57,6 +57,7 @@ def open_socket(port: int) -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((HOST, port))
+        sock.listen(128)  # who comes before the server is ready waits
     except (OSError, OverflowError) as error:
         sock.close()
         raise InputError(f"studio: port {port} of this machine cannot be had ({error}); choose another --port, or 0 for a "

@@ -101,11 +101,15 @@ def run(connection: Connection, parent: int) -> None:
                 answer = session.view() if method in ("open", "reopen") else getattr(session, method)(**arguments)
             if isinstance(answer, dict) and method in ("open", "reopen", "add_score", "add_take", "edit"):
                 answer = {**answer, "warnings": _sentences(said)}
-            connection.send(("done", answer))
+            reply: tuple[str, Any] = ("done", answer)
         except InputError as error:
-            connection.send(("input", str(error)))
+            reply = ("input", str(error))
         except Exception:
-            connection.send(("bug", traceback.format_exc()))
+            reply = ("bug", traceback.format_exc())
+        try:
+            connection.send(reply)
+        except OSError:
+            return  # the server was killed
         busy = session is not None
 
 

@@ -122,6 +122,7 @@ def test_a_score_is_dropped_rendered_played_drawn_on_and_undone(server, page):
     page.click("#view-score button.main >> text=Stop")
     before = sound_of(server, page)
     lane = page.locator("#view-score .lane canvas").nth(1)
+    lane.scroll_into_view_if_needed()
     box = lane.bounding_box()
     seconds = page.evaluate("() => [scoreParts.viewport.from, scoreParts.viewport.to]")
     page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 10)

@@ -14,6 +14,7 @@ from ddspvae.midi.notes import read_midi
 from ddspvae.performer.controls import CONTROLS
 from ddspvae.signals.checks import InputError
 from ddspvae.studio.folders import Home
+from ddspvae.studio.jobs import Trainings, hold, tell_into
 from ddspvae.studio.project import Project
 from ddspvae.studio.session import Session
 
@@ -191,3 +192,42 @@ def test_a_project_is_no_score_to_change_by_options(session, capsys, tmp_path):
     assert "--seed is for scores" in capsys.readouterr().err
     with pytest.raises(InputError, match="is not a project"):
         Project(tmp_path)
+
+
+def test_a_take_is_settled_drawn_on_and_rendered(session, tmp_path):
+    played = session.now.parts[0].lines[0].final.slice(0, 4)
+    played.save(tmp_path / "hum.npz")
+    home = Home(tmp_path / "home")
+    other = Session(Project.create(home.projects / "takes").folder)
+    other.add_take(None, "hum.npz", "violin", str(tmp_path / "hum.npz"))
+    view = other.edit({"do": "take", "take": 0, "values": {"transpose": 2, "stretch": 1.5, "brightness": 1.0}})
+    assert view["takes"][0]["duration_s"] == pytest.approx(6, abs=0.01) and not view["takes"][0]["has_sound"]
+    curves = other.curves(take=0, points=100)
+    heard = session.curves(part=0, line=0, from_s=0, to_s=0.5, points=100)
+    assert np.median(curves["pitch"][2:12]) - np.median(heard["pitch"][20:80]) == pytest.approx(2, abs=0.1)
+    other.edit({"do": "draw", "take": 0, "curve": "f0", "time_s": [1.0, 2.0], "values": [60, 61]})
+    assert other.curves(take=0, from_s=1.2, to_s=1.3, points=5)["pitch"][0] == pytest.approx(60.2, abs=0.02)
+    while other.work():
+        pass
+    assert np.abs(other.canvases["take-0"].audio).max() > 0.01
+    assert other.export("take-performance", str(tmp_path)) == ["hum edited.npz"]
+    assert other.undo()["edits"] == 1 and Session(other.project.folder).view()["takes"][0]["settings"]["transpose"] == 2
+
+
+def test_a_training_is_held_by_one_process_and_told_line_by_line(tmp_path):
+    trainings = Trainings(Home(tmp_path))
+    with pytest.raises(InputError, match="no recordings for cello yet"):
+        trainings.start("cello", minutes=1)
+    with pytest.raises(InputError, match="no training of cello to go on with"):
+        trainings.go_on("cello")
+    folder = trainings.folder("cello")
+    folder.mkdir()
+    lock = hold(folder / "job.lock")
+    assert lock is not None and hold(folder / "job.lock") is None and trainings.runs("cello")
+    with tell_into(folder / "job.jsonl") as tell:
+        for step in range(3):
+            tell({"row": {"step": step}})
+    lock.close()
+    told = trainings.progress("cello", after=1)
+    assert [line["row"]["step"] for line in told["lines"]] == [1, 2] and told["next"] == 3 and not told["runs"]
+    assert [row["name"] for row in trainings.list()] == ["cello"]

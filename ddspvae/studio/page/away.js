@@ -63,7 +63,7 @@ export function buildAway() {
     if (what === "home") {
       fill(presets, el("table", {}, el("thead", {}, el("tr", {}, ["Name", "Minutes heard", "Licence of the recordings", "File"].map((h) => el("th", { scope: "col" }, h)))),
         el("tbody", {}, studio.home.instruments.map((one) => el("tr", {}, el("th", { scope: "row" }, el("span", { class: "name-capital" }, one.name.replaceAll("-", " ")), one.own ? " (yours)" : ""), el("td", {}, one.minutes.toFixed(1)), el("td", {}, (one.licence ?? []).join(", ") || "yours"),
-          el("td", {}, el("a", { href: `/api/preset?${new URLSearchParams({ preset: one.preset })}`, download: `${one.name}.safetensors`, "aria-label": `${one.name}.safetensors` }, "Save")))))));
+          el("td", {}, el("a", { href: `/api/preset?${new URLSearchParams({ preset: one.preset })}`, download: `${one.name}.safetensors`, "aria-label": `Save ${one.name}` }, "Save")))))));
     }
     refresh();
   });

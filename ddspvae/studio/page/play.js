@@ -127,12 +127,13 @@ function heard(content) {
 }
 
 export async function press(pitch, velocity, time) {
-  if (!chosen) {
+  const wakes = !chosen; // a key that opens the instrument says nothing of the delay of the others
+  if (wakes) {
     if (!opening) await choose();
     else await opening;
   }
   mark += 1;
-  marks.set(mark, time);
+  if (!wakes) marks.set(mark, time);
   live.send({ type: "on", note: Math.round(pitch), velocity: Math.round(velocity), mark });
   if (recording) recording.open.set(pitch, { pitch, velocity: Math.round(velocity), onset_s: (time - recording.began) / 1000 });
 }
@@ -149,8 +150,9 @@ export function release(pitch) {
 function ring(detail) {
   if (detail.mark !== undefined) {
     const struck = marks.get(detail.mark);
-    if (struck !== undefined) delays.push(performance.now() - struck);
     for (const old of marks.keys()) if (old <= detail.mark) marks.delete(old);
+    if (struck === undefined) return;
+    delays.push(performance.now() - struck);
     if (delays.length > 5000) delays.shift();
     const sorted = [...delays].sort((a, b) => a - b);
     const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
