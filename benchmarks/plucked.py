@@ -57,7 +57,8 @@ def read_notes(folder: Path) -> list[Single]:
             continue
         audio, _ = read_audio(path, RATE)
         features = extract(audio, RATE, 240, "swift", prior_hz=row.prior_hz)
-        found += [Single(path.stem, sound, note) for note, sound in measure_notes([Heard(audio, features, row.string_hz)], RATE)]
+        heard = Heard(audio, features, row.string_hz)
+        found += [Single(path.stem, sound, note) for note, sound in measure_notes([heard], RATE)]
     return found
 
 
@@ -98,7 +99,7 @@ def spectrogram_db(audio: NDArray) -> tuple[NDArray, NDArray]:
 
 
 def peaks_hz(audio: NDArray, onset_s: float, f0_hz: float, n: int, expected: NDArray | None = None) -> NDArray:
-    """The loudest peak within 0.4 of f0 around each of n multiples, or around what is expected; NaN where none stands out."""
+    """The loudest peak within 0.4 of f0 around each of n multiples, or what is expected; NaN where none stands out."""
     start = round((onset_s + 0.03) * RATE)
     piece = audio[start : start + round(np.clip(40 / f0_hz, 0.3, 0.8) * RATE)]
     size = 1 << (len(piece).bit_length() + 2)
@@ -115,7 +116,7 @@ def peaks_hz(audio: NDArray, onset_s: float, f0_hz: float, n: int, expected: NDA
 
 
 def decay_times_s(audio: NDArray, onset_s: float, partials_hz: NDArray) -> NDArray:
-    """Seconds in which each partial falls by 60 dB, by a straight line through its level; NaN where it cannot be followed."""
+    """Seconds in which each partial falls by 60 dB, by a straight line; NaN where it cannot be followed."""
     hz, levels = spectrogram_db(audio)
     first = round((onset_s + SETTLED_S) * RATE / HOP)
     found, loudest = [], -np.inf
@@ -140,7 +141,7 @@ def decay_times_s(audio: NDArray, onset_s: float, partials_hz: NDArray) -> NDArr
 
 def decays(notes: Sequence[Single]) -> None:
     """Decay times, stretched partials and damping of every note, left out once."""
-    print("| note | f0, Hz | decay times, median error of partials 1 to 8 | partials to the 12th, median cents | at the 12th |"
+    print("| note | f0, Hz | decay times, median error of partials 1 to 8 | partials to the 12th, median cents | the highest |"
           " 0.3 s after its offset, dB |\n|---|---|---|---|---|---|")
     errors, cents, lasts = [], [], []
     for note in notes:
@@ -167,7 +168,8 @@ def decays(notes: Sequence[Single]) -> None:
     every, bent = np.concatenate(errors), np.concatenate(cents)
     # notes between others of their string: what is asked of a fit, not of a guess beyond the measured
     inner = [at for at, note in enumerate(notes) if _is_inner(note, notes)]
-    print(f"\nAll {len(notes)} notes: decay times {np.nanmedian(every):.0%} (median of {int((~np.isnan(every)).sum())} partials), "
+    print(f"\nAll {len(notes)} notes: decay times {np.nanmedian(every):.0%} "
+          f"(median of {int((~np.isnan(every)).sum())} partials), "
           f"partials {np.nanmedian(bent):.1f} cents, {np.nanmean(bent <= 5):.0%} of them within 5.")
     print(f"The {len(inner)} between others of their string: "
           f"decay times {np.nanmedian(np.concatenate([errors[at] for at in inner])):.0%}, "
