@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +57,8 @@ def read_notes(folder: Path) -> list[Single]:
             continue
         audio, _ = read_audio(path, RATE)
         features = extract(audio, RATE, 240, "swift", prior_hz=row.prior_hz)
-        found += [Single(path.stem, sound, note) for note, sound in measure_notes([Heard(audio, features, row.string_hz)], RATE)]
+        heard = Heard(audio, features, row.string_hz)
+        found += [Single(path.stem, sound, note) for note, sound in measure_notes([heard], RATE)]
     return found
 
 
@@ -74,7 +75,8 @@ def string_of(model: Plucks, note: Ringing) -> int:
     return int(np.abs(model.strings[:, 0] - float(hz_to_pitch(note.string_hz))).argmin())
 
 
-def play(model: Plucks, notes: Sequence[Single], seconds: float, damped_s: float | None = None) -> NDArray:
+def play(model: Plucks, notes: Sequence[Single], seconds: float, damped_s: float | None = None, *,
+         falls: bool = True) -> NDArray:
     """The notes from MIDI, all at LEAD_S."""
     player = Player(model, RATE)
     lead = player.read(round(LEAD_S * RATE))
@@ -83,6 +85,8 @@ def play(model: Plucks, notes: Sequence[Single], seconds: float, damped_s: float
         velocity = USUAL_VELOCITY * 10 ** ((note_level_db(note.ringing) - model.usual_db) / 40)
         struck.append(player.strike(float(hz_to_pitch(note.ringing.f0_hz)), float(np.clip(velocity, 1, 127)),
                                     string_of(model, note.ringing)))
+    for one in struck if not falls else ():
+        one.pluck = replace(one.pluck, fall_db_per_s=np.zeros_like(one.pluck.fall_db_per_s))
     sound = [lead, player.read(round((seconds if damped_s is None else damped_s) * RATE))]
     if damped_s is not None:
         for one in struck:
@@ -98,7 +102,7 @@ def spectrogram_db(audio: NDArray) -> tuple[NDArray, NDArray]:
 
 
 def peaks_hz(audio: NDArray, onset_s: float, f0_hz: float, n: int, expected: NDArray | None = None) -> NDArray:
-    """The loudest peak within 0.4 of f0 around each of n multiples, or around what is expected; NaN where none stands out."""
+    """The loudest peak within 0.4 of f0 around each of n multiples, or what is expected; NaN where none stands out."""
     start = round((onset_s + 0.03) * RATE)
     piece = audio[start : start + round(np.clip(40 / f0_hz, 0.3, 0.8) * RATE)]
     size = 1 << (len(piece).bit_length() + 2)
@@ -115,7 +119,7 @@ def peaks_hz(audio: NDArray, onset_s: float, f0_hz: float, n: int, expected: NDA
 
 
 def decay_times_s(audio: NDArray, onset_s: float, partials_hz: NDArray) -> NDArray:
-    """Seconds in which each partial falls by 60 dB, by a straight line through its level; NaN where it cannot be followed."""
+    """Seconds in which each partial falls by 60 dB, by a straight line; NaN where it cannot be followed."""
     hz, levels = spectrogram_db(audio)
     first = round((onset_s + SETTLED_S) * RATE / HOP)
     found, loudest = [], -np.inf
@@ -140,7 +144,7 @@ def decay_times_s(audio: NDArray, onset_s: float, partials_hz: NDArray) -> NDArr
 
 def decays(notes: Sequence[Single]) -> None:
     """Decay times, stretched partials and damping of every note, left out once."""
-    print("| note | f0, Hz | decay times, median error of partials 1 to 8 | partials to the 12th, median cents | at the 12th |"
+    print("| note | f0, Hz | decay times, median error of partials 1 to 8 | partials to the 12th, median cents | the last |"
           " 0.3 s after its offset, dB |\n|---|---|---|---|---|---|")
     errors, cents, lasts = [], [], []
     for note in notes:
@@ -167,7 +171,8 @@ def decays(notes: Sequence[Single]) -> None:
     every, bent = np.concatenate(errors), np.concatenate(cents)
     # notes between others of their string: what is asked of a fit, not of a guess beyond the measured
     inner = [at for at, note in enumerate(notes) if _is_inner(note, notes)]
-    print(f"\nAll {len(notes)} notes: decay times {np.nanmedian(every):.0%} (median of {int((~np.isnan(every)).sum())} partials), "
+    print(f"\nAll {len(notes)} notes: decay times {np.nanmedian(every):.0%} "
+          f"(median of {int((~np.isnan(every)).sum())} partials), "
           f"partials {np.nanmedian(bent):.1f} cents, {np.nanmean(bent <= 5):.0%} of them within 5.")
     print(f"The {len(inner)} between others of their string: "
           f"decay times {np.nanmedian(np.concatenate([errors[at] for at in inner])):.0%}, "
@@ -178,6 +183,25 @@ def decays(notes: Sequence[Single]) -> None:
 def _is_inner(note: Single, notes: Sequence[Single]) -> bool:
     own = [other.ringing.f0_hz for other in notes if other.ringing.string_hz == note.ringing.string_hz]
     return min(own) < note.ringing.f0_hz < max(own)
+
+
+def judged(notes: Sequence[Single]) -> None:
+    """How alike a note played from MIDI is to its recording; beside it, the same partials held as an organ's."""
+    import zimtohrli
+
+    print("\n| note | Zimtohrli, as played from MIDI | held at its first level |\n|---|---|---|")
+    scores = []
+    for note in [note for note in notes if _is_inner(note, notes)]:
+        start = max(round((note.ringing.onset_s - LEAD_S) * RATE), 0)
+        real = note.audio[start : start + 5 * RATE]
+        played = play(without(notes, [note]), [note], 5.0)[: len(real)]
+        played *= np.sqrt(np.square(real).mean() / np.square(played).mean())
+        held = play(without(notes, [note]), [note], 5.0, falls=False)[: len(real)]
+        held *= np.sqrt(np.square(real).mean() / np.square(held).mean())
+        scores.append([float(zimtohrli.mos_from_signals(real.astype(np.float32), other.astype(np.float32)))
+                       for other in (played, held)])
+        print(f"| {note.name.split('-')[2]} | {scores[-1][0]:.2f} | {scores[-1][1]:.2f} |", flush=True)
+    print(f"| mean | {np.mean(scores, axis=0)[0]:.2f} | {np.mean(scores, axis=0)[1]:.2f} |")
 
 
 class Transcriber:
@@ -233,10 +257,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recordings", type=Path)
     parser.add_argument("--transcriber", metavar="nmp.onnx")
+    parser.add_argument("--judge", action="store_true", help="ask Zimtohrli instead of measuring decays")
     parser.add_argument("--chords", type=int, default=12, metavar="N", help="of each size")
     args = parser.parse_args()
     notes = read_notes(args.recordings)
-    decays(notes)
+    if not args.judge:
+        decays(notes)
+    else:
+        judged(notes)
     if args.transcriber:
         chords(notes, Transcriber(args.transcriber), args.chords)
 

@@ -16,7 +16,6 @@ from ddspvae.audio import Audio, resample, resample_blocks
 from ddspvae.features.reach import within_reach
 from ddspvae.features.statistics import Statistics
 from ddspvae.instrument.blocks import play_blocks
-from ddspvae.instrument.plucking import open_stream
 from ddspvae.instrument.presets import fingerprint
 from ddspvae.instrument.rates import on_the_way, to_rates
 from ddspvae.instrument.rooms import Rooms
@@ -204,8 +203,7 @@ class Instrument:
             seed, voice: of the noise; several voices are numbered from `voice` on.
             ir: a room of one's own instead of the learned one: an impulse response [L], or [2, L] for stereo, at the
                 instrument's sample rate.
-            wet_db, decay: the learned room's tail so many dB louder, and ringing so many times as long; the loudness of
-                the whole stays.
+            wet_db, decay: the learned room's tail so many dB louder, ringing so many times as long, at the same loudness.
         Returns:
             audio [F * hop_size] at config.sample_rate, where an ir is given L - 1 longer; [2, T] in a stereo room.
         """
@@ -257,6 +255,8 @@ class Instrument:
             raise InputError(f"stream: {self.name} turns from one instrument into another over a score, whose end a stream "
                              "does not know; open the whole model, and turn its timbre axes by hand.")
         if self.plucks is not None:
+            from ddspvae.instrument.plucking import open_stream
+
             return open_stream(self.plucks, self.rooms, mono, seed, start_s, limit, (dry, ir, wet_db, decay))
         return live.Stream(self, voices, mono=mono, seed=seed, dry=dry, ir=ir, wet_db=wet_db, decay=decay, limit=limit,
                            start_s=start_s, expression=expression, controllers=controllers, tuning=tuning, stereo=stereo)

@@ -60,7 +60,7 @@ def plucks() -> Plucks:
 
 def test_stiffness_and_pitch_are_read_from_the_partials():
     audio = string(45.13, stiffness=4e-4)
-    f0_hz, stiffness, numbers, found = fit_stiffness(audio, RATE, float(pitch_to_hz(45.0)), 0.1)
+    f0_hz, stiffness, numbers, _ = fit_stiffness(audio, RATE, float(pitch_to_hz(45.0)), 0.1)
     assert f0_hz == pytest.approx(float(pitch_to_hz(45.13)), rel=2e-4)
     assert stiffness == pytest.approx(4e-4, rel=0.03) and len(numbers) > 12
     assert fit_stiffness(audio[:1700], RATE, 110.0, 0.1)[2].size == 0, "too short to tell"
