@@ -32,7 +32,7 @@ def jack(period: int):
     command = ["jackd", "-n", SERVER, "-R", "-P", "60", "-d", "dummy", "-r", str(RATE), "-p", str(period)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        for _ in range(100):
+        for _ in range(300):
             time.sleep(0.1)
             if subprocess.run(["jack_lsp", "-s", SERVER], capture_output=True, check=False).returncode == 0:
                 break
