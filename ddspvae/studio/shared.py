@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,9 @@ def answered(handler: Handler) -> Handler:
             return PlainTextResponse(str(error), 400)
         except (KeyError, ValueError, TypeError, IndexError) as error:
             return PlainTextResponse(f"studio: the page asked for what cannot be ({error}).", 400)
+        except Exception as error:  # our own bug: told here in full, and there in a sentence
+            traceback.print_exc()
+            return PlainTextResponse(f"studio: a fault of its own ({type(error).__name__}); what was saved is not lost.", 500)
 
     return run
 
