@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import random
+import sys
 import tempfile
 import threading
 import time
@@ -158,6 +159,7 @@ def measure_kills(folder: Path, n: int) -> list[tuple[str, str]]:
         opened += 1
         told = (folder / "instruments" / "thing.job" / "job.jsonl").read_text(encoding="utf-8")
         trained += "failed" not in told
+        print(f"killed {opened} times, {answered[-1]} edits answered, {lost} lost", file=sys.stderr, flush=True)
     server.post("/api/trainings/thing/stop", {})
     time.sleep(1)
     server.stop()

@@ -84,7 +84,7 @@ def serve(folder: str | Path, port: int = 8765, *, browser: bool = True) -> None
     if browser:
         threading.Timer(0.7, webbrowser.open, [address]).start()
     sys.setswitchinterval(0.0005)  # what plays live waits no longer for another thread
-    config = uvicorn.Config(make_app(home, port, token, Worker()), log_level="warning", ws="websockets-sansio",
+    config = uvicorn.Config(make_app(home, port, token, Worker()), log_level="critical", ws="websockets-sansio",
                             access_log=False, ws_max_size=MOST_MESSAGE_BYTES, ws_per_message_deflate=False,
                             timeout_graceful_shutdown=2, server_header=False)
     uvicorn.Server(config).run(sockets=[sock])

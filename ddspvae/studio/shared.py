@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ddspvae.signals.checks import InputError
 from ddspvae.studio.folders import Home, check_name, inside
 from ddspvae.studio.jobs import Trainings
 from ddspvae.studio.listen import Version, keep, read_stereo
+from ddspvae.studio.safety import TooLarge
 from ddspvae.studio.worker import Worker
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -76,6 +78,12 @@ def answered(handler: Handler) -> Handler:
             return PlainTextResponse(str(error), 400)
         except (KeyError, ValueError, TypeError, IndexError) as error:
             return PlainTextResponse(f"studio: the page asked for what cannot be ({error}).", 400)
+        except TooLarge:
+            raise  # to the guard
+        except Exception as error:  # our own bug: told here in full, and there in a sentence
+            traceback.print_exc()
+            kind = type(error).__name__
+            return PlainTextResponse(f"studio: a fault of its own ({kind}); what was saved is not lost.", 500)
 
     return run
 
