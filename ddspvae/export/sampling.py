@@ -16,7 +16,7 @@ from ddspvae.export.plan import Plan, Span
 from ddspvae.live.player import Frames, Player
 from ddspvae.midi.closed_forms import velocity_to_level_db
 from ddspvae.signals import Note, Notes, Performance
-from ddspvae.signals.units import db_to_amplitude, db_to_power, pitch_to_hz, power_to_db
+from ddspvae.signals.units import db_to_amplitude, db_to_power, hz_to_pitch, pitch_to_hz, power_to_db
 from ddspvae.synth.noise import bin_shapes, fft_size, filter_white, noise_key
 from ddspvae.synth.white import white_samples
 from ddspvae.threads import one_thread
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 HELD_S = 3.3  # that a note is played for
 SETTLED_S = 0.7  # after which the loop may begin: attack and the rise of the vibrato are over
-STEADY_S, LEVEL_FROM_S = 0.5, (0.15, 0.4)  # slower swells are taken out of a note, from there on
+STEADY_S, STEADY_FROM_S = 0.5, (0.15, 0.4)  # slower swells and drifts are taken out of a note, from there on
 MOST_DRAWS, SEEDS_APART = 40, 1_000_003  # to find a performance unlike those before it
 ALIKE = 3e-4  # half a cent of pitch at every frame: the same note of the recordings
 GUARD_HOPS = 1  # of the loop, played on after its end, for players that read beyond it
@@ -107,21 +107,25 @@ def _held_note(instrument: Instrument, key: int, velocity: int, seed: int) -> Pe
     n_frames = round(HELD_S * rate_hz) // take.frames_per_z * take.frames_per_z
     loudness_db = take.loudness_db[:n_frames].astype(np.float64)
     level_db = float(velocity_to_level_db(velocity, instrument.statistics))
-    width = round(STEADY_S * rate_hz) | 1
-    window = np.hanning(width + 2)[1:-1]
-    padded = np.pad(loudness_db - level_db, width // 2, mode="reflect")
-    swell_db = np.convolve(padded, window / window.sum(), mode="valid")
-    first, last = LEVEL_FROM_S
+    first, last = STEADY_FROM_S
     way = ((np.arange(n_frames) / rate_hz - first) / (last - first)).clip(0, 1)
-    loudness_db -= way * swell_db
+    window_frames = round(STEADY_S * rate_hz) | 1
+    loudness_db -= way * _slow_part(loudness_db - level_db, window_frames)
     settled = slice(round(SETTLED_S * rate_hz), None)
     loudness_db += level_db - power_to_db(float(db_to_power(loudness_db[settled]).mean()))
-    f0_hz = take.f0_hz[:n_frames].astype(np.float64)
-    f0_hz *= float(pitch_to_hz(float(key))) / np.exp(np.log(f0_hz[settled]).mean())
+    pitch = hz_to_pitch(take.f0_hz[:n_frames].astype(np.float64)) - key
+    pitch -= way * _slow_part(pitch, window_frames)
+    f0_hz = pitch_to_hz(key + pitch - pitch[settled].mean())
     z = take.z[: n_frames // take.frames_per_z]
     take = replace(take, f0_hz=f0_hz.astype(np.float32), periodicity=take.periodicity[:n_frames],
                    loudness_db=loudness_db.astype(np.float32), z=z)
     return instrument.adapt(take)
+
+
+def _slow_part(curve: NDArray, window_frames: int) -> NDArray:
+    """What a curve [F] does beside vibrato: its mean under a Hann window."""
+    window = np.hanning(window_frames + 2)[1:-1]
+    return np.convolve(np.pad(curve, window_frames // 2, mode="reflect"), window / window.sum(), mode="valid")
 
 
 @torch.inference_mode()
