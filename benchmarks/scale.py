@@ -261,7 +261,8 @@ def listen(args: argparse.Namespace, folder: Path) -> None:
         write_take(folder / f"{seed}.wav", seed, 48_000)
     make_feature_shard((str(folder), "warm", [("0", str(folder / "0.wav"))], settings))
     before_s = time.process_time()
-    make_feature_shard((str(folder), "all", [(str(seed), str(folder / f"{seed}.wav")) for seed in range(1, n + 1)], settings))
+    takes = [(str(seed), str(folder / f"{seed}.wav")) for seed in range(1, n + 1)]
+    make_feature_shard((str(folder), "all", takes, settings))
     took_s, size = time.process_time() - before_s, (folder / "shards" / "all.tar").stat().st_size
     print(f"{took_s / (n * TAKE_S):.3f} s of processor and {size / (n * TAKE_S) / 1000:.0f} kB a second of sound")
 
