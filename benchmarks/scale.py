@@ -3,7 +3,7 @@
     python benchmarks/scale.py songs [--songs 200] [--rounds 2]      batch render, two workers beside one
     python benchmarks/scale.py steps [--steps 20] [--rounds 3]       training steps, two processes of 4 crops beside one of 8
     python benchmarks/scale.py memory [--hours 1 10 100]             resident size of training against hours of corpus
-    python benchmarks/scale.py listen [--minutes 2 4 8]              resident size and time of making features
+    python benchmarks/scale.py listen                                what features cost to make and to keep
 
 One and two are measured in turns, since other work on the machine changes from minute to minute; each row says the load.
 """
@@ -24,7 +24,6 @@ from pathlib import Path
 
 import mido
 import numpy as np
-import psutil
 import soundfile
 
 RATE = 16_000
@@ -40,7 +39,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--hours", type=float, nargs="+", default=[1, 10, 100])
-    parser.add_argument("--minutes", type=float, nargs="+", default=[2, 4, 8])
+    parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--takes", type=Path)
     args = parser.parse_args()
     if args.what in ("one-run", "one-stream"):
@@ -216,30 +215,12 @@ def make_manifest(folder: Path, seconds: float) -> Path:
     return folder / "manifest.csv"
 
 
-def most_resident_mb(words: list[object]) -> tuple[float, float, int]:
-    """Run a command; the largest resident size of any one of its processes, seconds, and how many there were at most."""
-    began, most, n_most = time.perf_counter(), 0.0, 1
-    with subprocess.Popen([sys.executable, "-m", "ddspvae", *map(str, words)], env=ENVIRONMENT, stdout=subprocess.DEVNULL,
-                          stderr=subprocess.PIPE) as process:
-        while process.poll() is None:
-            try:
-                family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-                most = max(most, *(one.memory_info().rss / 1e6 for one in family))
-                n_most = max(n_most, len(family))
-            except psutil.NoSuchProcess:
-                pass
-            time.sleep(0.05)
-        if process.returncode:
-            raise SystemExit(process.stderr.read().decode() if process.stderr else "it failed")
-    return most, time.perf_counter() - began, n_most
-
-
 def memory(args: argparse.Namespace, folder: Path) -> None:
     """Some minutes of recordings are listened to; their shards are linked under other names to hours of corpus."""
-    manifest = make_manifest(folder / "recordings", 60 * args.minutes[0])
-    options = ["--many", "--sample-rate", RATE, "--device", "cpu"]
+    manifest = make_manifest(folder / "recordings", 60 * args.minutes)
     place = folder / "features"
-    most_resident_mb(["train", manifest, "--features", place, "--examine", *options])
+    subprocess.run([sys.executable, "-m", "ddspvae", "train", manifest, "--features", place, "--examine", "--many",
+                    "--sample-rate", str(RATE)], env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL)
     rows = list(csv.DictReader((place / "verdicts.csv").open(encoding="utf-8")))
     shards = sorted({row["shard"] for row in rows if row["shard"]})
     print(f"{len(rows)} recordings of {TAKE_S:g} s in {len(shards)} shards; training of {args.steps} steps\n\n"
@@ -269,16 +250,21 @@ def memory(args: argparse.Namespace, folder: Path) -> None:
 
 
 def listen(args: argparse.Namespace, folder: Path) -> None:
-    """Features of really so many minutes of short recordings."""
-    print("| minutes | recordings | seconds to listen to them | processor, s | most resident, MB a process | features, MB | "
-          "load |\n|---|---|---|---|---|---|---|", flush=True)
-    for minutes in args.minutes:
-        manifest = make_manifest(folder / f"{minutes:g}", 60 * minutes)
-        before_s = sum(os.times()[2:4])
-        most, took_s, _ = most_resident_mb(["train", manifest, "--many", "--examine", "--sample-rate", RATE])
-        size = sum(path.stat().st_size for path in manifest.with_suffix(".features").rglob("*.tar"))
-        print(f"| {minutes:g} | {round(60 * minutes / TAKE_S)} | {took_s:.0f} | {sum(os.times()[2:4]) - before_s:.0f} | "
-              f"{most:.0f} | {size / 1e6:.1f} | {load()} |", flush=True)
+    """What the features of a second of sound cost, at 48 kHz, on one core."""
+    import torch
+
+    from ddspvae.training.feature_shards import Settings, make_feature_shard
+
+    torch.set_num_threads(1)
+    settings, n = Settings(48_000, 240, "swift"), 6
+    for seed in range(n + 1):
+        write_take(folder / f"{seed}.wav", seed, 48_000)
+    make_feature_shard((str(folder), "warm", [("0", str(folder / "0.wav"))], settings))
+    before_s = time.process_time()
+    takes = [(str(seed), str(folder / f"{seed}.wav")) for seed in range(1, n + 1)]
+    make_feature_shard((str(folder), "all", takes, settings))
+    took_s, size = time.process_time() - before_s, (folder / "shards" / "all.tar").stat().st_size
+    print(f"{took_s / (n * TAKE_S):.3f} s of processor and {size / (n * TAKE_S) / 1000:.0f} kB a second of sound")
 
 
 if __name__ == "__main__":
