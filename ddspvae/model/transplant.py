@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from ddspvae.model.autoencoder import Autoencoder
+from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.form import harmonic_knots
 
 HARMONICS = ("decoder.harmonic_head.weight", "decoder.harmonic_head.bias")
@@ -38,6 +40,29 @@ def settle(model: Autoencoder, code: Tensor) -> Autoencoder:
     weights["decoder.typical.coefficients"] = model.decoder.typical.at(code)
     one.load_state_dict(weights)
     return one.eval()
+
+
+def is_alike(one: Autoencoder, other: Autoencoder) -> bool:
+    """Whether details mean the same in both: their networks differ in harmonics and rooms alone."""
+    left, right = (replace(model.config, n_harmonics=1, rooms=("room",), bitrate=1.0) for model in (one, other))
+    return left == right
+
+
+@torch.no_grad()
+def adopt(given: Autoencoder, network: Autoencoder, takes: Sequence[EncoderInputs]) -> None:
+    """As `transplant`, and all the rest as well, where takes are too few to find details and habits of their own.
+
+    What is typical is moved by what the takes say on average, the less the fewer they are.
+
+    Args:
+        given, network: alike, see `is_alike`.
+        takes: of one row each.
+    """
+    transplant(given, network)
+    own = network.state_dict()
+    network.load_state_dict({**own, **{key: value for key, value in given.state_dict().items()
+                                       if key not in (*HARMONICS, *ROOMS) and own[key].shape == value.shape}})
+    network.decoder.typical.lean(takes)
 
 
 @torch.no_grad()

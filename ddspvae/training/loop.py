@@ -19,7 +19,7 @@ from ddspvae.instrument.loading import load
 from ddspvae.instrument.presets import FILE_FORMAT
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.config import ModelConfig, sizes_for
-from ddspvae.model.transplant import settle, transplant
+from ddspvae.model.transplant import adopt, is_alike, settle, transplant
 from ddspvae.signals.checks import InputError, check_choice
 from ddspvae.training.checkpoint import Checkpoint
 from ddspvae.training.corpus import is_corpus
@@ -36,6 +36,8 @@ from ddspvae.training.trainer import WARMUP_FRAMES, Run, TrainingConfig
 from ddspvae.training.validation import TrainingStopped, Validation, check_health, excerpts, reconstruct, validate
 
 CROP_FRAMES = 320  # 1.6 s at 200 frames/s
+FEW_S = 60.0  # of recordings: below, all that a model of many knows is kept to begin with
+STEPS_A_SECOND = 14.0  # of recordings, then: more would learn them by heart
 SAVE_EVERY_S = 50.0  # a kill costs less than a minute
 
 
@@ -141,11 +143,20 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
             prepared = give_codes(network, prepared)
         heard = [take.heard() for take in prepared.training]
         network.decoder.typical.fit(heard, prepared.model.frames_per_z)
+        is_few = False
         if given is not None:
-            is_one_of_many = given.config.n_timbre and not prepared.model.n_timbre
-            transplant(settle(given, given.timbre.hear(heard)) if is_one_of_many else given, network)
+            if given.config.n_timbre and not prepared.model.n_timbre:
+                given = settle(given, given.timbre.hear(heard))
+                heard_s = sum(take.n_frames for take in prepared.training) / prepared.model.frame_rate_hz
+                is_few = heard_s < FEW_S and is_alike(given, network)
+            if is_few:
+                adopt(given, network, heard)
+                config = replace(config, most_steps=max(1, round(STEPS_A_SECOND * heard_s)))
+            else:
+                transplant(given, network)
         processes.align(network.to(target))
         run = Run(network, config, target, processes, precision)
+        run.has_details = run.has_details or is_few
         if compiled:
             compile_stacks(network)
         state = processes.agree(None if checkpoint is None else checkpoint.load(settings, torch.device("cpu")))

@@ -46,6 +46,7 @@ class TrainingConfig:
         batch_size: crops a step.
         learning_rate: at the top of the schedule; falls to a twentieth.
         seed: of everything random.
+        most_steps: the run ends after these, whatever the budget; None sets no limit.
         controller: of the bitrate, one of training.rate.CONTROLLERS.
         loss: between what is played and what was measured, one of training.losses.LOSSES.
     """
@@ -56,6 +57,7 @@ class TrainingConfig:
     batch_size: int = 4
     learning_rate: float = 2e-3
     seed: int = 0
+    most_steps: int | None = None
     controller: str = "log-dual"
     loss: str = "ear"
 
@@ -75,7 +77,7 @@ class TrainingConfig:
     def progress(self, seconds: float, step: int) -> float:
         """Share of the budget that is spent, 0 to 1."""
         spent = seconds / (self.minutes * 60) if self.minutes is not None else step / (self.steps or 1)
-        return min(1.0, spent)
+        return min(1.0, max(spent, step / self.most_steps if self.most_steps else 0.0))
 
     def rate_at(self, progress: float) -> float:
         """Learning rate: linear warm-up over 2 %, then a cosine to a twentieth."""
