@@ -16,7 +16,7 @@ from ddspvae.signals.checks import InputError, check_range, fail, printable
 if TYPE_CHECKING:
     from ddspvae.devices.session import Driver, Session
     from ddspvae.instrument.instrument import Instrument
-    from ddspvae.live.stream import Stream
+    from ddspvae.live.playable import LiveStream
 
 SUMMARY = "play live, from a MIDI keyboard"
 EXAMPLES = (
@@ -139,7 +139,7 @@ def _delay(session: Session) -> str:
             f"{1000 * made_s:.0f} for frames made ahead, {1000 * session.card.delay_s:.0f} for the card); ")
 
 
-def _open_stream(instrument: Instrument, args: Namespace) -> Stream:
+def _open_stream(instrument: Instrument, args: Namespace) -> LiveStream:
     stream = instrument.stream(args.voices, mono=args.mono, seed=args.seed, dry=args.dry,
                                ir=read_ir(args, instrument.config.sample_rate), wet_db=args.wet, decay=args.decay,
                                expression=args.expression, controllers=args.controllers, stereo=args.stereo,

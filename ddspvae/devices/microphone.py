@@ -12,7 +12,7 @@ from ddspvae.devices.cards import LOST_S, find_card
 from ddspvae.devices.quiet import library, quiet
 from ddspvae.features.live_pitch import LivePitch
 from ddspvae.features.statistics import Statistics
-from ddspvae.live.stream import Stream
+from ddspvae.live.playable import LiveStream
 from ddspvae.signals.checks import InputError
 from ddspvae.signals.units import DB_FLOOR, pitch_to_hz, semitones_to_ratio
 
@@ -85,7 +85,7 @@ class MicrophoneDriver:
         """Whether it has stopped being heard."""
         return time.perf_counter() - self._heard_s > LOST_S
 
-    def drive(self, stream: Stream, block: int) -> list[Any]:
+    def drive(self, stream: LiveStream, block: int) -> list[Any]:
         """As Driver."""
         if self._heard_s == math.inf:
             self._heard_s = time.perf_counter()
@@ -116,7 +116,7 @@ class MicrophoneDriver:
         """As Driver."""
         return ""
 
-    def reopen(self, stream: Stream) -> bool:
+    def reopen(self, stream: LiveStream) -> bool:
         """As Driver."""
         self.close()
         try:

@@ -19,7 +19,7 @@ from ddspvae.audio import Audio
 from ddspvae.devices.cards import NAP_S, Card
 from ddspvae.devices.keyboards import Keyboard
 from ddspvae.devices.takes import MidiTake, SoundTake
-from ddspvae.live.stream import Stream
+from ddspvae.live.playable import LiveStream
 from ddspvae.signals.units import amplitude_to_db
 
 WATCH_S = 0.5  # between looks at what is plugged in
@@ -34,14 +34,14 @@ class Driver(Protocol):
 
     name: str
 
-    def drive(self, stream: Stream, block: int) -> list[Any]:
+    def drive(self, stream: LiveStream, block: int) -> list[Any]:
         """Tell the stream what to play in the next block; the messages that were played."""
 
     @property
     def is_lost(self) -> bool:
         """Nothing can be played until it is back."""
 
-    def reopen(self, stream: Stream) -> bool:
+    def reopen(self, stream: LiveStream) -> bool:
         """Sound was lost: nothing that was held or that waits is played later; False while the device is not back."""
 
     def open(self) -> None:
@@ -65,7 +65,7 @@ class KeyboardDriver:
         self.keyboard, self.name = keyboard, keyboard.name
         self._is_cut = False
 
-    def drive(self, stream: Stream, block: int) -> list[Any]:
+    def drive(self, stream: LiveStream, block: int) -> list[Any]:
         """As Driver."""
         messages = self.keyboard.poll()
         if self._is_cut:  # what was held will never be let go of
@@ -80,7 +80,7 @@ class KeyboardDriver:
         """As Driver; without a keyboard, what sounds rings on."""
         return False
 
-    def reopen(self, stream: Stream) -> bool:
+    def reopen(self, stream: LiveStream) -> bool:
         """As Driver."""
         self.keyboard.poll()
         stream.send(mido.Message("reset"))
@@ -124,14 +124,14 @@ class State:
     lost: str = ""
 
 
-def warm_up(stream: Stream, block: int, voices: int) -> None:
+def warm_up(stream: LiveStream, block: int, voices: int) -> None:
     """Play a chord that nobody hears, so that no first time is left for the first notes that count."""
     for voice in range(voices):
         for _ in range(2):  # the second in a voice that sounds
             stream.send(mido.Message("note_on", note=48 + 3 * (voice % 16), velocity=64))
             stream.read(5 * block)
     stream.send(mido.Message("reset"))
-    until = stream.sample + 5 * stream.instrument.config.sample_rate
+    until = stream.sample + 5 * stream.sample_rate
     while stream.n_sounding and stream.sample < until:
         stream.read(block)
     stream.read(2 * stream.hop_size)
@@ -148,11 +148,11 @@ class Session:
         sound, midi: takes to keep.
     """
 
-    def __init__(self, stream: Stream, driver: Driver, card: Card, block: int, *, sound: SoundTake | None = None,
+    def __init__(self, stream: LiveStream, driver: Driver, card: Card, block: int, *, sound: SoundTake | None = None,
                  midi: MidiTake | None = None) -> None:
         self.stream, self.driver, self.card, self.state = stream, driver, card, State()
         self._block, self._sound, self._midi = block, sound, midi
-        self._rate = stream.instrument.config.sample_rate
+        self._rate = stream.sample_rate
         self._stop = threading.Event()
         self._error: BaseException | None = None
 

@@ -257,7 +257,7 @@ class Instrument:
         if self.plucks is not None:
             from ddspvae.instrument.plucking import open_stream
 
-            return open_stream(self.plucks, self.rooms, mono, seed, start_s, limit, (dry, ir, wet_db, decay))
+            return open_stream(self.plucks, self.rooms, mono, seed, start_s, limit, (dry, ir, wet_db, decay), tuning, stereo)
         return live.Stream(self, voices, mono=mono, seed=seed, dry=dry, ir=ir, wet_db=wet_db, decay=decay, limit=limit,
                            start_s=start_s, expression=expression, controllers=controllers, tuning=tuning, stereo=stereo)
 

@@ -9,6 +9,7 @@ import numpy as np
 from ddspvae.audio import Audio
 from ddspvae.engine.room import in_room
 from ddspvae.instrument.rooms import Rooms
+from ddspvae.midi.tuning import Pitches
 from ddspvae.plucked.model import Plucks
 from ddspvae.plucked.play import play_score
 from ddspvae.plucked.stream import PluckedStream
@@ -50,14 +51,15 @@ def play_plucked(plucks: Plucks, rooms: Rooms, parts: Sequence[Notes], *, seed: 
 
 
 def open_stream(plucks: Plucks, rooms: Rooms, mono: bool, seed: int, start_s: float, limit: bool,
-                room: tuple[bool, Audio | None, float, float]) -> PluckedStream:
+                room: tuple[bool, Audio | None, float, float], tuning: Pitches | None = None, stereo: bool = False
+                ) -> PluckedStream:
     """The same, live; `room` is dry, ir, wet_db and decay."""
     config = rooms.config
     _, response = rooms.response(*room)
     start = round(start_s * config.frame_rate_hz) * config.hop_size
     gain = room_gain(None if room[1] is not None else response)
     return PluckedStream(plucks, config.sample_rate, config.hop_size, response, gain, mono=mono, seed=seed, start=start,
-                         limit=limit)
+                         limit=limit, tuning=tuning, stereo=stereo)
 
 
 def _sum(lines: Sequence[Iterator[Audio]], rate: int) -> Iterator[Audio]:

@@ -114,6 +114,11 @@ class Stream:
         self._notes.receive(self.sample + int(offset), message)
 
     @property
+    def sample_rate(self) -> int:
+        """Hz."""
+        return self.instrument.config.sample_rate
+
+    @property
     def follow_delay_s(self) -> float:
         """From `follow` to its frame: they are settled a quarter of a hop into the hop before their own."""
         return 2.25 * self.hop_size / self.instrument.config.sample_rate

@@ -86,7 +86,8 @@ class Sounding:
         offset_s = max(time_s, self.onset_s + SHORTEST_NOTE_S)
         own: dict[str, Steps] = {name: tuple(step for step in steps if step[0] < offset_s)
                                  for name, steps in self.steps.items()}
-        return Note(self.sounds, self.velocity, self.onset_s, offset_s, self.legato, self.glide_from, self.glide_s, **own)
+        return Note(self.sounds, self.velocity, self.onset_s, offset_s, self.legato, self.glide_from, self.glide_s,
+                    **own)  # type: ignore[arg-type]
 
 
 class _Neighbours:

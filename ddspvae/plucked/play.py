@@ -86,6 +86,11 @@ class Player:
         n_bands = plucks.onset.shape[1]
         self._bins: Bins = bins_of(band_shapes(n_bands, fft_size(self.hop, n_bands) // 2 + 1))
 
+    @property
+    def n_sounding(self) -> int:
+        """Notes that are still heard."""
+        return len(self._notes)
+
     def strike(self, pitch: float, velocity: float, string: int | None = None, *, brightness: float = 0.0,
                own_semitones: tuple[tuple[float, float], ...] = ()) -> Sounding:
         """Begin a note now.

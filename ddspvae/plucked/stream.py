@@ -11,6 +11,7 @@ import numpy as np
 from ddspvae.audio import Audio
 from ddspvae.engine.live_room import LiveRoom
 from ddspvae.midi.channels import PARAMETER_NUMBERS, Channel
+from ddspvae.midi.tuning import Pitches, Tunings
 from ddspvae.plucked.model import Plucks
 from ddspvae.plucked.play import Player, gain_db_of
 from ddspvae.signals.checks import InputError, check_choice, check_range, fail
@@ -31,14 +32,18 @@ class PluckedStream:
         mono, seed, tones: as for `Player`.
         start: sample on the clock to begin at.
         limit: bend samples above 0.9 so that none reaches 1.
+        tuning: the pitches of all keys; None is equal temperament. Tuning messages change it.
+        stereo: two channels, in a room of one as well.
     """
 
     delay_samples = 0
 
     def __init__(self, plucks: Plucks, sample_rate: int, hop_size: int, response: Audio | None, gain: float, *,
                  mono: bool = False, seed: int = 0, tones: Mapping[str, float] | None = None, start: int = 0,
-                 limit: bool = True) -> None:
-        self.limits, self.sample, self.hop_size = limit, start, hop_size
+                 limit: bool = True, tuning: Pitches | None = None, stereo: bool = False) -> None:
+        self.limits, self.sample, self.hop_size, self.sample_rate = limit, start, hop_size, sample_rate
+        self._stereo, self._tuning = stereo, tuning
+        self._tunings = Tunings() if tuning is None else Tunings(tuning)
         self._tones = dict(tones or {})
         self._player = Player(plucks, sample_rate, seed=seed, tones=self._tones, mono=mono)
         self._player.now = start
@@ -54,7 +59,7 @@ class PluckedStream:
     def send(self, message: Any, offset: int = 0) -> None:
         """Play a MIDI message `offset` samples after the start of the next block.
 
-        Understood: note_on, note_off; pitchwheel, its range and tuning; expression, breath, brightness; sustain (64) and
+        Understood: note_on, note_off; pitchwheel, its range, tunings; expression, breath, brightness; sustain (64) and
         soft pedal (67); all sound off (120), reset all controllers (121), all notes off (123), and system reset.
 
         Args:
@@ -68,6 +73,24 @@ class PluckedStream:
             raise fail("stream.send", "offset", "be a whole number of samples", offset)
         heapq.heappush(self._waiting, (self.sample + int(offset), self._n_received, message))
         self._n_received += 1
+
+    @property
+    def n_sounding(self) -> int:
+        """Notes that are still heard."""
+        return self._player.n_sounding
+
+    @property
+    def follow_delay_s(self) -> float:
+        """Nothing is followed."""
+        return 0.0
+
+    def follow(self, *_: Any) -> None:
+        """A string is plucked, and follows no voice.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError("stream.follow: this instrument is plucked, and cannot follow a voice or a bow; play it from MIDI.")
 
     def turn(self, axis: str, value: float) -> None:
         """Turn a knob, heard from the next note on: an axis with a name, in standard deviations."""
@@ -102,6 +125,8 @@ class PluckedStream:
             over = np.abs(audio) - KNEE
             bent = np.sign(audio) * (KNEE + (1 - KNEE - 1e-6) * np.tanh(over / (1 - KNEE)))
             audio = np.where(over > 0, bent, audio).astype(np.float32)
+        if self._stereo and len(audio) == 1:
+            return np.repeat(audio, 2, axis=0)
         return audio[0] if len(audio) == 1 else audio
 
     def _play(self, message: Any) -> None:
@@ -111,7 +136,10 @@ class PluckedStream:
             again = self._held.pop(key, None)
             if again is not None:
                 self._player.damp(again)
-            self._held[key] = self._player.strike(message.note, message.velocity)
+            channel = self._channel(message)
+            pitch = self._tunings.pitch(message.channel, channel.tuning, message.note)
+            if pitch is not None:
+                self._held[key] = self._player.strike(pitch, message.velocity)
         elif kind in ("note_on", "note_off"):
             self._release(self._held.pop((message.channel, message.note), None))
         elif kind == "pitchwheel":
@@ -119,7 +147,10 @@ class PluckedStream:
             self._bend(self._channel(message))
         elif kind == "control_change":
             self._control(message)
+        elif kind == "sysex":
+            self._tunings.receive(message.data)
         elif kind == "reset":
+            self._tunings = Tunings() if self._tuning is None else Tunings(self._tuning)
             self._player.choke_all()
             self._held.clear()
             self._pedalled.clear()

@@ -16,7 +16,7 @@ from ddspvae.signals.checks import InputError, check_range
 
 if TYPE_CHECKING:
     from ddspvae.instrument.instrument import Instrument
-    from ddspvae.live.stream import Stream
+    from ddspvae.live.playable import LiveStream
 
 BLOCK = 256  # samples
 WHEEL_SEMITONES = 2.0
@@ -83,7 +83,7 @@ class Playing:
     def __init__(self, voices: int = 8) -> None:
         self.voices = voices
         self.instrument: Instrument | None = None
-        self.stream: Stream | None = None
+        self.stream: LiveStream | None = None
         self._knobs: dict[str, float] = {}
         self._bend, self._tuning_cents = 0.0, 0.0
         self._marks: list[int] = []
