@@ -140,6 +140,8 @@ def _delay(session: Session) -> str:
 
 
 def _open_stream(instrument: Instrument, args: Namespace) -> LiveStream:
+    if args.mic is not None and instrument.plucks is not None:
+        raise InputError(f"play: {instrument.name} is plucked, and cannot follow a voice; leave out --mic.")
     stream = instrument.stream(args.voices, mono=args.mono, seed=args.seed, dry=args.dry,
                                ir=read_ir(args, instrument.config.sample_rate), wet_db=args.wet, decay=args.decay,
                                expression=args.expression, controllers=args.controllers, stereo=args.stereo,

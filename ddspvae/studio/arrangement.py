@@ -16,9 +16,9 @@ from ddspvae.editing.inpainting import fill
 from ddspvae.editing.note_table import read_table
 from ddspvae.editing.play_table import play_table
 from ddspvae.instrument.presets import read_cards
-from ddspvae.midi.notes import read_midi
 from ddspvae.midi.programs import choose_preset
 from ddspvae.midi.voices import MOST_VOICES, seed_of, to_voices
+from ddspvae.scores.read import read_score
 from ddspvae.signals import Notes, Performance
 from ddspvae.signals.units import pitch_to_hz
 from ddspvae.studio.project import Project
@@ -185,7 +185,7 @@ class Arrangement:
 
 def read_parts(path: Path) -> list[Notes]:
     """The parts of a score, whatever kind of file it is."""
-    return [read_table(path).notes] if path.suffix.lower() == ".csv" else read_midi(path)
+    return [read_table(path).notes] if path.suffix.lower() == ".csv" else read_score(path)
 
 
 def perform_part(part: Part, player: Instrument, score_s: float) -> Part:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ddspvae.audio import FORMATS
+from ddspvae.scores.read import NOTATION
 from ddspvae.signals.checks import InputError
 from ddspvae.signals.files import clear_leftovers, new_file
 from ddspvae.studio.folders import inside, read_json, write_json
 
 FILE_FORMAT = "ddspvae studio 1"
 PROJECT_FILE = "project.json"
-SCORES, TAKES = (".mid", ".midi", ".csv"), tuple(FORMATS) + (".npz", ".mp3", ".aif", ".aiff")
+SCORES, TAKES = (".mid", ".midi", ".kar", ".rmi", ".csv", *NOTATION), (*FORMATS, ".npz")
 
 
 class Project:

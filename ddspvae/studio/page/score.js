@@ -10,7 +10,7 @@ import { NoteTable } from "./table.js";
 import { Transport } from "./transport.js";
 import { Viewport } from "./viewport.js";
 
-const SCORES = ".mid,.midi,.csv";
+const SCORES = ".mid,.midi,.kar,.rmi,.csv,.musicxml,.mxl,.xml,.mei";
 export const score = { part: 0, line: 0, note: null };
 globalThis.score = score;
 let built = null;
@@ -70,7 +70,7 @@ export function buildScore() {
         el("section", { class: "sheet" }, table.element)),
       el("div", { class: "stack" }, notePanel.element, partPanel.element, buildCompare(transport, viewport), el("section", { class: "sheet" }, el("h2", {}, "More"), add))));
   const empty = dropZone({
-    title: "Drop a MIDI file here", accept: SCORES, take: addFile,
+    title: "Drop a MIDI file or a score here", accept: SCORES, take: addFile,
     text: "Every part gets the nearest instrument. Then draw over what the performer decided, drag notes, and hear it at once. A table of notes (.csv) is read, too.",
   });
   fill(byId("view-score"), el("header", {}, el("div", {}, el("h1", { id: "score-title" }, "Score"), el("p", { class: "lede" }, "See what the performer decided, and change it."))), empty, work);
