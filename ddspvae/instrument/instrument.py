@@ -234,8 +234,8 @@ class Instrument:
 
     def tail_s(self, dry: bool = False, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0) -> float:
         """Seconds after the end of a last note until it and the learned room have fallen by 60 dB; an ir adds its own."""
-        rings_s = self.rooms.ringing_s(dry, ir, wet_db, decay)
-        return max(LEAST_TAIL_S, RELEASED_DB / self.statistics.release_db_per_s + rings_s)
+        released_s = RELEASED_DB / self.statistics.release_db_per_s
+        return max(LEAST_TAIL_S, released_s + self.rooms.ringing_s(dry, ir, wet_db, decay))
 
     def stream(self, voices: int = 8, *, mono: bool = False, seed: int = 0, dry: bool = False, ir: Audio | None = None,
                wet_db: float = 0.0, decay: float = 1.0, expression: float = 1.0, start_s: float = 0.0, limit: bool = True,
@@ -256,7 +256,6 @@ class Instrument:
                              "does not know; open the whole model, and turn its timbre axes by hand.")
         if self.plucks is not None:
             from ddspvae.instrument.plucking import open_stream
-
             return open_stream(self.plucks, self.rooms, mono, seed, start_s, limit, (dry, ir, wet_db, decay), tuning, stereo)
         return live.Stream(self, voices, mono=mono, seed=seed, dry=dry, ir=ir, wet_db=wet_db, decay=decay, limit=limit,
                            start_s=start_s, expression=expression, controllers=controllers, tuning=tuning, stereo=stereo)
