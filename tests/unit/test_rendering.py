@@ -38,7 +38,7 @@ def test_a_part_has_a_plain_number(tmp_path):
 
 def test_a_table_says_already_how_it_is_played(tmp_path):
     (tmp_path / "notes.csv").write_text(TABLE + "0,1,69,80\n")
-    with pytest.raises(InputError, match="--performer and --expression are for scores"):
+    with pytest.raises(InputError, match="--tuning and --a4 are for scores"):
         run(tmp_path / "notes.csv", "--preset", "violin", "--out", tmp_path / "out.wav", "--performer", "learned")
 
 
