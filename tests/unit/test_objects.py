@@ -83,6 +83,7 @@ def test_where_nothing_can_be_kept_or_made_numba_plays(folder, monkeypatch):
     play(_toy)
 
 
+@pytest.mark.slow
 def test_a_function_with_arrays_of_its_own_is_left_to_numba(folder, monkeypatch):
     out = np.zeros(5)
     _of_its_own(np.arange(5.0), out)

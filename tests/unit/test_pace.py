@@ -36,6 +36,7 @@ def test_the_plain_way_stays_unless_another_is_quicker(monkeypatch):
         choose_pace("half", CPU)
 
 
+@pytest.mark.slow
 def test_half_precision_learns_the_same_way(tmp_path):
     audio = melody_take(4.0, 16_000)
     take = Take(tmp_path, audio, extract(audio, 16_000, 80), room="a")
