@@ -20,7 +20,7 @@ def equal_temperament(a4_hz: float = A4_HZ) -> Pitches:
     """Twelve equal steps an octave, with the A above middle C at a4_hz.
 
     >>> round(equal_temperament(415)[69], 4)
-    67.9874
+    67.9873
     """
     check_range("equal_temperament", "a4_hz", a4_hz, 220, 880)
     shift = float(hz_to_cents(a4_hz, A4_HZ)) / CENTS_PER_SEMITONE
