@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ddspvae.midi.tuning import N_KEYS, Pitches, equal_temperament
 from ddspvae.signals.checks import InputError, check_range
+from ddspvae.signals.files import read_whole
 from ddspvae.signals.units import A4_HZ, A4_PITCH, CENTS_PER_SEMITONE, hz_to_pitch
 
 MOST_BYTES = 1_000_000
@@ -152,15 +153,7 @@ def read_map(path: str | Path) -> KeyMap:
 
 def _lines(path: Path) -> list[str]:
     """All but the comments."""
-    if not path.exists():
-        raise InputError(f"read_tuning: no file {path}.")
-    try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"read_tuning: cannot read {path} ({error.strerror}).") from error
-    if len(data) > MOST_BYTES:
-        raise InputError(f"read_tuning: {path} is larger than 1 MB; is it a Scala file?")
+    data = read_whole("read_tuning", path, MOST_BYTES, "a Scala file")
     return [line for line in data.decode("latin-1").splitlines() if not line.startswith("!")]
 
 

@@ -6,13 +6,13 @@ plays, and because one that makes an object of every message takes a minute for 
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from ddspvae.signals.checks import InputError
+from ddspvae.signals.files import read_whole
 
 META, SYSEX, ESCAPE = 0xFF, 0xF0, 0xF7  # of `Event.kind`; channel messages have their status without the channel
 NOTE_OFF, NOTE_ON, POLY_PRESSURE, CONTROL, PROGRAM, PRESSURE, WHEEL = 0x80, 0x90, 0xA0, 0xB0, 0xC0, 0xD0, 0xE0
@@ -70,7 +70,7 @@ def read_file(path: Path) -> MidiFile:
         InputError: missing, empty, not MIDI, cut short, or damaged beyond what players read.
     Source: Standard MIDI Files 1.0 (RP-001); RMID (RP-029).
     """
-    data = _content(path)
+    data = read_whole("read_midi", path, MOST_BYTES, "a MIDI file")
     if data.startswith(b"SMF2CLIP"):
         raise InputError(f"read_midi: {path} is a MIDI 2.0 clip file (SMF2CLIP), which cannot be read yet; export it as a "
                          "standard MIDI file.")
@@ -101,23 +101,6 @@ def read_file(path: Path) -> MidiFile:
     if len(file.tracks) != n_tracks:
         file.faults[f"its header says {n_tracks} track{'s' * (n_tracks != 1)}, and {len(file.tracks)} are there"] += 1
     return file
-
-
-def _content(path: Path) -> bytes:
-    if not os.path.exists(path):
-        raise InputError(f"read_midi: no file {path}.")
-    if os.path.isdir(path):
-        raise InputError(f"read_midi: {path} is a folder, not a MIDI file.")
-    try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"read_midi: cannot read {path} ({error.strerror}).") from error
-    if not data:
-        raise InputError(f"read_midi: {path} is empty (0 bytes); copy or export it again.")
-    if len(data) > MOST_BYTES:
-        raise InputError(f"read_midi: {path} is larger than {MOST_BYTES // 1_000_000} MB; is it a MIDI file?")
-    return data
 
 
 def _truncated(path: Path) -> InputError:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import os
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddspvae.signals.checks import InputError
+from ddspvae.signals.files import read_whole
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element
@@ -32,17 +32,7 @@ def read_tree(path: Path) -> Element:
         from lxml import etree
     except ImportError as error:
         raise InputError(MISSING) from error
-    if not os.path.exists(path):
-        raise InputError(f"{WHERE}: no file {path}.")
-    if os.path.isdir(path):
-        raise InputError(f"{WHERE}: {path} is a folder, not a score.")
-    try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{WHERE}: cannot read {path} ({error.strerror}).") from error
-    if not data:
-        raise InputError(f"{WHERE}: {path} is empty (0 bytes); export it again.")
+    data = read_whole(WHERE, path, MOST_BYTES, "a score")
     if data[:2] == b"PK":
         data = _unpack(path, data)
     if len(data) > MOST_BYTES:

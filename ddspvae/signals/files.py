@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from ddspvae.signals.checks import InputError
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -77,6 +79,31 @@ def new_file(path: str | Path) -> Iterator[Path]:
     finally:
         if fcntl is not None:
             os.close(handle)
+
+
+def read_whole(where: str, path: Path, most_bytes: int, what: str) -> bytes:
+    """The content of a file that fits the memory.
+
+    Args:
+        where: the function that reads, for the sentence.
+        what: it should be, with its article.
+    Raises:
+        InputError: missing, a folder, empty, larger than most_bytes, or not to be read.
+    """
+    if not os.path.exists(path):
+        raise InputError(f"{where}: no file {path}.")
+    if os.path.isdir(path):
+        raise InputError(f"{where}: {path} is a folder, not {what}.")
+    try:
+        with path.open("rb") as file:
+            data = file.read(most_bytes + 1)
+    except OSError as error:
+        raise InputError(f"{where}: cannot read {path} ({error.strerror}).") from error
+    if not data:
+        raise InputError(f"{where}: {path} is empty (0 bytes); copy or export it again.")
+    if len(data) > most_bytes:
+        raise InputError(f"{where}: {path} is larger than {most_bytes // 1_000_000} MB; is it {what}?")
+    return data
 
 
 def clear_leftovers(target: Path) -> None:
