@@ -94,7 +94,7 @@ card.close()
 
 @needs_jack
 @pytest.mark.slow
-@pytest.mark.skipif("PYTEST_XDIST_WORKER" in os.environ, reason="a card beside other tests misses blocks; run it alone: -n 0")
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" in os.environ, reason="beside other tests a card misses blocks; use -n 0")
 def test_eight_voices_for_a_while():
     """As a command, beside whatever else this machine does: few blocks are missed, and memory is flat."""
     told = subprocess.run([sys.executable, "benchmarks/play_long.py", "--minutes", "0.3", "--messages", "300"], check=True,
