@@ -37,7 +37,7 @@ from ddspvae.training.validation import TrainingStopped, Validation, check_healt
 
 CROP_FRAMES = 320  # 1.6 s at 200 frames/s
 FEW_S = 60.0  # of recordings: below, all that a model of many knows is kept to begin with
-STEPS_A_SECOND = 14.0  # of recordings, then: more would learn them by heart
+STEPS_A_SECOND = 8.0  # of recordings, then: more would learn them by heart
 SAVE_EVERY_S = 50.0  # a kill costs less than a minute
 
 
