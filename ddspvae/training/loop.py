@@ -36,8 +36,8 @@ from ddspvae.training.trainer import WARMUP_FRAMES, Run, TrainingConfig
 from ddspvae.training.validation import TrainingStopped, Validation, check_health, excerpts, reconstruct, validate
 
 CROP_FRAMES = 320  # 1.6 s at 200 frames/s
-FEW_S = 60.0  # of recordings: below, all that a model of many knows is kept to begin with
-STEPS_A_SECOND = 8.0  # of recordings, then: more would learn them by heart
+FEW_S = 30.0  # of recordings: below, all that a model of many knows is kept to begin with
+FEW_STEPS = 32  # then: more would learn them by heart
 SAVE_EVERY_S = 50.0  # a kill costs less than a minute
 
 
@@ -151,7 +151,7 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
                 is_few = heard_s < FEW_S and is_alike(given, network)
             if is_few:
                 adopt(given, network, heard)
-                config = replace(config, most_steps=max(1, round(STEPS_A_SECOND * heard_s)))
+                config = replace(config, most_steps=FEW_STEPS)
             else:
                 transplant(given, network)
         processes.align(network.to(target))
