@@ -235,7 +235,7 @@ def processor_s() -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--presets", nargs="+", default=sorted(read_cards()))
+    parser.add_argument("--presets", nargs="+", default=sorted(set(read_cards()) - {"guitar-electric"}))
     parser.add_argument("--keep", type=Path, help="folder for the exports and the sounds")
     args = parser.parse_args()
     print("| | format | samples | MB | processor s | pitch, most cents | level, most dB | beside the usual render | seam | "

@@ -297,3 +297,10 @@ def test_a_guitarist_who_trains_hears_plucks(tmp_path):
         assert take.loudness_db[50] - take.loudness_db[350] > 10 and np.ptp(take.f0_hz[50:350]) < 1e-3
     audio = guitar.render(Notes((Note(52, 80, 0.1, 2.0), Note(59, 80, 0.1, 2.0))))
     assert level_db(audio, 0.2) > level_db(audio, 1.0) + 6 > level_db(audio, 1.9) + 10
+
+
+def test_a_plucked_instrument_is_not_exported(tmp_path):
+    from ddspvae.export.folder import check_instrument
+
+    with pytest.raises(InputError, match="is plucked, and rings by a model of its own"):
+        check_instrument(load("guitar-electric"))
