@@ -25,6 +25,11 @@ RATE = 48_000
 
 
 @contextmanager
+def hear_control_c() -> None:
+    """What a shell has started in the background ignores Control-C, and so would its programs."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def jack(period: int):
     """A server with a dummy card."""
     before = os.environ.get("JACK_DEFAULT_SERVER")
@@ -112,7 +117,7 @@ def click(block: int) -> None:
 
 def delays(command: list[str], keys: str, n_notes: int) -> tuple[np.ndarray, str]:
     """Of a program that makes sound of keys; and what it printed."""
-    program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=hear_control_c)
     listener = Listener()
     try:
         with listener.client:

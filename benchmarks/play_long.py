@@ -19,7 +19,7 @@ import time
 
 import mido
 import numpy as np
-from key_to_sound import RATE, Listener, jack
+from key_to_sound import RATE, Listener, hear_control_c, jack
 
 VOICES, STEP_S, HELD_S = 8, 0.5, 4.0
 MESSAGES_S = 60.0
@@ -97,7 +97,7 @@ def main() -> None:
         program = subprocess.Popen([sys.executable, "-m", "ddspvae", "play", "--preset", "violin", "--midi-in", "virtual",
                                     "--audio-out", "system", "--block", str(args.block), "--voices", str(VOICES), "--json",
                                     "--record-midi", f"{kept}/take.mid"],
-                                   stdout=subprocess.PIPE, text=True)
+                                   stdout=subprocess.PIPE, text=True, preexec_fn=hear_control_c)
         player, memory = Player(), []
         with player.client:
             for _ in range(600):
