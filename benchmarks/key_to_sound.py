@@ -117,7 +117,7 @@ def click(block: int) -> None:
 
 def delays(command: list[str], keys: str, n_notes: int) -> tuple[np.ndarray, str]:
     """Of a program that makes sound of keys; and what it printed."""
-    program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=hear_control_c)
+    program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=hear_control_c)  # noqa: PLW1509
     listener = Listener()
     try:
         with listener.client:

@@ -97,7 +97,7 @@ def main() -> None:
         program = subprocess.Popen([sys.executable, "-m", "ddspvae", "play", "--preset", "violin", "--midi-in", "virtual",
                                     "--audio-out", "system", "--block", str(args.block), "--voices", str(VOICES), "--json",
                                     "--record-midi", f"{kept}/take.mid"],
-                                   stdout=subprocess.PIPE, text=True, preexec_fn=hear_control_c)
+                                   stdout=subprocess.PIPE, text=True, preexec_fn=hear_control_c)  # noqa: PLW1509
         player, memory = Player(), []
         with player.client:
             for _ in range(600):
