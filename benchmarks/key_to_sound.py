@@ -24,12 +24,12 @@ LOUD = 1e-4  # of the first sample of a note, after silence
 RATE = 48_000
 
 
-@contextmanager
 def hear_control_c() -> None:
     """What a shell has started in the background ignores Control-C, and so would its programs."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+@contextmanager
 def jack(period: int):
     """A server with a dummy card."""
     before = os.environ.get("JACK_DEFAULT_SERVER")
