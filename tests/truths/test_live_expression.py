@@ -10,6 +10,8 @@ from ddspvae import load
 from ddspvae.signals.checks import InputError
 from ddspvae.signals.units import hz_to_pitch, pitch_to_hz
 
+pytestmark = pytest.mark.slow  # in make check
+
 RATE = 48_000
 
 

@@ -33,6 +33,8 @@ from ddspvae.training.stream import Streamed, sample_takes
 
 from ..conftest import melody_take
 
+pytestmark = pytest.mark.slow  # in make check
+
 RATE, HOP = 16_000, 80
 SETTINGS = Settings(RATE, HOP, "swift")
 SMALL = ModelConfig(sample_rate=RATE, hop_size=HOP, decoder_channels=16)
