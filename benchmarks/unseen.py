@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--ensemble", default="ensemble")
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--minutes", type=float, default=2.0, help="of the trainings on everything")
-    parser.add_argument("--few-steps", type=int, default=100, help="of the training on those seconds, at most")
+    parser.add_argument("--few-steps", type=int, default=32, help="of the training on those seconds; below 30 s never more")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(1)
