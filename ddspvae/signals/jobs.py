@@ -126,7 +126,7 @@ def _work(function: Callable[[Any], Any], items: Sequence[Any], taken: Any, pipe
         signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.SIG_IGN)
     if "torch" in sys.modules:  # its pool of threads did not come along
         sys.modules["torch"].set_num_threads(1)
-    if "numba" in sys.modules:
+    if "numba" in sys.modules:  # nor did numba's, and who waits for it waits for ever
         sys.modules["numba"].set_num_threads(1)
     _free.set(n_cores)
     _teller.set(lambda news: pipe.send(("news", -1, news)))

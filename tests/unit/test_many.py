@@ -16,11 +16,11 @@ from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.config import ModelConfig
 from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.timbre import TimbreCode
-from ddspvae.model.transplant import settle, transplant
+from ddspvae.model.transplant import adopt, is_alike, settle, transplant
 from ddspvae.signals import Note, Notes
 from ddspvae.signals.checks import InputError
 from ddspvae.synth.render import render
-from ddspvae.training.loop import train
+from ddspvae.training.loop import FEW_STEPS, train
 from ddspvae.training.many import find_instruments
 
 from ..conftest import melody_take
@@ -206,6 +206,21 @@ def test_a_few_seconds_give_the_code_of_who_plays(ensemble, folder, tmp_path):
     assert min(away, key=lambda name: away[name]) == "dull"
 
 
+def test_few_takes_keep_all_that_many_taught_and_move_what_is_typical(ensemble):
+    heard, many = heard_of(STRENGTHS["dull"], 3), load(ensemble).model
+    one = settle(many, many.timbre.hear([heard]))
+    network = Autoencoder(replace(one.config, rooms=("new",), n_harmonics=one.config.n_harmonics + 5))
+    assert is_alike(one, network)
+    assert not is_alike(one, Autoencoder(replace(one.config, n_z=one.config.n_z + 1)))
+    adopt(one, network, [heard])
+    for name in ("encoder.principal.weight", "expected.mean.weight", "decoder.detail_head.weight", "persistence"):
+        assert torch.equal(network.state_dict()[name], one.state_dict()[name]), name
+    before, after = one.decoder.typical, network.decoder.typical
+    assert torch.equal(after.coefficients[0, 1:], before.coefficients[0, 1:])
+    off = [float((typical.read(heard, 4, limit=1e9)[0]).mean((0, 1)).abs().max()) for typical in (before, after)]
+    assert off[1] < 0.5 * off[0], "they are nearer to what the takes say"
+
+
 @pytest.mark.slow
 def test_training_starts_from_the_one_that_sounds_alike(ensemble, folder, tmp_path):
     before = load(ensemble).model.decoder.frame_layer.weight
@@ -213,6 +228,7 @@ def test_training_starts_from_the_one_that_sounds_alike(ensemble, folder, tmp_pa
                  start_from=ensemble)
     after = load(path)
     assert after.config.n_timbre == 0
+    assert after.card["training"]["most_steps"] == FEW_STEPS, "of few seconds few steps are taken"
     assert (after.model.decoder.frame_layer.weight - before).abs().max() < 0.01
 
 
