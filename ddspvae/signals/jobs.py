@@ -24,6 +24,7 @@ from ddspvae.signals.checks import InputError
 T = TypeVar("T")
 R = TypeVar("R")
 END_S = 2.0  # for a worker to end that is asked to
+POOLS = {"numba": "NUMBA_NUM_THREADS", "torch": "OMP_NUM_THREADS"}  # what sizes each library's when it is imported
 
 
 def cores() -> int:
@@ -124,10 +125,7 @@ def _work(function: Callable[[Any], Any], items: Sequence[Any], taken: Any, pipe
     other_end.close()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # the parent tells when to end
         signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.SIG_IGN)
-    if "torch" in sys.modules:  # its pool of threads did not come along
-        sys.modules["torch"].set_num_threads(1)
-    if "numba" in sys.modules:  # nor did numba's, and who waits for it waits for ever
-        sys.modules["numba"].set_num_threads(1)
+    _stay_in_one_thread()
     _free.set(n_cores)
     _teller.set(lambda news: pipe.send(("news", -1, news)))
     while True:
@@ -148,6 +146,15 @@ def _work(function: Callable[[Any], Any], items: Sequence[Any], taken: Any, pipe
             pipe.send(("failed", index, (RuntimeError(f"{type(error).__name__}: {error}"), [])))
     pipe.close()
     os._exit(0)  # what the parent opened is the parent's to close
+
+
+def _stay_in_one_thread() -> None:
+    """Pools of threads did not come along, and who waits for one waits for ever."""
+    for library, variable in POOLS.items():  # numba first: it sets OpenMP's number, which is torch's, too, to its own
+        if library in sys.modules:
+            sys.modules[library].set_num_threads(1)
+        else:
+            os.environ[variable] = "1"
 
 
 def _messages(said: Sequence[warnings.WarningMessage]) -> list[tuple[str, type[Warning]]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 import warnings
 
@@ -63,3 +65,36 @@ def test_who_stops_early_leaves_no_worker():
     before = time.monotonic()
     work.close()
     assert time.monotonic() - before < 5
+
+
+WITH_POOLS = """
+import numpy as np, torch
+{before}
+from ddspvae.signals.jobs import in_order
+
+def work(number):
+    import numba
+
+    @numba.njit(parallel=True)
+    def doubled(values):
+        for index in numba.prange(len(values)):
+            values[index] *= 2
+        return values
+
+    values = doubled(np.ones(1000) * number)
+    return float(torch.from_numpy(values).repeat(10_000).cos().sum() + torch.hann_window(1_000_000).sum())
+
+torch.ones(10_000_000).cos()  # the pool of OpenMP begins
+print(len(list(in_order(work, range(2), 2))))
+"""
+
+
+@forking
+@pytest.mark.parametrize("before", ["", "import numba"])
+def test_pools_of_threads_before_the_fork_are_not_waited_for(before):
+    """Torch's and numba's share one, which did not come along; numba sets its size anew when it begins."""
+    pytest.importorskip("numba")
+    program = [sys.executable, "-c", WITH_POOLS.format(before=before)]
+    done = subprocess.run(program, check=False, capture_output=True, text=True, timeout=60,
+                          env={**os.environ, "OMP_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "2"})
+    assert done.stdout == "2\n", done.stderr
