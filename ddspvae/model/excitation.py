@@ -16,6 +16,7 @@ from ddspvae.features.band_tables import N_FREQUENCIES
 from ddspvae.features.bands import band_shapes
 from ddspvae.features.spectrum import HIGHEST_HZ
 from ddspvae.model.target import Shape
+from ddspvae.model.together import count_together
 
 LOWEST_HZ, N_AUDITORY = 40.0, 76  # two bands for each that the ear tells apart
 SOFTEST = 1e-5  # of the A-weighted power: 50 dB down
@@ -51,7 +52,7 @@ class Excitation:
 
     def __init__(self, f0_hz: Tensor, n_heard: Tensor, n_harmonics: int, n_noise_bands: int, sample_rate: int,
                  thin: int | None = None) -> None:
-        numbers = f0_hz.numel() * n_harmonics * N_AUDITORY
+        numbers = count_together(f0_hz.numel()) * n_harmonics * N_AUDITORY
         self.frames = slice(None, None, -(-numbers // MOST_NUMBERS) if thin is None else thin)
         number = torch.arange(1, n_harmonics + 1, device=f0_hz.device)
         f0_hz, n_heard = f0_hz[:, self.frames], n_heard[:, self.frames]

@@ -50,6 +50,12 @@ def mean_over_processes(value: Tensor) -> Tensor:
     return total / share.count
 
 
+def count_together(n_here: int) -> int:
+    """Of what each process has as many of as this one: how many they are in the whole batch."""
+    share = _share.get()
+    return n_here if share is None else n_here * share.count
+
+
 def draw_normal(shape: Sequence[int], like: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Normal noise [B, ...] for this process's rows of the batch, as it would be were they all here."""
     share = _share.get()

@@ -114,10 +114,10 @@ class Shared(nn.Module):
 
 
 def in_parallel(model: nn.Module, loss: Any, device: torch.device) -> nn.Module:
-    """The loss, whose gradients are means over the processes.
+    """The loss, whose gradients are means over the processes; what has a part in it must be the same in every step.
 
     Source: Li et al., "PyTorch Distributed", VLDB 2020.
     """
     return nn.parallel.DistributedDataParallel(
         Shared(model, loss), device_ids=[device.index] if device.type == "cuda" else None, broadcast_buffers=False,
-        find_unused_parameters=True)  # axes without names learn nothing at first
+        gradient_as_bucket_view=True, static_graph=True)

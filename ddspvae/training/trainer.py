@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.bottleneck import sounding_rows
@@ -119,12 +120,13 @@ class Run:
     def __init__(self, model: Autoencoder, config: TrainingConfig, device: torch.device,
                  processes: Processes = ALONE, precision: str = "float32") -> None:
         self.model, self.processes = model.to(device), processes
-        self._parallel = in_parallel(model, self.loss, device) if processes.count > 1 else None
+        self._parallel: nn.Module | None = None
         self.precision, self._pace = precision, None if precision == "auto" else choose_pace(precision, device)
         self.average = copy.deepcopy(self.model).eval()
         quick = [model.named_bits, model.persistence]
         others = [p for p in model.parameters() if all(p is not q for q in quick)]
-        self.optimizer = torch.optim.Adam([{"params": others, "pace": 1.0}, {"params": quick, "pace": GAIN_PACE}])
+        self.optimizer = torch.optim.Adam([{"params": others, "pace": 1.0}, {"params": quick, "pace": GAIN_PACE}],
+                                          fused=device.type in ("cpu", "cuda"))
         self.rate = make_controller(config.controller, config.bitrate)
         self.is_charged = model.config.n_z > 0 and not model.bottleneck.discrete
         self.config, self.device = config, device
@@ -156,7 +158,9 @@ class Run:
         if self._pace is None:
             self._pace = self.processes.agree(choose_pace(self.precision, self.device, partial(self._attempt, batch)))
         with sharing(self.processes.share), self._pace.on(self.device):
-            loss, bits = self.loss(batch) if self._parallel is None else self._parallel(batch)
+            if self._parallel is None and self.processes.count > 1:
+                self._parallel = in_parallel(self.model, self.loss, self.device)
+            loss, bits = (self._parallel or self.loss)(batch)
             told, whole = mean_over_processes(loss.detach()), mean_over_processes(bits.detach())
         if not torch.isfinite(told):
             raise TrainingStopped(f"train: the loss is not finite at step {self.step}; the last checkpoint is kept. "
@@ -165,7 +169,7 @@ class Run:
         cost = self.rate.cost(bits, progress) if self.is_charged else loss.new_zeros(())
         self.optimizer.zero_grad()
         (loss + cost).backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 3.0)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 3.0, foreach=True)
         self.optimizer.step()
         self._average()
         self.step += 1
@@ -192,13 +196,13 @@ class Run:
         with torch.no_grad():
             for name in names:
                 averaged[name].copy_(ours[name])
-        self.has_details = True
+        self.has_details, self._parallel = True, None  # what learns is not the same any more
 
     @torch.no_grad()
     def _average(self) -> None:
         decay = min(0.995, (1 + self.step) / (10 + self.step))
-        for mean, now in zip(self.average.parameters(), self.model.parameters()):
-            mean.lerp_(now, 1 - decay)
+        follow = torch.optim.swa_utils.get_ema_multi_avg_fn(decay)
+        follow([*self.average.parameters()], [*self.model.parameters()], None)
         for kept, fresh in zip(self.average.buffers(), self.model.buffers()):
             kept.copy_(fresh)
 
@@ -217,7 +221,7 @@ class Run:
         self.rate = make_controller(self.config.controller, self.config.bitrate, **json.loads(state["rate"]))
         self.step, self.seconds, self.best_loss = state["step"], state["seconds"], state["best_loss"]
         self.best, self.rows, self.failure = state["best"], json.loads(state["rows"]), state["failure"]
-        self.has_details = state["has_details"]
+        self.has_details, self._parallel = state["has_details"], None
 
     def keep_if_best(self, loss: float) -> None:
         """Remember the averaged weights if they are the best so far, once the rate of z has come down."""
