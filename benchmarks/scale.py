@@ -36,6 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["songs", "steps", "memory", "listen", "one-run", "one-stream"])
     parser.add_argument("--songs", type=int, default=200)
+    parser.add_argument("--notes", type=int, default=80, help="of a song, four a second")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--hours", type=float, nargs="+", default=[1, 10, 100])
@@ -60,11 +61,11 @@ def songs(args: argparse.Namespace, folder: Path) -> None:
     (folder / "songs").mkdir()
     for number in range(args.songs):
         track = mido.MidiTrack()
-        for pitch in random.integers(57, 82, 12):
+        for pitch in random.integers(57, 82, args.notes):
             track.append(mido.Message("note_on", note=int(pitch), velocity=int(random.integers(50, 110)), time=0))
             track.append(mido.Message("note_off", note=int(pitch), time=240))
         mido.MidiFile(tracks=[track]).save(folder / "songs" / f"{number:05d}.mid")
-    print(f"{args.songs} songs of 3 s, {os.cpu_count()} cores\n\n"
+    print(f"{args.songs} songs of {args.notes / 4:g} s, {os.cpu_count()} cores\n\n"
           "| round | workers | whole command, s | processor, s | load |\n|---|---|---|---|"
           "---|", flush=True)
     took: dict[int, list[float]] = {1: [], 2: []}

@@ -16,7 +16,6 @@ from ddspvae.features.bands import band_weights, convert_bands
 from ddspvae.features.spectrum import HIGHEST_HZ
 from ddspvae.features.weighting import a_weighting
 from ddspvae.model.envelope import harmonics_below, to_nodes
-from ddspvae.model.together import mean_over_processes
 
 FLOOR = 1e-7  # of the A-weighted power, 70 dB down: below, levels differ less and less
 DB_PER_NEPER = 8.686
@@ -65,7 +64,7 @@ def shape_error(estimate: Shape, reference: Shape, weight: Tensor) -> Tensor:
     """How far two spectra are: the mean square of their levels' differences, 1 at 6 dB.
 
     Args:
-        weight: [B, F], >= 0, of the frames.
+        weight: [B, F], >= 0, of the frames; 1 in all for a mean.
     Returns:
         scalar.
     """
@@ -74,7 +73,7 @@ def shape_error(estimate: Shape, reference: Shape, weight: Tensor) -> Tensor:
     square = (DB_PER_NEPER / AT_ONCE_DB * (estimate.harmonics - reference.harmonics)).square()
     harmonics = (square * counts).sum(-1) / counts.sum(-1).clamp(min=1)
     noise = (DB_PER_NEPER / AT_ONCE_DB * (estimate.noise - reference.noise)).square().mean(-1)
-    return ((harmonics + noise) / 2 * weight).sum() / mean_over_processes(weight.sum()).clamp(min=1e-6)
+    return ((harmonics + noise) / 2 * weight).sum()
 
 
 def frame_weights(loudness_db: Tensor, loud_db: float) -> Tensor:

@@ -10,12 +10,13 @@ of .py files, with the system's path separator between them.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -124,10 +125,16 @@ def load_plugins() -> None:
     Raises:
         InputError: a plugin that is not there, or fails while it is imported.
     """
-    for point in entry_points(group=GROUP):
+    for point in _entry_points():
         _load(point.value, lambda point=point: point.load())  # type: ignore[misc]
     for source in filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)):
         _load(source, lambda source=source: _import_source(source))  # type: ignore[misc]
+
+
+@functools.cache
+def _entry_points() -> tuple[EntryPoint, ...]:
+    """Of what is installed: reading that takes longer than reading an instrument."""
+    return tuple(entry_points(group=GROUP))
 
 
 def check_plugins(where: str, needed: Mapping[str, str]) -> None:

@@ -94,15 +94,16 @@ class HeardError:
     def __init__(self, heard: EncoderInputs, measured: Shape, weight: Tensor, sample_rate: int) -> None:
         n_harmonics, n_noise_bands = measured.harmonics.shape[-1], measured.noise.shape[-1]
         self._ear = Excitation(heard.f0_hz, measured.n_heard, n_harmonics, n_noise_bands, sample_rate)
-        self._measured, self._weight = measured, weight
-        self._excited, self._looked_at = self._ear(measured), weight[:, self._ear.frames, None]
-        self._counted = mean_over_processes(self._looked_at.sum())
+        self._measured, self._excited = measured, self._ear(measured)
+        looked_at = weight[:, self._ear.frames, None]
+        in_all, looked_at_in_all = mean_over_processes(torch.stack([weight.sum(), looked_at.sum()])).clamp(min=1e-6)
+        self._weight, self._looked_at = weight / in_all, looked_at / looked_at_in_all
 
     def __call__(self, shape: Shape) -> Tensor:
         """The error of a spectrum, scalar."""
         away = DB_PER_NEPER / AT_ONCE_DB * (self._ear(shape) - self._excited)
         away = BEND * ((1 + (away / BEND).square()).sqrt() - 1)  # a few bands far off are not worth the rest
-        ear = (away * self._looked_at).mean(-1).sum() / self._counted.clamp(min=1e-6)
+        ear = (away * self._looked_at).mean(-1).sum()
         return (1 - LINES_SHARE) * ear + LINES_SHARE * shape_error(shape, self._measured, self._weight)
 
 

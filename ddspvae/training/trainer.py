@@ -124,7 +124,8 @@ class Run:
         self.precision, self._pace = precision, None if precision == "auto" else choose_pace(precision, device)
         self.average = copy.deepcopy(self.model).eval()
         quick = [model.named_bits, model.persistence]
-        others = [p for p in model.parameters() if all(p is not q for q in quick)]
+        self._weights, self._averaged = [*model.parameters()], [*self.average.parameters()]
+        others = [p for p in self._weights if all(p is not q for q in quick)]
         self.optimizer = torch.optim.Adam([{"params": others, "pace": 1.0}, {"params": quick, "pace": GAIN_PACE}],
                                           fused=device.type in ("cpu", "cuda"))
         self.rate = make_controller(config.controller, config.bitrate)
@@ -161,7 +162,7 @@ class Run:
             if self._parallel is None and self.processes.count > 1:
                 self._parallel = in_parallel(self.model, self.loss, self.device)
             loss, bits = (self._parallel or self.loss)(batch)
-            told, whole = mean_over_processes(loss.detach()), mean_over_processes(bits.detach())
+            told, whole = mean_over_processes(torch.cat([loss.detach()[None], bits.detach()])).tensor_split([1])
         if not torch.isfinite(told):
             raise TrainingStopped(f"train: the loss is not finite at step {self.step}; the last checkpoint is kept. "
                                   "Try another --seed, or look for broken recordings in the doctor's report.")
@@ -169,7 +170,7 @@ class Run:
         cost = self.rate.cost(bits, progress) if self.is_charged else loss.new_zeros(())
         self.optimizer.zero_grad()
         (loss + cost).backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 3.0, foreach=True)
+        torch.nn.utils.clip_grad_norm_(self._weights, 3.0, foreach=True)
         self.optimizer.step()
         self._average()
         self.step += 1
@@ -202,7 +203,7 @@ class Run:
     def _average(self) -> None:
         decay = min(0.995, (1 + self.step) / (10 + self.step))
         follow = torch.optim.swa_utils.get_ema_multi_avg_fn(decay)
-        follow([*self.average.parameters()], [*self.model.parameters()], None)
+        follow(self._averaged, self._weights, None)
         for kept, fresh in zip(self.average.buffers(), self.model.buffers()):
             kept.copy_(fresh)
 
