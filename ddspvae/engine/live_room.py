@@ -6,6 +6,7 @@ import numpy as np
 
 from ddspvae.engine.network import Array
 from ddspvae.kernels.partitions import convolve_newest, sum_partitions
+from ddspvae.kernels.transforms import rfft
 
 
 class LiveRoom:
@@ -24,7 +25,7 @@ class LiveRoom:
         self.size = size
         parts = np.pad(response, ((0, 0), (0, -response.shape[1] % size))).reshape(len(response), -1, size)
         self._first = np.ascontiguousarray(parts[:, 0])
-        spectra = np.fft.rfft(parts[:, 1:][:, ::-1], n=2 * size).transpose(0, 2, 1)  # for the oldest input first
+        spectra = rfft(parts[:, 1:][:, ::-1], 2 * size).transpose(0, 2, 1)  # for the oldest input first
         self._taps_real = np.ascontiguousarray(spectra.real, dtype=np.float32)
         self._taps_imag = np.ascontiguousarray(spectra.imag, dtype=np.float32)
         self._real, self._imag = np.zeros_like(self._taps_real[0]), np.zeros_like(self._taps_imag[0])
@@ -52,7 +53,7 @@ class LiveRoom:
     def _next_partition(self) -> None:
         n_parts = self._real.shape[1]
         if n_parts:
-            spectrum = np.fft.rfft(self._heard)  # of the partition before as well: half of what comes back is whole
+            spectrum = rfft(self._heard)  # of the partition before as well: half of what comes back is whole
             self._real[:, self._oldest], self._imag[:, self._oldest] = spectrum.real, spectrum.imag
             self._oldest = (self._oldest + 1) % n_parts
             total = np.empty((len(self._first), len(spectrum)), np.complex64)

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from ddspvae.kernels.transforms import rfft
+
 Array = NDArray[np.float32]
 LONGEST, SHORTEST = 16_384, 512  # partitions whose transforms fit a cache, and those of short sounds
 
@@ -25,12 +27,12 @@ def in_room(blocks: Iterable[Array], response: Array, n_samples: int) -> Iterato
     """
     size = min(LONGEST, max(SHORTEST, 1 << (n_samples // 4).bit_length()))
     parts = np.pad(response, ((0, 0), (0, -response.shape[1] % size))).reshape(len(response), -1, size)
-    taps = np.fft.rfft(parts, n=2 * size).transpose(1, 0, 2)
+    taps = rfft(parts, 2 * size).transpose(1, 0, 2)
     past = deque([np.zeros(size + 1, np.complex64)] * len(taps), maxlen=len(taps))  # the newest first
     window, filled, left = np.zeros(2 * size, np.float32), size, n_samples  # the partition before, and this one
 
     def play() -> Array:
-        past.appendleft(np.fft.rfft(window).astype(np.complex64, copy=False))
+        past.appendleft(rfft(window))
         total = taps[0] * past[0]
         for spectrum, part in zip(list(past)[1:], taps[1:]):
             total += part * spectrum

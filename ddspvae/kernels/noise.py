@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddspvae.kernels.compiler import compiled, ready_made
+from ddspvae.kernels.transforms import fft
 
 SEGMENTS_AT_ONCE = 64  # their spectra fit the cache of one core
 UNIT_POWER = math.sqrt(3.0) / 2**23  # of whole numbers uniform in +-2^23
@@ -42,7 +43,7 @@ def play_filtered_noise(magnitudes: NDArray[np.float32], length: int, keys: NDAr
         few = slice(at, at + SEGMENTS_AT_ONCE)
         pieces = np.empty((-(-len(voices[few]) // 2), n_fft), dtype=np.complex64)
         _cut_white(keys, voices[few], segments[few], length, start_sample - (n_fft - length) // 2, work[0], pieces)
-        spectra = np.fft.fft(pieces)
+        spectra = fft(pieces)
         filtered = np.empty((len(voices[few]), n_fft), dtype=np.complex64)
         _filter(spectra, magnitudes, voices[few], segments[few], lower, weight, work, filtered)
         _crossfade(np.fft.ifft(filtered), voices[few], segments[few], length, audio)
