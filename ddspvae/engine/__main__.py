@@ -9,6 +9,7 @@ from ddspvae.engine.network import Network
 from ddspvae.engine.playing import play_takes
 from ddspvae.engine.shapes import player_shapes
 from ddspvae.kernels.peaks import find_peak
+from ddspvae.kernels.remembered import mean_of_notes
 from ddspvae.model.config import ModelConfig
 from ddspvae.model.form import axis_names
 from ddspvae.signals import Performance
@@ -28,6 +29,8 @@ def main() -> None:
     for sound in play_takes(Network(config, weights), [take], tail, tail.response(config.sample_rate)[None], 0, seed=0,
                             first_voice=0):
         find_peak(sound, 0.0)
+    one, few = np.zeros(1), np.zeros(1, np.int64)
+    mean_of_notes(np.zeros((1, 1), np.float32), few, few + 1, one + 1, one, one, 1.0, 1.0, 1.0, 1.0, 1.0, np.zeros((1, 1)))
 
 
 if __name__ == "__main__":

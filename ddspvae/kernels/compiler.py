@@ -20,6 +20,7 @@ HAS_COMPILER = find_spec("numba") is not None and os.environ.get("NUMBA_DISABLE_
 
 # sums keep their order, so that a block of any length gives the same samples
 _SAFE = {"contract", "nsz", "arcp"}
+_ANY_ORDER = {*_SAFE, "reassoc"}
 
 
 class Compiled:
@@ -121,9 +122,14 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def compiled_in_any_order(function: Callable[..., Any]) -> Callable[..., Any]:
     """As `compiled`, for sums over arrays of one size, whose order may be what is fastest."""
-    return Compiled(cast(FunctionType, function), {*_SAFE, "reassoc"}) if HAS_COMPILER else function
+    return Compiled(cast(FunctionType, function), _ANY_ORDER) if HAS_COMPILER else function
 
 
 def ready_made(function: Callable[..., Any]) -> Callable[..., Any]:
     """As `compiled`, and loaded without numba; see `ReadyMade` for what it may do."""
     return ReadyMade(cast(FunctionType, function), _SAFE) if HAS_COMPILER else function
+
+
+def ready_made_in_any_order(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As `ready_made`, with sums as in `compiled_in_any_order`."""
+    return ReadyMade(cast(FunctionType, function), _ANY_ORDER) if HAS_COMPILER else function

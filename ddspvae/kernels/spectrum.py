@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ddspvae.kernels.compiler import compiled, ready_made
+from ddspvae.kernels.compiler import compiled, compiled_in_any_order, ready_made_in_any_order
 from ddspvae.signals.units import DB_FLOOR
 
 Floats = NDArray[np.float32]
@@ -16,6 +16,21 @@ Doubles = NDArray[np.float64]
 SILENCE_DB = DB_FLOOR
 AT_1_KHZ = 10 ** (-1.9997 / 10)  # what the poles of A-weighting leave of 1 kHz
 _F = np.float32
+
+
+@compiled
+def exponential(x):  # type: ignore[no-untyped-def]
+    """e^x in single precision, to 2e-7 of it: without a branch or a call, so that several are reckoned at once.
+
+    2^n e^r, where r is at most half of log 2 and its series ends after the seventh power.
+    """
+    x = min(max(x, _F(-87)), _F(88))
+    n = np.floor(x * _F(1 / math.log(2)) + _F(0.5))
+    r = (x - n * _F(0.693359375)) - n * _F(math.log(2) - 0.693359375)  # log 2 in two parts, the first with few digits
+    series = _F(1 / 5040)
+    for factorial in (_F(1 / 720), _F(1 / 120), _F(1 / 24), _F(1 / 6), _F(1 / 2), _F(1), _F(1)):
+        series = series * r + factorial
+    return series * np.int32((np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
 @compiled
@@ -60,7 +75,7 @@ def typical_at(f0_hz, loudness_db, middle, half_range, coefficients, code, grid,
         typical[axis] = total
 
 
-@compiled
+@compiled_in_any_order
 def tilt_and_hollow_at(heights, f0_hz, n_read, highest_hz, octave, odd, brightness, hollowness, n_steps, most, share):  # type: ignore[no-untyped-def]
     """`model.axes.tilt_and_hollow` for one frame, in place; `share` is room to work in."""
     n_read = min(n_read, int(np.floor(highest_hz / f0_hz)))
@@ -75,7 +90,9 @@ def tilt_and_hollow_at(heights, f0_hz, n_read, highest_hz, octave, odd, brightne
             share[k] = heights[k] + tilt * octave[k] + side * odd[k]
             peak = max(peak, share[k])
         for k in range(n_read):
-            weight = np.exp(share[k] - peak)
+            share[k] = exponential(share[k] - peak)
+        for k in range(n_read):
+            weight = np.float64(share[k])
             total += weight
             mean_o += weight * octave[k]
             mean_s += weight * odd[k]
@@ -97,8 +114,8 @@ def tilt_and_hollow_at(heights, f0_hz, n_read, highest_hz, octave, odd, brightne
 def a_weight(frequency_hz):  # type: ignore[no-untyped-def]
     """`features.weighting.a_weighting`."""
     f2 = frequency_hz * frequency_hz
-    ends = f2 / (f2 + 20.598997**2) / (f2 / 12194.217**2 + 1)
-    return ends * ends * (f2 / (f2 + 107.65265**2)) * (f2 / (f2 + 737.86223**2)) / AT_1_KHZ
+    ends = (f2 + 20.598997**2) * (f2 / 12194.217**2 + 1)
+    return f2 * f2 * f2 * f2 / (ends * ends * (f2 + 107.65265**2) * (f2 + 737.86223**2) * AT_1_KHZ)
 
 
 @compiled
@@ -112,7 +129,7 @@ class Form(NamedTuple):
     Args:
         tilt, octave, odd: [H], what a spectrum falls by in nepers; log2 of the number; which harmonics are odd, +-1.
         noise_tilt, is_breath, noise_weights: [K].
-        noise_bands: [K, J], A-weighted power of each noise band in each of the room's.
+        noise_bands: [J, K], A-weighted power of each noise band in each of the room's.
         edges_hz: [J + 1], of the room's bands.
         middle, half_range, coefficients, deviation: of model.typical.Typical.
         hats: [3], lowest pitch, semitones between two, how many.
@@ -151,7 +168,7 @@ class Level(NamedTuple):
     quietest_dry: float
 
 
-@ready_made
+@ready_made_in_any_order
 def shape_frames(form, level, f0_hz, highest_hz, loudness_db, curves, rows, logits, nodes, noise_logs, named, code, balance,  # type: ignore[no-untyped-def]
                  with_noise, n_onset, n_newton, nyquist_hz, voices, ringing, floats, doubles, heights, magnitudes):
     """Of F frames, what the decoder's heads say to what is played: `Decoder._heads`, `level.weigh` and `level.scale`.
@@ -166,7 +183,7 @@ def shape_frames(form, level, f0_hz, highest_hz, loudness_db, curves, rows, logi
         heights, magnitudes: [F, H] and [F, K], filled.
     """
     n_frames, n_harmonics = logits.shape
-    n_bands, n_rooms, n_nodes, n_named = noise_logs.shape[1], form.noise_bands.shape[1], nodes.shape[1], named.shape[1]
+    n_bands, n_rooms, n_nodes, n_named = noise_logs.shape[1], form.noise_bands.shape[0], nodes.shape[1], named.shape[1]
     axes, noise, work = floats[:4], floats[4 : 4 + n_bands], floats[4 + n_bands :]
     typical, harmonic_bands, noise_bands = doubles[:4], doubles[4 : 4 + n_rooms], doubles[4 + n_rooms :]
     axes[:] = 0
@@ -181,7 +198,7 @@ def shape_frames(form, level, f0_hz, highest_hz, loudness_db, curves, rows, logi
             low = nodes[i, left]
             height[k] = logits[i, k] + form.tilt[k] + (low + (nodes[i, left + 1] - low) * (place - _F(left)))
         for band in range(n_bands):
-            noise[band] = np.exp(min(max(noise_logs[i, band] + form.noise_tilt[band], _F(-12)), _F(12)))
+            noise[band] = exponential(min(max(noise_logs[i, band] + form.noise_tilt[band], _F(-12)), _F(12)))
         share = np.float64(balance[i, 0])
         if n_named:
             typical_at(f0, loudness_db[i], form.middle, form.half_range, form.coefficients, code[i], form.hats, typical)
@@ -195,7 +212,8 @@ def shape_frames(form, level, f0_hz, highest_hz, loudness_db, curves, rows, logi
             more = (axes[1] + (axes[3] - axes[1]) * onset) / 2
             breath_power = noise_power = 0.0
             for band in range(n_bands):
-                noise[band] *= _F(np.exp(more * form.is_breath[band]))
+                noise[band] *= exponential(_F(more) * form.is_breath[band])
+            for band in range(n_bands):
                 power = np.float64(noise[band]) * noise[band] * form.noise_weights[band]
                 noise_power += power
                 breath_power += power * form.is_breath[band]
@@ -211,30 +229,34 @@ def shape_frames(form, level, f0_hz, highest_hz, loudness_db, curves, rows, logi
         for k in range(1, n_harmonics):
             peak = max(peak, height[k])
         for k in range(n_harmonics):
-            height[k] = np.exp(height[k] - peak)
+            height[k] = exponential(height[k] - peak)
+        for k in range(n_harmonics):
             total += height[k]
             if k < n_audible:
                 kept += height[k]
         scale = 1 / max(kept / total, 1e-8) / total
-        harmonic_bands[:] = 0
-        room, harmonic_power = 0, 0.0
-        for k in range(n_harmonics):
-            if k >= n_audible:
-                height[k] = 0
-                continue
+        for k in range(n_audible):
             height[k] = _F(height[k] * scale)
-            frequency = f0 * _F(k + 1)
-            while np.float64(frequency) >= form.edges_hz[room + 1]:
-                room += 1
-            power = np.float64(height[k]) * height[k] * a_weight(np.float64(frequency)) / 2
-            harmonic_bands[room] += power
+            work[k] = _F(np.float64(height[k]) * height[k] * a_weight(np.float64(f0 * _F(k + 1))) / 2)
+        height[n_audible:] = 0
+        begin, harmonic_power = 0, 0.0
+        for room in range(n_rooms):
+            end = begin
+            while end < n_audible and np.float64(f0 * _F(end + 1)) < form.edges_hz[room + 1]:
+                end += 1
+            power = 0.0
+            for k in range(begin, end):
+                power += work[k]
+            harmonic_bands[room] = power
             harmonic_power += power
-        noise_bands[:] = 0
-        for band in range(n_bands):
-            power = np.float64(noise[band]) * noise[band]
-            for j in range(n_rooms):
-                noise_bands[j] += power * form.noise_bands[band, j]
-        noise_power = noise_bands.sum()
+            begin = end
+        noise_power = 0.0
+        for room in range(n_rooms):
+            power = 0.0
+            for band in range(n_bands):
+                power += np.float64(noise[band]) * noise[band] * form.noise_bands[room, band]
+            noise_bands[room] = power
+            noise_power += power
         if harmonic_power <= 1e-20:
             harmonic_share = 0.0
         harmonic_square = harmonic_share / max(harmonic_power, 1e-20)

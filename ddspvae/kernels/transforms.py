@@ -6,21 +6,23 @@ is asked to, and what it divided by is given back, which for a power of two chan
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 
-def rfft(values: NDArray[np.float32], n: int | None = None) -> NDArray[np.complex64]:
+def rfft(values: NDArray[np.float32], n: int | None = None) -> NDArray[Any]:
     """Of real values, along the last axis, padded to n: [..., n // 2 + 1]."""
     n = n or values.shape[-1]
     return _given_back(np.fft.rfft(values, n, norm="forward"), n)
 
 
-def fft(values: NDArray[np.complex64]) -> NDArray[np.complex64]:
+def fft(values: NDArray[Any]) -> NDArray[Any]:
     """Of complex values, along the last axis."""
     return _given_back(np.fft.fft(values, norm="forward"), values.shape[-1])
 
 
-def _given_back(spectrum: NDArray[np.complex64], n: int) -> NDArray[np.complex64]:
+def _given_back(spectrum: NDArray[Any], n: int) -> NDArray[Any]:
     spectrum *= np.float32(n)
     return spectrum

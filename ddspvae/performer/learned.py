@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddspvae.features.statistics import Statistics
+from ddspvae.kernels.compiler import HAS_COMPILER
+from ddspvae.kernels.remembered import mean_of_notes
 from ddspvae.midi.closed_forms import velocity_to_level_db
 from ddspvae.midi.rules import EARLIEST_S, LEGATO_GAP_S, REST_DB, Curves, Habits, find_bound, perform
 from ddspvae.model.form import BITE
@@ -216,26 +218,28 @@ def stretch(heard_s: float | NDArray, time_s: NDArray) -> NDArray:
 def _timbre(gestures: Gestures, cost: NDArray, time_s: NDArray, length_s: float) -> NDArray:
     """z of a note at instants [R] since its onset: what the gestures that fit it best have in common.
 
-    Of details no score tells, and what one note did another does not. To a held-out phrase even those remembered notes
-    that are nearest to its own were hardly nearer than the chosen ones, by a judge of hearing; the means of many were.
+    Of details no score tells. To a held-out phrase even the remembered notes nearest to its own were hardly nearer than the
+    chosen ones, by a judge of hearing; the means of many were.
 
     Args:
-        gestures: all.
-        cost: [G], how badly each fits.
+        gestures: all; cost: [G], how badly each fits.
         time_s: [R]; length_s: of the note.
-    Returns:
-        [R, Z].
+    Returns: [R, Z].
     """
     near = np.argpartition(cost, min(N_CANDIDATES, len(cost)) - 1)[:N_CANDIDATES]
-    weight = np.exp((cost[near].min() - cost[near]) / ALIKE)
-    position = stretch(gestures["n_frames"][near, None].astype(float) / RATE_HZ, np.append(time_s, length_s))[..., :-1]
+    fits = np.exp((cost[near].min() - cost[near]) / ALIKE)
+    weight, heard_s = fits / fits.sum(), gestures["n_frames"][near].astype(float) / RATE_HZ
     first, n_rows = gestures.rows(near)
-    # as `_at` reads one of them
+    z = np.zeros((len(time_s), gestures.z.shape[1]))
+    if HAS_COMPILER:
+        mean_of_notes(gestures.z, first, n_rows, heard_s, weight, time_s, float(length_s), RATE_HZ / gestures.rows_every,
+                      HEAD_S, TAIL_S, SEAM_S, z)
+        return z
+    position = stretch(heard_s[:, None], np.append(time_s, length_s))[..., :-1]  # then as `_at` reads one of them
     place = (position[:2] * RATE_HZ / gestures.rows_every).clip(0, n_rows[:, None] - 1)
     left = np.minimum(place.astype(int), np.maximum(n_rows - 2, 0)[:, None])
     right = np.minimum(left + 1, n_rows[:, None] - 1)
-    share = np.stack([1 - position[2], position[2]]) * (weight / weight.sum())[:, None]  # [2, K, R]
-    z = np.zeros((len(time_s), gestures.z.shape[1]))
+    share = np.stack([1 - position[2], position[2]]) * weight[:, None]  # [2, K, R]
     for rows, much in ((left, share * (1 - place + left)), (right, share * (place - left))):
         z += np.einsum("pkr,pkrz->rz", much, gestures.z[first[:, None] + rows])
     return z

@@ -26,7 +26,7 @@ KNOWS = {
     "model": "signals audio features synth",
     "engine": "signals kernels features synth model",
     "plucked": "signals audio kernels features midi synth engine",
-    "performer": "signals features midi model",
+    "performer": "signals features midi kernels model",
     "live": "signals audio threads kernels features midi synth model engine",
     "instrument": "signals audio threads features midi synth model engine plucked performer live",
     "editing": "signals audio features midi model performer instrument",

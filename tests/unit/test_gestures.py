@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ddspvae.features.statistics import measure
+from ddspvae.kernels.compiler import HAS_COMPILER
 from ddspvae.midi import rules
 from ddspvae.performer import learned
 from ddspvae.performer.gestures import RATE_HZ, Gestures, find_notes, learn_gestures, score_of
@@ -214,7 +215,8 @@ def test_z_is_kept_at_its_own_rate_and_played_row_for_row(frames_per_z, rows_eve
     assert again.rows_every == rows_every and (again.note(3)[2] == gestures.note(3)[2]).all()
 
 
-def test_timbre_is_the_mean_of_the_notes_that_fit_weighed_by_how_well():
+@pytest.mark.parametrize("is_compiled", [True, False] if HAS_COMPILER else [False])
+def test_timbre_is_the_mean_of_the_notes_that_fit_weighed_by_how_well(is_compiled, monkeypatch):
     heard, _ = take()
     longer, _ = take((0,) * 6, note_s=0.9)
     rows = [np.random.default_rng(at).normal(size=(-(-len(one.f0_hz) // 4), 6)).astype(np.float32)
@@ -227,6 +229,7 @@ def test_timbre_is_the_mean_of_the_notes_that_fit_weighed_by_how_well():
         cents, _, z = gestures.note(number)
         position = stretch(len(cents) / RATE_HZ, np.append(time_s, length_s))[:, :-1]
         expected += weights[number] * learned._at(z, position, RATE_HZ / gestures.rows_every)
+    monkeypatch.setattr(learned, "HAS_COMPILER", is_compiled)
     np.testing.assert_allclose(learned._timbre(gestures, cost, time_s, length_s), expected, atol=1e-6)
 
 
