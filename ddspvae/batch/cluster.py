@@ -42,7 +42,7 @@ def open_cluster(scheduler: str | None = None, workers: int | None = None) -> It
             "distributed.comm.timeouts.connect": f"{ANSWER_S:g}s", "distributed.nanny.pre-spawn-environ": ONE_THREAD,
             # on a busy machine a new worker may take longer than the 15 s after which the cluster would do without it
             "distributed.deploy.lost-worker-timeout": "1h", "distributed.scheduler.worker-saturation": 1.0,
-            "distributed.scheduler.allowed-failures": 2}))
+            "distributed.scheduler.allowed-failures": 1}))
         if scheduler is not None:
             client = _reach(scheduler, stack)
         else:

@@ -21,8 +21,9 @@ def run_jobs(client: Client, function: Callable[[Any], dict[str, Any]], jobs: It
              ended: Callable[[Outcome, bool], None]) -> None:
     """Do jobs, each on any worker.
 
-    One that was done before is not done again; one whose worker is lost is done on another; one that takes several workers
-    with it is left out, as is one that fails.
+    One that was done before is not done again; one whose worker is lost is done on another. One that several workers were
+    lost with may have waited on them while another ended them: it is tried again when all else is done, alone, and left out
+    if it ends several more; as is one that fails.
 
     Args:
         client: from `open_cluster`.
@@ -33,12 +34,18 @@ def run_jobs(client: Client, function: Callable[[Any], dict[str, Any]], jobs: It
         InputError: the scheduler is gone; what is done stays done.
     """
     came: queue.SimpleQueue[Future] = queue.SimpleQueue()
-    running: dict[Any, tuple[Job, Future]] = {}
-    coming = iter(jobs)
+    running: dict[Any, tuple[Job, Future, bool]] = {}
+    coming, suspects = iter(jobs), list[Job]()
     # one a core: a job that only waits on a worker would be blamed when that dies of another one
     n_ahead, seen = max(1, _threads(client)), time.monotonic()
     is_more = True
-    while is_more or running:
+
+    def begin(job: Job, alone: bool) -> None:
+        future = client.submit(attempt, function, job, key=f"{job.name}-{job.key}{'-alone' * alone}", pure=False)
+        running[future.key] = (job, future, alone)
+        future.add_done_callback(came.put)
+
+    while is_more or running or suspects:
         while is_more and len(running) < n_ahead:
             job = next(coming, None)
             if job is None:
@@ -48,9 +55,9 @@ def run_jobs(client: Client, function: Callable[[Any], dict[str, Any]], jobs: It
             if before is not None:
                 ended(before, True)
                 continue
-            future = client.submit(attempt, function, job, key=f"{job.name}-{job.key}", pure=False)
-            running[future.key] = (job, future)
-            future.add_done_callback(came.put)
+            begin(job, False)
+        if not running and suspects:
+            begin(suspects.pop(0), True)
         if not running:
             continue
         try:
@@ -67,14 +74,22 @@ def run_jobs(client: Client, function: Callable[[Any], dict[str, Any]], jobs: It
         if future.status in ("cancelled", "lost"):
             raise _gone(client)
         seen = time.monotonic()
-        job, _ = running.pop(future.key)
-        ended(_outcome(job, future), False)
+        job, _, is_alone = running.pop(future.key)
+        if _took_workers(future) and not is_alone:
+            suspects.append(job)
+        else:
+            ended(_outcome(job, future), False)
+
+
+def _took_workers(future: Future) -> bool:
+    """Whether one worker after the other was lost with it."""
+    from distributed.scheduler import KilledWorker
+
+    return future.status == "error" and isinstance(future.exception(), KilledWorker)
 
 
 def _outcome(job: Job, future: Future) -> Outcome:
     """What the worker said, or what became of it."""
-    from distributed.scheduler import KilledWorker
-
     error = None if future.status == "finished" else future.exception()
     if error is None:
         outcome: Outcome = future.result()
@@ -85,7 +100,7 @@ def _outcome(job: Job, future: Future) -> Outcome:
         raise InputError(f"batch: a worker cannot write {job.log} ({error.strerror or error}); do the workers see the same "
                          "folders under the same paths?")
     reason = f"{type(error).__name__}: {error}"
-    if isinstance(error, KilledWorker):
+    if _took_workers(future):
         reason = "it ended every worker that tried it, for want of memory perhaps."
     outcome = Outcome(job.name, job.key, LEFT_OUT, reason=reason)
     write_log(job, outcome)

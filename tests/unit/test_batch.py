@@ -62,7 +62,8 @@ def kill_me(path):
     Path(path).parent.mkdir(exist_ok=True)
     with open(path, "a", encoding="utf-8") as file:
         file.write("x")
-    if Path(path).read_text(encoding="utf-8") == "x" or "always" in path:
+    time.sleep(0.2)
+    if "calm" not in path and (Path(path).read_text(encoding="utf-8") == "x" or "always" in path):
         os.kill(os.getpid(), signal.SIGKILL)
     return {"tries": len(Path(path).read_text(encoding="utf-8"))}
 
@@ -217,8 +218,10 @@ def test_a_worker_that_is_killed_costs_a_retry(tmp_path):
     with open_cluster(workers=2) as client:
         jobs = [Job("once", "a", (), str(tmp_path / "logs" / "once.json"), str(tmp_path / "tries" / "once")),
                 Job("always", "a", (), str(tmp_path / "logs" / "always.json"), str(tmp_path / "tries" / "always"))]
-        for job in jobs:  # one by one: a worker that dies takes what it has beside it along
-            run_jobs(client, kill_me, [job], lambda outcome, before: outcomes.__setitem__(outcome.name, outcome))
+        jobs += [Job(f"calm{n}", "a", (), str(tmp_path / "logs" / f"calm{n}.json"), str(tmp_path / "tries" / f"calm{n}"))
+                 for n in range(6)]
+        run_jobs(client, kill_me, jobs, lambda outcome, before: outcomes.__setitem__(outcome.name, outcome))
+        assert len(outcomes) == 8 and all(outcomes[f"calm{n}"].state == DONE for n in range(6)), "beside the one that kills"
         assert outcomes["once"].state == DONE and outcomes["once"].result == {"tries": 2}
         assert outcomes["always"].state == LEFT_OUT and "it ended every worker that tried it" in outcomes["always"].reason
         run_jobs(client, half, [job_of(tmp_path, 8)], lambda outcome, before: outcomes.__setitem__(outcome.name, outcome))
