@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ddspvae.devices.lead import MOST_BLOCKS, Lead
 from ddspvae.devices.quiet import library, quiet
 from ddspvae.signals.checks import InputError
 
 LOOK_S = 0.3  # how long a card is watched before it is played on
 LOST_S = 0.5  # without asking for sound, a card is gone
-MOST_LEAD = 16  # blocks
-FREQUENT, SPAN_S = 3, 10.0  # misses within this time make the lead longer
 NAP_S = 0.0002
 
 
@@ -110,8 +109,7 @@ class Card:
         self._wanted, self._rate, self._block = wanted, sample_rate, block
         self.n_missed = 0  # blocks that were not there in time
         self.n_card_missed = 0  # times that the card itself says it ran dry
-        self.lead = block  # samples that lie ready
-        self._misses_s: list[float] = []
+        self._lead = Lead(block)
         self._open()
 
     def wants_block(self) -> bool:
@@ -124,13 +122,15 @@ class Card:
             self._is_dry = True
             if available:  # which came too late to be found
                 self._go_on(now)
-        return available <= self.lead - self._block
+        return available <= self._lead.samples - self._block
 
     def write(self, audio: NDArray[np.float32]) -> None:
         """One block, [T] or [2, T]."""
         frames = np.ascontiguousarray(np.broadcast_to(audio, (self._channels, audio.shape[-1])).T, dtype=np.float32)
+        n_left = int(self._ring.read_available)
         self._ring.write(frames)
         now, self._before = time.perf_counter(), int(self._ring.read_available)
+        self._lead.count_block(now, n_left)
         if self._is_dry:
             self._go_on(now)
         self._has_begun = True
@@ -147,7 +147,7 @@ class Card:
     @property
     def delay_s(self) -> float:
         """From the writing of a sample to the ear, as far as the card says."""
-        return self.lead / self._rate + self.latency_s
+        return self._lead.samples / self._rate + self.latency_s
 
     def look_for_misses(self) -> None:
         """Ask the card how often it ran dry; the answer is there the next time."""
@@ -192,7 +192,7 @@ class Card:
         self.name = card["name"]
         self._is_of_jack = "JACK" in self._sd.query_hostapis(card["hostapi"])["name"]
         self._channels = min(2, card["max_output_channels"])
-        size = 1 << (max(MOST_LEAD * self._block, round(self._rate * LOOK_S * 1.5)) - 1).bit_length()
+        size = 1 << (max(MOST_BLOCKS * self._block, round(self._rate * LOOK_S * 1.5)) - 1).bit_length()
         self._ring = self._rtmixer.RingBuffer(4 * self._channels, size)
         try:
             with quiet():
@@ -224,7 +224,7 @@ class Card:
             self.close()
             raise InputError(f"play: {self.name} does not ask for sound; choose another with --audio-out.")
         usual = steps.most_common(1)[0][0]
-        self.lead = max(self.lead, min(-(-usual // self._block), MOST_LEAD) * self._block)
+        self._lead.hold(usual)
         return before
 
     def _play(self) -> None:
@@ -237,7 +237,4 @@ class Card:
         if not self._has_begun:
             return
         self.n_missed += max(1, math.ceil((now - self._lasts_to_s) * self._rate / self._block))
-        self._misses_s = [at_s for at_s in self._misses_s if now - at_s < SPAN_S] + [now]
-        if len(self._misses_s) >= FREQUENT and self.lead < MOST_LEAD * self._block:
-            self.lead += self._block
-            self._misses_s = []
+        self._lead.count_miss(now)
