@@ -115,7 +115,7 @@ def click(block: int) -> None:
         time.sleep(1e6)
 
 
-def delays(command: list[str], keys: str, n_notes: int) -> tuple[np.ndarray, str]:
+def delays(command: list[str], keys: str, sound: str, n_notes: int) -> tuple[np.ndarray, str]:
     """Of a program that makes sound of keys; and what it printed."""
     program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=hear_control_c)  # noqa: PLW1509
     listener = Listener()
@@ -124,7 +124,7 @@ def delays(command: list[str], keys: str, n_notes: int) -> tuple[np.ndarray, str
             for _ in range(300):
                 time.sleep(0.1)
                 try:
-                    listener.connect(keys, "PortAudio")
+                    listener.connect(keys, sound)
                     break
                 except (ValueError, IndexError):
                     continue
@@ -149,8 +149,9 @@ def main() -> None:
     play = [sys.executable, "-m", "ddspvae", "play", "--preset", "violin", "--dry", "--midi-in", "virtual", "--audio-out",
             "system", "--block", str(args.block), "--json"]
     with jack(args.period):
-        least, _ = delays([sys.executable, __file__, "--click", "--block", str(args.block)], "clicker:in", args.notes)
-        ours, said = delays(play, "ddspvae:in", args.notes)
+        click_too = [sys.executable, __file__, "--click", "--block", str(args.block)]
+        least, _ = delays(click_too, "clicker:in", "PortAudio", args.notes)
+        ours, said = delays(play, "ddspvae:in", "ddspvae sound", args.notes)
     print(f"JACK's dummy card, {RATE} Hz, periods of {args.period}; blocks of {args.block}; samples from key to sound\n")
     print("| | notes | least | median | most | median, ms |\n|---|---|---|---|---|---|")
     for name, delay in (("a click in the callback that hears the key", least), ("ddspvae play", ours)):

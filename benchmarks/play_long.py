@@ -103,7 +103,7 @@ def main() -> None:
             for _ in range(600):
                 time.sleep(0.1)
                 try:
-                    player.connect("ddspvae:in", "PortAudio")
+                    player.connect("ddspvae:in", "ddspvae sound")
                     break
                 except (ValueError, IndexError):
                     continue

@@ -76,7 +76,7 @@ def run(args: Namespace) -> None:
     stream = _open_stream(instrument, args)
     with undisturbed():
         driver.open()
-        card = Card(args.audio_out, rate, args.block)
+        card = Card(args.audio_out, rate, args.block, alone=not driver.needs_portaudio)
         session = Session(stream, driver, card, args.block,
                           sound=SoundTake(args.record, rate) if args.record else None,
                           midi=MidiTake(args.record_midi) if args.record_midi else None)
@@ -194,11 +194,14 @@ class _Shown:
         print(printable(title), file=sys.stderr)
 
     def __call__(self, session: Session, sentence: str) -> None:
-        if sentence:
-            self.clear()
-            print(printable(sentence), file=sys.stderr, flush=True)
-        if self._on_terminal:
-            print(f"\r\x1b[K{_line(session)}", end="", file=sys.stderr, flush=True)
+        from ddspvae.devices.quiet import aloud
+
+        with aloud():
+            if sentence:
+                self.clear()
+                print(printable(sentence), file=sys.stderr, flush=True)
+            if self._on_terminal:
+                print(f"\r\x1b[K{_line(session)}", end="", file=sys.stderr, flush=True)
 
     def clear(self) -> None:
         """Take the line away."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ddspvae.devices.jack_ports import JackPorts, Ring, libjack
 from ddspvae.devices.lead import MOST_BLOCKS, Lead
 from ddspvae.devices.quiet import library, quiet
 from ddspvae.signals.checks import InputError
@@ -21,7 +22,7 @@ NAP_S = 0.0002
 
 def list_cards(inputs: bool = False) -> list[dict[str, Any]]:
     """The outputs, or the inputs: name, interface, channels, whether it is the system's own choice."""
-    sd, kind = library("sounddevice"), "input" if inputs else "output"
+    sd, kind = portaudio(), "input" if inputs else "output"
     with quiet():
         apis, cards, default = sd.query_hostapis(), sd.query_devices(), _default(sd, kind)
     return [{"name": card["name"], "interface": apis[card["hostapi"]]["name"], "channels": card[f"max_{kind}_channels"],
@@ -38,12 +39,32 @@ def _default(sd: Any, kind: str) -> int:
                                             if card[f"max_{kind}_channels"]), -1)
 
 
-def look_again() -> None:
-    """Let PortAudio see what has been plugged in since it looked."""
+def portaudio() -> Any:
+    """The module sounddevice, ready to be asked."""
+    sd = library("sounddevice")
+    if not sd._initialized:
+        with quiet():
+            sd._initialize()
+    return sd
+
+
+def let_go_of_portaudio() -> None:
+    """Close what it holds, while a JACK server that it talks to still answers."""
     sd = library("sounddevice")
     with quiet():
-        sd._terminate()  # the one way there is
-        sd._initialize()
+        while sd._initialized:
+            sd._terminate()
+
+
+def look_again() -> None:
+    """Let PortAudio see what has been plugged in since it looked."""
+    let_go_of_portaudio()  # the one way there is
+    portaudio()
+
+
+def is_of_jack(card: dict[str, Any]) -> bool:
+    """Whether a card as PortAudio describes it is a JACK server's."""
+    return "JACK" in library("sounddevice").query_hostapis(card["hostapi"])["name"]
 
 
 def find_card(wanted: str | None, sample_rate: int, inputs: bool = False) -> tuple[int, dict[str, Any]]:
@@ -52,7 +73,7 @@ def find_card(wanted: str | None, sample_rate: int, inputs: bool = False) -> tup
     Raises:
         InputError: none is there, none of that name, or it cannot play at that rate.
     """
-    sd, kind = library("sounddevice"), "input" if inputs else "output"
+    sd, kind = portaudio(), "input" if inputs else "output"
     channels, what = f"max_{kind}_channels", "microphone" if inputs else "sound card"
     option = "--mic" if inputs else "--audio-out"
     with quiet():
@@ -86,12 +107,14 @@ class Card:
         wanted: name or part of one; None is the system's choice.
         sample_rate: Hz.
         block: samples that are written at a time, and the least that lie ready.
+        alone: nobody else here plays or listens through PortAudio. Then a JACK server is talked to without it, and may end
+            and come back.
     Raises:
         InputError: see `find_card`.
     """
 
     name: str
-    _is_of_jack: bool
+    is_of_jack: bool
     latency_s: float  # that the card adds, as it says
     _mixer: Any
     _ring: Any
@@ -104,9 +127,10 @@ class Card:
     _is_dry: bool  # the callback found less than it needed
     _has_begun: bool
 
-    def __init__(self, wanted: str | None, sample_rate: int, block: int) -> None:
+    def __init__(self, wanted: str | None, sample_rate: int, block: int, *, alone: bool = True) -> None:
         self._rtmixer, self._sd = library("rtmixer"), library("sounddevice")
-        self._wanted, self._rate, self._block = wanted, sample_rate, block
+        self._wanted, self._rate, self._block, self._alone = wanted, sample_rate, block, alone
+        self._of_server = ""  # whose ports are played on without PortAudio
         self.n_missed = 0  # blocks that were not there in time
         self.n_card_missed = 0  # times that the card itself says it ran dry
         self._lead = Lead(block)
@@ -160,16 +184,19 @@ class Card:
     def reopen(self) -> bool:
         """Look for the card that went away; False while it is not there.
 
+        Of a JACK server, that must be the first client of this process: all others have been closed.
+
         Raises:
-            InputError: it belonged to a JACK server, which has ended.
+            InputError: it belonged to a JACK server, which has ended, and PortAudio played on it.
         """
-        if self._is_of_jack:
+        if self.is_of_jack and not self._of_server:
             # PortAudio can neither close what a server has left behind nor forget it: it hangs, or ends the process
             self._mixer, self._sd._initialized = None, 0
             raise InputError(f"play: the JACK server of {self.name} has ended; start it, and play again.")
         self.close()
         try:
-            look_again()
+            if not self._of_server:
+                look_again()
             self._open()
         except (InputError, self._sd.PortAudioError):
             return False
@@ -188,25 +215,36 @@ class Card:
 
     def _open(self) -> None:
         self._mixer = None
-        index, card = find_card(self._wanted, self._rate)
-        self.name = card["name"]
-        self._is_of_jack = "JACK" in self._sd.query_hostapis(card["hostapi"])["name"]
-        self._channels = min(2, card["max_output_channels"])
         size = 1 << (max(MOST_BLOCKS * self._block, round(self._rate * LOOK_S * 1.5)) - 1).bit_length()
-        self._ring = self._rtmixer.RingBuffer(4 * self._channels, size)
-        try:
-            with quiet():
-                self._mixer = self._rtmixer.Mixer(device=index, channels=self._channels, samplerate=self._rate,
-                                                  blocksize=self._block, latency="low")
-                self._mixer.start()
-        except self._sd.PortAudioError as error:
-            raise InputError(f"play: {card['name']} cannot be opened ({error}); is another program using it?") from error
+        index = -1
+        if not self._of_server:
+            index, card = find_card(self._wanted, self._rate)
+            self.name, self._channels = card["name"], min(2, card["max_output_channels"])
+            self.is_of_jack = is_of_jack(card)
+            if self.is_of_jack and self._alone and libjack() is not None:
+                self._of_server = self.name
+                let_go_of_portaudio()
+        if self._of_server:
+            self._ring = Ring(self._channels, size)
+            self._mixer = JackPorts(self._of_server, self._ring, self._rate)
+        else:
+            self._ring = self._rtmixer.RingBuffer(4 * self._channels, size)
+            self._open_stream(index)
         self.latency_s = float(self._mixer.latency)
         self._stats = None
         self._has_begun = False
         self._before = self._look()
         self._moved_s = time.perf_counter()
         self._lasts_to_s = self._moved_s + self._before / self._rate
+
+    def _open_stream(self, index: int) -> None:
+        try:
+            with quiet():
+                self._mixer = self._rtmixer.Mixer(device=index, channels=self._channels, samplerate=self._rate,
+                                                  blocksize=self._block, latency="low")
+                self._mixer.start()
+        except self._sd.PortAudioError as error:
+            raise InputError(f"play: {self.name} cannot be opened ({error}); is another program using it?") from error
 
     def _look(self) -> int:
         """Play silence, and see how many samples the card takes at a time."""

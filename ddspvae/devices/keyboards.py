@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,9 @@ class _Watch:
     def names(self) -> list[PortName]:
         return [PortName(name, self.api) for name in self._client.get_ports()]
 
+    def close(self) -> None:
+        self._client.delete()
+
 
 def _watches() -> list[_Watch]:
     """Of the interfaces that work here; $MIDO_BACKEND (mido.backends.rtmidi/UNIX_JACK) chooses one."""
@@ -78,6 +82,11 @@ def _open_input(name: str, api: str, **how: Any) -> Any:
                     continue
             return None
 
+        def leave(self) -> None:
+            """Close the port and the client behind it."""
+            self.close()
+            self._rt.delete()
+
     return Polled(name, api=api, **how)
 
 
@@ -100,6 +109,7 @@ class Keyboard:
         self._wanted = wanted
         self._port: Any = None
         self._found: PortName | None = None
+        self._moving = threading.Lock()  # one thread watches, while another may let go
         self._watches = _watches()
         if wanted == VIRTUAL:
             if not self._watches:
@@ -133,6 +143,10 @@ class Keyboard:
 
     def watch(self) -> bool:
         """See whether it is still plugged in, or again, and open it then; True if that has changed."""
+        with self._moving:
+            return self._watch()
+
+    def _watch(self) -> bool:
         if self._found is None:
             return False
         if self._port is None:
@@ -149,12 +163,30 @@ class Keyboard:
         self.close()
         return True
 
+    def let_go(self) -> None:
+        """Close all that this process has opened to listen and to watch, as what ends with a server must be."""
+        with self._moving, quiet():
+            self.close()
+            watches, self._watches = self._watches, []
+            for watch in watches:
+                watch.close()
+
+    def come_back(self) -> None:
+        """Listen again; a keyboard that is not there yet is found by `watch`."""
+        with self._moving:
+            self._watches = _watches()
+            found = self._found and self._find()
+            if self._found is None:
+                self._open_virtual()
+            elif found is not None:
+                self._open(found)
+
     def close(self) -> None:
         """Stop listening."""
         port, self._port = self._port, None
         if port is not None:
             with quiet():
-                port.close()
+                port.leave()
 
     def _find(self) -> PortName | None:
         names = [name for watch in self._watches for name in watch.names()]

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ddspvae.devices.cards import LOST_S, find_card
+from ddspvae.devices.cards import LOST_S, find_card, is_of_jack, let_go_of_portaudio
+from ddspvae.devices.jack_ports import JackPorts, Ring, libjack
 from ddspvae.devices.quiet import library, quiet
 from ddspvae.features.live_pitch import LivePitch
 from ddspvae.features.statistics import Statistics
@@ -52,7 +53,9 @@ class MicrophoneDriver:
         self._newest = np.zeros(self._tracker.n_samples, dtype=np.float32)
         self._loudest_db, self._f0_hz, self._loudness_db = QUIET_DB, 440.0, DB_FLOOR
         self._recorder: Any = None
-        self.name = find_card(wanted, sample_rate, inputs=True)[1]["name"]
+        card = find_card(wanted, sample_rate, inputs=True)[1]
+        self.name = card["name"]
+        self.needs_portaudio = not is_of_jack(card) or libjack() is None
 
     @property
     def delay_s(self) -> float:
@@ -66,6 +69,18 @@ class MicrophoneDriver:
         Raises:
             InputError: it cannot be opened.
         """
+        size = 1 << (round(RING_S * self._rate) - 1).bit_length()
+        if self.needs_portaudio:
+            self._ring = library("rtmixer").RingBuffer(4, size)
+            self._open_stream()
+        else:
+            let_go_of_portaudio()
+            self._ring = Ring(1, size)
+            self._recorder = JackPorts(self.name, self._ring, self._rate, inputs=True)
+        self._action = self._recorder.record_ringbuffer(self._ring)
+        self._heard_s = math.inf
+
+    def _open_stream(self) -> None:
         rtmixer, sd = library("rtmixer"), library("sounddevice")
         index, card = find_card(self._wanted, self._rate, inputs=True)
         try:
@@ -76,9 +91,6 @@ class MicrophoneDriver:
         except sd.PortAudioError as error:
             raise InputError(f"play: {card['name']} cannot be listened to ({error}); is another program using it?"
                              ) from error
-        self._ring = rtmixer.RingBuffer(4, 1 << (round(RING_S * self._rate) - 1).bit_length())
-        self._action = self._recorder.record_ringbuffer(self._ring)
-        self._heard_s = math.inf
 
     @property
     def is_lost(self) -> bool:
@@ -115,6 +127,10 @@ class MicrophoneDriver:
     def watch(self) -> str:
         """As Driver."""
         return ""
+
+    def let_go(self) -> None:
+        """As Driver."""
+        self.close()
 
     def reopen(self, stream: LiveStream) -> bool:
         """As Driver."""

@@ -6,10 +6,13 @@ import contextlib
 import importlib
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 from ddspvae.signals.checks import InputError
+
+_STDERR = threading.RLock()  # two threads that turn it off and on by turns would leave it off
 
 
 def library(name: str) -> Any:
@@ -27,9 +30,20 @@ def library(name: str) -> Any:
         raise InputError(f"play: {name} cannot be loaded ({error}); on Linux, install libportaudio2.") from error
 
 
+def aloud() -> threading._RLock:
+    """Inside `with`, what is written on stderr is not lost to another thread that is `quiet`."""
+    return _STDERR
+
+
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """ALSA, JACK and PortAudio write on stderr of every device that they looked for in vain; here they do not."""
+    with _STDERR, _without_stderr():
+        yield
+
+
+@contextlib.contextmanager
+def _without_stderr() -> Iterator[None]:
     try:
         sys.stderr.flush()
         kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)

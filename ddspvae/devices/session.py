@@ -20,6 +20,7 @@ from ddspvae.devices.cards import NAP_S, Card
 from ddspvae.devices.keyboards import Keyboard
 from ddspvae.devices.takes import MidiTake, SoundTake
 from ddspvae.live.playable import LiveStream
+from ddspvae.signals.checks import InputError
 from ddspvae.signals.units import amplitude_to_db
 
 WATCH_S = 0.5  # between looks at what is plugged in
@@ -33,6 +34,7 @@ class Driver(Protocol):
     """What drives a stream block by block."""
 
     name: str
+    needs_portaudio: bool  # to listen
 
     def drive(self, stream: LiveStream, block: int) -> list[Any]:
         """Tell the stream what to play in the next block; the messages that were played."""
@@ -40,6 +42,9 @@ class Driver(Protocol):
     @property
     def is_lost(self) -> bool:
         """Nothing can be played until it is back."""
+
+    def let_go(self) -> None:
+        """Close all that was opened: a server has ended, and its next one is found when nothing is left of it."""
 
     def reopen(self, stream: LiveStream) -> bool:
         """Sound was lost: nothing that was held or that waits is played later; False while the device is not back."""
@@ -61,9 +66,11 @@ class KeyboardDriver:
         keyboard: plugged in.
     """
 
+    needs_portaudio = False
+
     def __init__(self, keyboard: Keyboard) -> None:
         self.keyboard, self.name = keyboard, keyboard.name
-        self._is_cut = False
+        self._is_cut = self._is_let_go = False
 
     def drive(self, stream: LiveStream, block: int) -> list[Any]:
         """As Driver."""
@@ -80,8 +87,20 @@ class KeyboardDriver:
         """As Driver; without a keyboard, what sounds rings on."""
         return False
 
+    def let_go(self) -> None:
+        """As Driver."""
+        self.keyboard.let_go()
+        self._is_let_go = True
+
     def reopen(self, stream: LiveStream) -> bool:
         """As Driver."""
+        if self._is_let_go:
+            try:
+                self.keyboard.come_back()
+            except (OSError, InputError):  # its server has just appeared
+                self.keyboard.let_go()
+                return False
+            self._is_let_go = False
         self.keyboard.poll()
         stream.send(mido.Message("reset"))
         return True
@@ -241,6 +260,8 @@ class Session:
     def _wait_for_devices(self, lost: str) -> None:
         """Without a card, time stands still; keys that are pressed meanwhile are not heard later."""
         self.state.lost = lost
+        if self.card.is_of_jack:
+            self.driver.let_go()
         while not self._stop.is_set():
             if self.card.reopen() and self.driver.reopen(self.stream):
                 self.state.lost = ""

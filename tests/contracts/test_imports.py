@@ -37,7 +37,7 @@ KNOWS = {
     "latents": "signals audio features model instrument evaluation",
     "studio": "signals audio features midi scores model performer live instrument editing training",
     "batch": "signals audio midi instrument",
-    "devices": "signals audio features live",
+    "devices": "signals audio kernels features live",
     "export": "signals audio threads features midi synth model live instrument",
     "commands": "signals audio features midi scores model performer instrument editing evaluation corpora "
                 "training rate_distortion latents studio batch live devices export",

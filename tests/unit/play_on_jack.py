@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -17,7 +20,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from benchmarks.key_to_sound import RATE, SERVER, jack
+from benchmarks.key_to_sound import RATE, SERVER, hear_control_c, jack
 from ddspvae import load
 from ddspvae.devices.cards import Card, list_cards
 from ddspvae.devices.keyboards import Keyboard
@@ -87,14 +90,14 @@ def open_session(flute, keyboard, **takes):
     return Session(flute.stream(2, dry=True), driver, Card("system", RATE, BLOCK), BLOCK, **takes)
 
 
-def key(flute, tmp_path):
+def key(flute, tmp_path, server):
     assert [card["name"] for card in list_cards() if card["default"]] == ["system"]
     piano = Wires("piano")
     keys = Keyboard()  # the only one
     assert keys.name == "piano:keys"
     session = open_session(flute, keys, sound=SoundTake(str(tmp_path / "a.wav"), RATE),
                            midi=MidiTake(str(tmp_path / "a.mid")))
-    piano.connect("PortAudio:out_0", piano.ear)
+    piano.connect("ddspvae sound:out_0", piano.ear)
 
     def press(session):
         piano.waiting.append(bytes([0x90, 69, 100]))
@@ -116,7 +119,7 @@ def key(flute, tmp_path):
     assert np.abs(heard).max() == pytest.approx(np.abs(sound).max(), rel=0.05)
 
 
-def keyboard(flute, tmp_path):
+def keyboard(flute, tmp_path, server):
     wires = [Wires("piano")]
     session = open_session(flute, Keyboard("pian"))
     conductor = Conductor(
@@ -131,13 +134,13 @@ def keyboard(flute, tmp_path):
     assert conductor.sentences == ["piano:keys is gone; plug it in again to go on.", "piano:keys is back."]
 
 
-def voice(flute, tmp_path):
+def voice(flute, tmp_path, server):
     singer = Wires("singer")
     driver = MicrophoneDriver(None, flute.statistics, RATE, BLOCK, semitones=12)
     driver.open()
     session = Session(flute.stream(1, dry=True), driver, Card(None, RATE, BLOCK), BLOCK)
-    singer.connect(singer.mouth, "PortAudio:in_0")
-    singer.connect("PortAudio:out_0", singer.ear)
+    singer.connect(singer.mouth, "ddspvae ear:in_0")
+    singer.connect("ddspvae sound:out_0", singer.ear)
 
     def sing(session):
         singer.said, singer.at = np.tile(0.1 * tone(330.0, 1.0), 60), 0
@@ -154,13 +157,68 @@ def voice(flute, tmp_path):
     assert 0.01 < driver.delay_s < 0.05
 
 
+def until(happens, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not happens():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def press_and_hear(note):
+    """A key of a keyboard that was not there before."""
+    piano = Wires("piano")
+    piano.connect(piano.keys, "ddspvae:in")
+    piano.connect("ddspvae sound:out_0", piano.ear)
+    piano.waiting.append(bytes([0x90, note, 100]))
+    until(lambda: piano.heard and np.abs(piano.heard[-1]).max() > 0.01)
+    time.sleep(0.5)
+    piano.close()
+
+
+def server(flute, tmp_path, server):
+    """As a command: the server is killed twice, and started again; sound, keys and takes go on."""
+    said = tmp_path / "said.txt"
+    command = [sys.executable, "-m", "ddspvae", "play", "--preset", "flute", "--dry", "--midi-in", "virtual", "--audio-out",
+               "system", "--block", str(BLOCK), "--voices", "2", "--record", str(tmp_path / "a.wav"), "--record-midi",
+               str(tmp_path / "a.mid")]
+    with said.open("w") as told:
+        program = subprocess.Popen(command, stdout=told, stderr=told, preexec_fn=hear_control_c)  # noqa: PLW1509
+    try:
+        until(lambda: "Control-C ends it" in said.read_text(), 90)
+        press_and_hear(69)
+        with contextlib.ExitStack() as servers:
+            for times, note in ((1, 72), (2, 76)):
+                server.kill()
+                server.wait()
+                until(lambda times=times: said.read_text().count("system is gone; playing goes on when it is back.") == times)
+                time.sleep(1.5)
+                assert program.poll() is None
+                server = servers.enter_context(jack(BLOCK))
+                until(lambda times=times: said.read_text().count("system is back.") == times)
+                press_and_hear(note)
+            program.send_signal(signal.SIGINT)
+            assert program.wait(30) == 0
+    finally:
+        program.kill()
+        print(said.read_text(), file=sys.stderr)
+    onsets, now = [], 0.0
+    for message in mido.MidiFile(tmp_path / "a.mid"):
+        now += message.time
+        onsets += [(message.note, now)] if message.type == "note_on" else []
+    assert [note for note, _ in onsets] == [69, 72, 76]
+    sound, _ = soundfile.read(tmp_path / "a.wav")
+    for _, at_s in onsets:
+        assert np.abs(sound[round((at_s + 0.1) * RATE) : round((at_s + 0.4) * RATE)]).max() > 0.01
+
+
 def main() -> None:
     os.environ.update(MIDO_BACKEND="mido.backends.rtmidi/UNIX_JACK", JACK_DEFAULT_SERVER=SERVER)
     code = 0
     try:
-        with jack(BLOCK):
+        with jack(BLOCK) as server_of_all:
             try:
-                {"key": key, "keyboard": keyboard, "voice": voice}[sys.argv[1]](load("flute"), Path(sys.argv[2]))
+                {"key": key, "keyboard": keyboard, "voice": voice, "server": server}[sys.argv[1]](
+                    load("flute"), Path(sys.argv[2]), server_of_all)
             except BaseException:
                 traceback.print_exc()
                 code = 1

@@ -33,9 +33,10 @@ def until(happens, seconds=20.0):
 
 @needs_jack
 @pytest.mark.slow
-@pytest.mark.parametrize("scenario", ["key", "keyboard", "voice"])
+@pytest.mark.parametrize("scenario", ["key", "keyboard", "voice", "server"])
 def test_on_a_dummy_card(tmp_path, scenario):
-    """A key is heard and kept; a keyboard that goes away leaves no note and comes back; a sung note is played."""
+    """A key is heard and kept; a keyboard that goes away leaves no note and comes back; a sung note is played; a server that
+    is killed is waited for, with its ports."""
     run = subprocess.run([sys.executable, "-m", "tests.unit.play_on_jack", scenario, str(tmp_path)], capture_output=True,
                          text=True, check=False, timeout=240)
     if run.returncode == 77:
@@ -46,10 +47,11 @@ def test_on_a_dummy_card(tmp_path, scenario):
 @needs_jack
 @pytest.mark.slow
 def test_a_server_that_ends_is_told_and_the_takes_are_kept(monkeypatch, tmp_path):
-    """As a command: PortAudio cannot go on from there, nor even be closed."""
+    """Without a compiler, as a command: PortAudio cannot go on from there, nor even be closed."""
     command = [sys.executable, "-m", "ddspvae", "play", "--preset", "flute", "--dry", "--midi-in", "virtual", "--audio-out",
                "system", "--block", str(BLOCK), "--voices", "2", "--record", str(tmp_path / "a.wav")]
     monkeypatch.setenv("MIDO_BACKEND", "mido.backends.rtmidi/UNIX_JACK")
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
     with jack(BLOCK) as server, (tmp_path / "said.txt").open("w+") as said, \
             subprocess.Popen(command, stdout=said, stderr=said) as program:
         assert until(lambda: "Control-C ends it" in (tmp_path / "said.txt").read_text(), 90)
