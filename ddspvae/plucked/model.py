@@ -25,7 +25,7 @@ FALL_DB_PER_S = (0.5, 600.0)
 STIFFEST = 0.02
 DARKER_DB = 0.25  # an octave, per dB that a note is softer, where the recordings do not tell
 LEVEL_SCALES = np.array([0.25, 2.0, 2.0])  # octaves within which levels hang together: place on the string, pitch, string
-FALL_SCALES = np.array([2.0, 1.0, 1.0])  # and decays: frequency, pitch, string
+FALL_SCALES = np.array([1.5, 0.7, 1.0])  # and decays: number of the partial, fret, string
 
 
 def velocity_db(velocity: float) -> float:
@@ -213,11 +213,14 @@ def level_coordinates(f0_hz: Any, ratios: Any, open_hz: Any, above_db: Any) -> t
 
 
 def fall_coordinates(f0_hz: Any, ratios: Any, open_hz: Any, above_db: Any) -> tuple[NDArray, NDArray]:
-    """Likewise of decays: [N, 3] and [N, 11]."""
-    ratios = np.asarray(ratios, float)
-    f = np.log2(f0_hz * ratios / 440)
-    p = f - np.log2(ratios)
-    s = np.broadcast_to(np.log2(np.asarray(open_hz) / 440), ratios.shape)
-    place = np.stack([f, p, s], axis=-1) / FALL_SCALES
-    loud = np.broadcast_to(np.asarray(above_db, float) / 20, ratios.shape)
-    return place, np.stack([np.ones_like(f), f, p, s, f * f, p * p, s * s, f * p, f * s, p * s, loud], axis=-1)
+    """Likewise of decays: [N, 3] and [N, 8].
+
+    What a string loses depends on how short it is stopped, so notes of one fret hang together across the strings.
+    """
+    number = np.log2(np.asarray(ratios, float))
+    pitch, string = (np.broadcast_to(np.log2(np.asarray(hz, float) / 440), number.shape) for hz in (f0_hz, open_hz))
+    loud = np.broadcast_to(np.asarray(above_db, float) / 20, number.shape)
+    fret = pitch - string
+    place = np.stack([number, fret, string], axis=-1) / FALL_SCALES
+    one = np.ones_like(number)
+    return place, np.stack([one, number, pitch, fret, pitch * fret, number * fret, number**2, loud], axis=-1)
