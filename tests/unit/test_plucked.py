@@ -167,7 +167,7 @@ def test_stretched_partials_compiled_are_the_bank_in_torch():
 
 def _played_plainly(f0_hz, heights, ratios, phases, rate, length):
     audio = np.zeros((len(f0_hz) - 1) * length, np.float32)
-    kernel._ring_plainly(f0_hz, heights, ratios, phases, rate, length, audio)
+    kernel._ring_plainly(f0_hz[:, None] * ratios, heights, phases, rate, length, audio)
     return audio
 
 
