@@ -23,6 +23,7 @@ from scipy.signal import resample_poly
 
 from ddspvae.audio import read_audio
 from ddspvae.features.extract import extract
+from ddspvae.instrument.loading import load
 from ddspvae.plucked.learn import Heard, fit_plucks, measure_notes, note_level_db
 from ddspvae.plucked.model import USUAL_VELOCITY, Plucks
 from ddspvae.plucked.partials import Ringing
@@ -172,6 +173,35 @@ def judged(notes: Sequence[Single]) -> None:
     print(f"| mean | {np.mean(scores, axis=0)[0]:.2f} | {np.mean(scores, axis=0)[1]:.2f} |")
 
 
+def takes(notes: Sequence[Single], preset: str) -> None:
+    """Recorded notes analysed and played back by a network, on the partials of the string that it takes them to be on, and
+    on whole multiples of the pitch: how far partials 2 to 12 lie from those of the recording, beside the first of each.
+    """
+    import zimtohrli
+
+    plucked, plain = load(preset), load(preset)
+    plain.plucks = None
+    cents: dict[str, list[NDArray]] = {"stretched": [], "whole multiples": []}
+    first: dict[str, list[float]] = {name: [] for name in cents}
+    scores: dict[str, list[float]] = {name: [] for name in cents}
+    for note in notes:
+        own, real = note.ringing, note.audio[: round((note.ringing.onset_s + 3.0) * RATE)].astype(np.float32)
+        heard = peaks_hz(real, own.onset_s, own.f0_hz, 12)
+        for name, instrument in (("stretched", plucked), ("whole multiples", plain)):
+            audio = instrument.resynthesize(instrument.analyze(real, RATE))[: len(real)]
+            played = peaks_hz(audio, own.onset_s, own.f0_hz, 12)
+            cents[name].append(np.abs(1200 * np.log2((played / played[0]) / (heard / heard[0])))[1:])
+            first[name].append(abs(float(1200 * np.log2(played[0] / heard[0]))))
+            audio = audio * np.sqrt(np.square(real).mean() / np.square(audio).mean())
+            scores[name].append(float(zimtohrli.mos_from_signals(real, audio.astype(np.float32))))
+    print("\n| takes played back on | partials 2 to 12, median cents | within 5 | the first, median cents | Zimtohrli |"
+          "\n|---|---|---|---|---|")
+    for name, rows in cents.items():
+        every = np.concatenate(rows)
+        print(f"| {name} | {np.nanmedian(every):.1f} | {within(every):.0%} | {np.nanmedian(first[name]):.1f} |"
+              f" {np.mean(scores[name]):.2f} |")
+
+
 class Transcriber:
     """basic-pitch's network: which of 88 keys sound."""
 
@@ -226,13 +256,16 @@ def main() -> None:
     parser.add_argument("recordings", type=Path)
     parser.add_argument("--transcriber", metavar="nmp.onnx")
     parser.add_argument("--judge", action="store_true", help="ask Zimtohrli instead of measuring decays")
+    parser.add_argument("--takes", metavar="PRESET", help="play the notes back by a network instead of measuring decays")
     parser.add_argument("--chords", type=int, default=12, metavar="N", help="of each size")
     args = parser.parse_args()
     notes = read_notes(args.recordings)
-    if not args.judge:
-        decays(notes)
-    else:
+    if args.takes:
+        takes(notes, args.takes)
+    elif args.judge:
         judged(notes)
+    else:
+        decays(notes)
     if args.transcriber:
         chords(notes, Transcriber(args.transcriber), args.chords)
 
