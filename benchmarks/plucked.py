@@ -18,10 +18,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import resample_poly, stft
+from plucked_measures import RATE, decay_times_s, law_error, peaks_hz, stretch_error, within
+from scipy.signal import resample_poly
 
 from ddspvae.audio import read_audio
 from ddspvae.features.extract import extract
+from ddspvae.instrument.loading import load
 from ddspvae.plucked.learn import Heard, fit_plucks, measure_notes, note_level_db
 from ddspvae.plucked.model import USUAL_VELOCITY, Plucks
 from ddspvae.plucked.partials import Ringing
@@ -29,10 +31,6 @@ from ddspvae.plucked.play import Player
 from ddspvae.signals.units import hz_to_pitch
 from ddspvae.training.recordings import find_recordings, read_manifest
 
-RATE = 48_000
-N_FFT, HOP = 8192, 960
-DEEPEST_DB, FLOOR_DB, LEAST_FALL_DB, FAINT_DB = 40.0, 8.0, 10.0, 45.0
-SETTLED_S = 0.12
 LEAD_S = 0.1  # before an onset
 HEARD_S, THRESHOLD = (0.1, 1.0), 0.3  # of a chord, and of the transcriber's certainty (its own default)
 TRANSCRIBER_RATE, WINDOW = 22_050, 43_844
@@ -95,58 +93,11 @@ def play(model: Plucks, notes: Sequence[Single], seconds: float, damped_s: float
     return np.concatenate(sound)
 
 
-def spectrogram_db(audio: NDArray) -> tuple[NDArray, NDArray]:
-    """Frequencies in Hz, and levels [bins, frames] in dB, a frame every 20 ms from the first sample on."""
-    hz, _, frames = stft(audio, RATE, nperseg=N_FFT, noverlap=N_FFT - HOP)
-    return hz, 20 * np.log10(np.abs(frames) + 1e-7)
-
-
-def peaks_hz(audio: NDArray, onset_s: float, f0_hz: float, n: int, expected: NDArray | None = None) -> NDArray:
-    """The loudest peak within 0.4 of f0 around each of n multiples, or what is expected; NaN where none stands out."""
-    start = round((onset_s + 0.03) * RATE)
-    piece = audio[start : start + round(np.clip(40 / f0_hz, 0.3, 0.8) * RATE)]
-    size = 1 << (len(piece).bit_length() + 2)
-    levels = 20 * np.log10(np.abs(np.fft.rfft(piece * np.hanning(len(piece)), size)) + 1e-9)
-    bin_hz, found = RATE / size, []
-    for k in range(1, n + 1):
-        middle = k * f0_hz if expected is None else expected[k - 1]
-        low, high = int((middle - 0.4 * f0_hz) / bin_hz), int((middle + 0.4 * f0_hz) / bin_hz)
-        top = low + int(levels[low:high].argmax())
-        stands = levels[top] > np.median(levels[low:high]) + 20 and levels[top] > levels.max() - 60
-        left, at, right = levels[top - 1 : top + 2]
-        found.append((top + 0.5 * (left - right) / (left - 2 * at + right)) * bin_hz if stands else np.nan)
-    return np.array(found)
-
-
-def decay_times_s(audio: NDArray, onset_s: float, partials_hz: NDArray) -> NDArray:
-    """Seconds in which each partial falls by 60 dB, by a straight line; NaN where it cannot be followed."""
-    hz, levels = spectrogram_db(audio)
-    first = round((onset_s + SETTLED_S) * RATE / HOP)
-    found, loudest = [], -np.inf
-    for at_hz in partials_hz:
-        if np.isnan(at_hz):
-            found.append((np.nan, -np.inf))
-            continue
-        nearest = int(np.abs(hz - at_hz).argmin())
-        curve = levels[max(nearest - 1, 0) : nearest + 2].max(axis=0)[first:]
-        peak, floor = float(curve[:5].max()), float(np.quantile(curve, 0.02))
-        low = np.flatnonzero(curve < max(peak - DEEPEST_DB, floor + FLOOR_DB))
-        stop = int(low[0]) if len(low) else len(curve)
-        loudest = max(loudest, peak)
-        if stop < 6:
-            found.append((np.nan, peak))
-            continue
-        slope = float(np.polyfit(np.arange(stop) * HOP / RATE, curve[:stop], 1)[0])
-        falls = -slope * stop * HOP / RATE >= LEAST_FALL_DB
-        found.append((-60 / slope if falls else np.nan, peak))
-    return np.array([time if level > loudest - FAINT_DB else np.nan for time, level in found])
-
-
 def decays(notes: Sequence[Single]) -> None:
-    """Decay times, stretched partials and damping of every note, left out once."""
-    print("| note | f0, Hz | decay times, median error of partials 1 to 8 | partials to the 12th, median cents | the last |"
+    """Decay times, stretched partials and damping of every note, left out once; and what bounds them."""
+    print("| note | f0, Hz | decay times, median error of partials 1 to 8 | partials to the 12th, median cents | in tune |"
           " 0.3 s after its offset, dB |\n|---|---|---|---|---|---|")
-    errors, cents, lasts = [], [], []
+    errors, cents, tuned, bounds, reals = [], [], [], [], []
     for note in notes:
         model, own = without(notes, [note]), note.ringing
         seconds = len(note.audio) / RATE - own.onset_s
@@ -156,28 +107,46 @@ def decays(notes: Sequence[Single]) -> None:
         stiffness = (pluck.ratios[0] ** 2) - 1
         heard = peaks_hz(note.audio, own.onset_s, own.f0_hz, 12)
         expected = heard[0] * k * np.sqrt((1 + stiffness * k**2) / (1 + stiffness))
-        off = np.abs(1200 * np.log2(expected / heard))[1:]
+        off = 1200 * np.log2(expected / heard)
         real = decay_times_s(note.audio, own.onset_s, heard[:8])
-        played = decay_times_s(sound, LEAD_S, expected[:8])
-        error = np.abs(played / real - 1)
+        error = np.abs(decay_times_s(sound, LEAD_S, expected[:8]) / real - 1)
         damped = play(model, [note], 2.0, damped_s=1.0)
         power = [float(np.square(damped[round((LEAD_S + at) * RATE) :][: RATE // 20]).mean()) for at in (0.95, 1.3)]
         errors.append(error)
-        cents.append(off)
-        lasts.append(off[~np.isnan(off)][-1] if (~np.isnan(off)).any() else np.nan)
+        cents.append(np.abs(off)[1:])
+        tuned.append(np.abs(off - np.nanmedian(off)))
+        reals.append(real)
+        bounds.append((np.abs(60 / own.fall_db_per_s[:8] / real[: len(own.fall_db_per_s)] - 1), law_error(real),
+                       np.abs(stretch_error(heard))))
         print(f"| {note.name.split('-')[2]} on {float(hz_to_pitch(own.string_hz)):.0f} | {own.f0_hz:.1f} |"
-              f" {np.nanmedian(error):.0%} | {np.nanmedian(off):.1f} | {lasts[-1]:.1f} |"
+              f" {np.nanmedian(error):.0%} | {np.nanmedian(cents[-1]):.1f} | {np.nanmedian(tuned[-1]):.1f} |"
               f" {10 * np.log10(power[1] / power[0] + 1e-12):.0f} |", flush=True)
-    every, bent = np.concatenate(errors), np.concatenate(cents)
     # notes between others of their string: what is asked of a fit, not of a guess beyond the measured
     inner = [at for at, note in enumerate(notes) if _is_inner(note, notes)]
-    print(f"\nAll {len(notes)} notes: decay times {np.nanmedian(every):.0%} "
-          f"(median of {int((~np.isnan(every)).sum())} partials), "
-          f"partials {np.nanmedian(bent):.1f} cents, {np.nanmean(bent <= 5):.0%} of them within 5.")
-    print(f"The {len(inner)} between others of their string: "
-          f"decay times {np.nanmedian(np.concatenate([errors[at] for at in inner])):.0%}, "
-          f"partials {np.nanmedian(np.concatenate([cents[at] for at in inner])):.1f} cents, "
-          f"{np.nanmean(np.concatenate([cents[at] for at in inner]) <= 5):.0%} of them within 5.")
+    for name, chosen in ((f"All {len(notes)} notes", range(len(notes))), (f"The {len(inner)} between others", inner)):
+        every, bent, level = (np.concatenate([kind[at] for at in chosen]) for kind in (errors, cents, tuned))
+        print(f"\n{name}: decay times {np.nanmedian(every):.1%} (median of {int((~np.isnan(every)).sum())} partials); "
+              f"partials {np.nanmedian(bent):.1f} cents, {within(bent):.0%} of them within 5, where the first is as "
+              f"recorded; {np.nanmedian(level):.1f} cents, {within(level):.0%}, where the note is in tune.")
+    again, law, stretch = (np.concatenate([bound[kind] for bound in bounds]) for kind in range(3))
+    alike = np.nanmedian(np.concatenate(neighbours_error(notes, reals)))
+    print(f"\nDecay times of the recordings, measured another way: {np.nanmedian(again):.1%} apart. A straight line "
+          f"(logarithm of time over that of number) through a note's own partials: {np.nanmedian(law):.1%}. "
+          f"The same fret of the two nearest strings, averaged: {alike:.1%}.")
+    print(f"f0 and B fitted to a note's own partials: {np.nanmedian(stretch):.1f} cents, {within(stretch):.0%} within 5.")
+
+
+def neighbours_error(notes: Sequence[Single], reals: Sequence[NDArray]) -> list[NDArray]:
+    """How far a note's decay times are from those of the two nearest strings at its fret: a stand-in without a model."""
+    opens = [note.ringing.string_hz for note in notes]
+    frets = [round(float(hz_to_pitch(note.ringing.f0_hz) - hz_to_pitch(at))) for note, at in zip(notes, opens)]
+    errors = []
+    for at, real in enumerate(reals):
+        others = sorted((other for other in range(len(notes)) if other != at and frets[other] == frets[at]),
+                        key=lambda other: abs(np.log(opens[other] / opens[at])))[:2]
+        logs = np.ma.masked_invalid([np.log(reals[other]) for other in others]).mean(axis=0).filled(np.nan)
+        errors.append(np.abs(np.exp(logs) / real - 1))
+    return errors
 
 
 def _is_inner(note: Single, notes: Sequence[Single]) -> bool:
@@ -202,6 +171,35 @@ def judged(notes: Sequence[Single]) -> None:
                        for other in (played, held)])
         print(f"| {note.name.split('-')[2]} | {scores[-1][0]:.2f} | {scores[-1][1]:.2f} |", flush=True)
     print(f"| mean | {np.mean(scores, axis=0)[0]:.2f} | {np.mean(scores, axis=0)[1]:.2f} |")
+
+
+def takes(notes: Sequence[Single], preset: str) -> None:
+    """Recorded notes analysed and played back by a network, on the partials of the string that it takes them to be on, and
+    on whole multiples of the pitch: how far partials 2 to 12 lie from those of the recording, beside the first of each.
+    """
+    import zimtohrli
+
+    plucked, plain = load(preset), load(preset)
+    plain.plucks = None
+    cents: dict[str, list[NDArray]] = {"stretched": [], "whole multiples": []}
+    first: dict[str, list[float]] = {name: [] for name in cents}
+    scores: dict[str, list[float]] = {name: [] for name in cents}
+    for note in notes:
+        own, real = note.ringing, note.audio[: round((note.ringing.onset_s + 3.0) * RATE)].astype(np.float32)
+        heard = peaks_hz(real, own.onset_s, own.f0_hz, 12)
+        for name, instrument in (("stretched", plucked), ("whole multiples", plain)):
+            audio = instrument.resynthesize(instrument.analyze(real, RATE))[: len(real)]
+            played = peaks_hz(audio, own.onset_s, own.f0_hz, 12)
+            cents[name].append(np.abs(1200 * np.log2((played / played[0]) / (heard / heard[0])))[1:])
+            first[name].append(abs(float(1200 * np.log2(played[0] / heard[0]))))
+            audio = audio * np.sqrt(np.square(real).mean() / np.square(audio).mean())
+            scores[name].append(float(zimtohrli.mos_from_signals(real, audio.astype(np.float32))))
+    print("\n| takes played back on | partials 2 to 12, median cents | within 5 | the first, median cents | Zimtohrli |"
+          "\n|---|---|---|---|---|")
+    for name, rows in cents.items():
+        every = np.concatenate(rows)
+        print(f"| {name} | {np.nanmedian(every):.1f} | {within(every):.0%} | {np.nanmedian(first[name]):.1f} |"
+              f" {np.mean(scores[name]):.2f} |")
 
 
 class Transcriber:
@@ -258,13 +256,16 @@ def main() -> None:
     parser.add_argument("recordings", type=Path)
     parser.add_argument("--transcriber", metavar="nmp.onnx")
     parser.add_argument("--judge", action="store_true", help="ask Zimtohrli instead of measuring decays")
+    parser.add_argument("--takes", metavar="PRESET", help="play the notes back by a network instead of measuring decays")
     parser.add_argument("--chords", type=int, default=12, metavar="N", help="of each size")
     args = parser.parse_args()
     notes = read_notes(args.recordings)
-    if not args.judge:
-        decays(notes)
-    else:
+    if args.takes:
+        takes(notes, args.takes)
+    elif args.judge:
         judged(notes)
+    else:
+        decays(notes)
     if args.transcriber:
         chords(notes, Transcriber(args.transcriber), args.chords)
 

@@ -80,11 +80,12 @@ def training_text(card: dict[str, Any], command: str) -> str:
 {training['batch_size']} crops a step) on {training['machine']}, a machine shared with other work."""
 
 
-def sources_text(card: dict[str, Any]) -> str:
-    """Whom to thank, and every recording."""
+def sources_text(card: dict[str, Any], notice: Path | None) -> str:
+    """Whom to thank, and every recording; and the notice that a licence asks to keep."""
     keys = ("file", "source_repo", "commit", "original_path", "licence")
     rows = "\n".join("| " + " | ".join(credit.get(key, "") for key in keys) + " |" for credit in card["credits"])
     thanks = "\n".join(f"- {text}" for text in sorted({c["attribution"] for c in card["credits"] if "attribution" in c}))
+    kept = "" if notice is None else f"\n\n```text\n{notice.read_text(encoding='utf-8').strip()}\n```"
     return f"""## Sources
 
 The sound is learned from the recordings below, edited (mono, level, trimmed). The weights are ours.
@@ -93,7 +94,7 @@ The sound is learned from the recordings below, edited (mono, level, trimmed). T
 
 | file | repository | commit | path | licence |
 |---|---|---|---|---|
-{rows}"""
+{rows}{kept}"""
 
 
 def trackers_text(report: Path) -> str:
@@ -182,7 +183,7 @@ Validated on {', '.join(training['validation_files'])} (whole, or the last tenth
 
 {args.limits}
 
-{sources_text(card)}
+{sources_text(card, args.notice)}
 """
 
 
@@ -197,6 +198,7 @@ def main() -> None:
     parser.add_argument("--limits", required=True)
     parser.add_argument("--report", type=Path, required=True, help="of `evaluate`; one that is there is taken as it is")
     parser.add_argument("--seconds", type=float, default=80.0)
+    parser.add_argument("--notice", type=Path, help="text of a licence that asks to be kept beside what is made of its work")
     parser.add_argument("--picture-from", type=float, default=0.0, help="seconds into the first recording")
     args = parser.parse_args()
     name = args.instrument.stem

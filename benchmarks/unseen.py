@@ -66,7 +66,8 @@ def main() -> None:
         adapted = train(few, Path(folder) / "adapted.safetensors", steps=args.few_steps, seed=args.seed, device="cpu",
                         start_from=args.ensemble)
         row(f"{args.ensemble}, trained on {args.seconds:g} s for {args.few_steps} steps", adapted)
-        shipped = {name: play_back(name, args.holdout, TRACKER) for name in read_cards()}
+        shipped = {name: play_back(name, args.holdout, TRACKER) for name in read_cards()
+                   if name != args.recordings.name}
         nearest = max(shipped, key=lambda name: shipped[name].zimtohrli)
         print(f"| the nearest preset, {nearest} | {shipped[nearest].cells()} |", flush=True)
         for name, source in (("from nothing", None), (f"from {args.ensemble}", args.ensemble)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from ddspvae.engine.room import in_room
 from ddspvae.features.band_tables import band_shapes
 from ddspvae.kernels.noise import bins_of, play_filtered_noise
 from ddspvae.kernels.oscillators import play_oscillators
+from ddspvae.kernels.plucks import play_sinusoids, stretch
 from ddspvae.kernels.spectrum import Level
 from ddspvae.model.config import ModelConfig
 from ddspvae.model.form import DILATIONS, KERNEL, frames_per_step
@@ -24,6 +25,7 @@ from ddspvae.synth.tails import RoomTail
 from ddspvae.synth.white import fft_size, noise_key
 
 Array = NDArray[np.float32]
+Stiffness = Callable[[NDArray], NDArray]  # of pitches [F] in Hz, [F]
 LEVEL_REACH_S = 2.0  # a room that falls 60 dB in its longest second: what it rang before is 120 dB down
 BLOCK_STEPS = 128  # rows of z a block: 5 s at 25 a second
 
@@ -35,7 +37,7 @@ class _Voice:
     Args:
         state: of the network.
         key: of its noise, [1].
-        phase: [1], cycles, at the last frame.
+        phase: [1], cycles, at the last frame; of a stiff string [H], of each partial.
         last: f0 [1], heights [1, H] and noise magnitudes [1, K] of the last frame.
     """
 
@@ -46,7 +48,8 @@ class _Voice:
 
 
 def play_takes(network: Network, takes: Sequence[Performance], tail: RoomTail | None, response: Array | None,
-               after_samples: int, *, seed: int, first_voice: int, span: tuple[int, int] | None = None) -> Iterator[Array]:
+               after_samples: int, *, seed: int, first_voice: int, span: tuple[int, int] | None = None,
+               stiffness: Stiffness | None = None) -> Iterator[Array]:
     """Several performances as the voices of one instrument, in blocks; `instrument.blocks.play_blocks` without torch.
 
     Args:
@@ -57,17 +60,19 @@ def play_takes(network: Network, takes: Sequence[Performance], tail: RoomTail | 
         after_samples: to go on for after the last frame, while `response` rings.
         seed, first_voice: of the noise; voices are numbered from the first on.
         span: frames, from the first up to the second, of which alone the sound is wanted; None is all.
+        stiffness: of an instrument of stiff strings: whose partials are stretched, and how far at each pitch.
     Yields:
         [T], or [2, T] in a stereo room; of a span what it sounds like within the whole, to 1e-5.
     """
     if span is not None:
-        return _play_span(network, takes, tail, response, after_samples, seed, first_voice, span)
+        return _play_span(network, takes, tail, response, after_samples, seed, first_voice, span, stiffness)
     return _play(network, takes, tail, response, after_samples, seed, first_voice, 0,
-                 max(take.n_frames for take in takes))
+                 max(take.n_frames for take in takes), stiffness)
 
 
 def _play_span(network: Network, takes: Sequence[Performance], tail: RoomTail | None, response: Array | None,
-               after_samples: int, seed: int, first_voice: int, span: tuple[int, int]) -> Iterator[Array]:
+               after_samples: int, seed: int, first_voice: int, span: tuple[int, int],
+               stiffness: Stiffness | None) -> Iterator[Array]:
     """From so far before the span that the networks, the level and the room remember what they would have heard."""
     config = network.config
     rings = 0 if response is None else -(-response.shape[1] // config.hop_size)
@@ -79,7 +84,7 @@ def _play_span(network: Network, takes: Sequence[Performance], tail: RoomTail | 
     last = longest if span[1] + 1 >= longest else span[1] + 1  # the frame after it ends the last hop
     skipped, wanted = (span[0] - start) * config.hop_size, (span[1] - span[0]) * config.hop_size
     after = after_samples + max(0, span[1] - longest) * config.hop_size
-    for block in _play(network, takes, tail, response, after, seed, first_voice, start, last):
+    for block in _play(network, takes, tail, response, after, seed, first_voice, start, last, stiffness):
         part = block[..., skipped : skipped + wanted]
         skipped = max(0, skipped - block.shape[-1])
         wanted -= part.shape[-1]
@@ -88,12 +93,13 @@ def _play_span(network: Network, takes: Sequence[Performance], tail: RoomTail | 
 
 
 def _play(network: Network, takes: Sequence[Performance], tail: RoomTail | None, response: Array | None,
-          after_samples: int, seed: int, first_voice: int, start: int, last: int) -> Iterator[Array]:
+          after_samples: int, seed: int, first_voice: int, start: int, last: int, stiffness: Stiffness | None
+          ) -> Iterator[Array]:
     """From a frame, a whole number of the network's steps, to another."""
-    config, shaped = network.config, _shape(network, takes, tail, seed, first_voice, start, last)
+    config, shaped = network.config, _shape(network, takes, tail, seed, first_voice, start, last, stiffness)
 
     def sound(pieces: Iterator[Shaped]) -> Iterator[Array]:
-        return _sound(pieces, config, start)
+        return _sound(pieces, config, start, stiffness)
 
     def room(dry: Iterator[Array]) -> Iterator[Array]:
         assert response is not None
@@ -120,10 +126,10 @@ class Shaped:
 
 
 def _shape(network: Network, takes: Sequence[Performance], tail: RoomTail | None, seed: int, first_voice: int,
-           start: int, end: int) -> Iterator[Shaped]:
+           start: int, end: int, stiffness: Stiffness | None) -> Iterator[Shaped]:
     config, level = network.config, network.level(tail)
     keys = noise_key(seed, np.arange(first_voice, first_voice + len(takes)))
-    voices = [_Voice(network.state(), key, _phase_at(take, start, config)) for key, take in zip(keys, takes)]
+    voices = [_Voice(network.state(), key, _phase_at(take, start, config, stiffness)) for key, take in zip(keys, takes)]
     step = BLOCK_STEPS * math.lcm(config.frames_per_z, frames_per_step(config.frames_per_z))
     for first in range(start, end, step):
         last = min(first + step, end)
@@ -131,9 +137,17 @@ def _shape(network: Network, takes: Sequence[Performance], tail: RoomTail | None
                       for voice, take in zip(voices, takes) if first < take.n_frames], first, last, last == end)
 
 
-def _phase_at(take: Performance, frame: int, config: ModelConfig) -> NDArray[np.float64]:
-    """Cycles [1] at a frame of a take that began at 0: pitch goes in straight lines from frame to frame."""
+def _phase_at(take: Performance, frame: int, config: ModelConfig, stiffness: Stiffness | None) -> NDArray[np.float64]:
+    """Cycles [1] or [H] at a frame of a take that began at 0: pitch goes in straight lines from frame to frame."""
     f0_hz = np.asarray(take.f0_hz[: frame + 1], dtype=np.float64)
+    if stiffness is not None:
+        total, nothing = np.zeros(config.n_harmonics), np.zeros((BLOCK_STEPS + 1, config.n_harmonics))
+        for first in range(0, frame, BLOCK_STEPS):
+            piece = f0_hz[first : first + BLOCK_STEPS + 1]
+            partials_hz, _ = stretch(piece, nothing[: len(piece)], stiffness(piece))
+            total += ((partials_hz[:-1] + partials_hz[1:]) * (config.hop_size / config.sample_rate / 2)).sum(axis=0)
+            total -= np.floor(total)
+        return total
     cycles = (f0_hz[:-1] + f0_hz[1:]) * (config.hop_size / config.sample_rate / 2)
     return np.array([np.sum(cycles - np.floor(cycles)) % 1])
 
@@ -155,7 +169,7 @@ def _shape_piece(network: Network, level: Level, voice: _Voice, take: Performanc
     return tuple(np.concatenate(parts) for parts in zip(*ends))
 
 
-def _sound(pieces: Iterator[Shaped], config: ModelConfig, start: int) -> Iterator[Array]:
+def _sound(pieces: Iterator[Shaped], config: ModelConfig, start: int, stiffness: Stiffness | None) -> Iterator[Array]:
     """The dry sound of all voices."""
     hop_size, n_bands = config.hop_size, config.n_noise_bands
     bins = bins_of(band_shapes(n_bands, fft_size(hop_size, n_bands) // 2 + 1))
@@ -165,7 +179,11 @@ def _sound(pieces: Iterator[Shaped], config: ModelConfig, start: int) -> Iterato
         n_samples = (piece.last - begin - (not piece.is_last)) * hop_size
         audio = np.concatenate([over, np.zeros(n_samples, np.float32)])
         for voice, (f0_hz, heights, magnitudes) in piece.voices:
-            sound, voice.phase = play_oscillators(f0_hz[None], heights[None], voice.phase, config.sample_rate, hop_size)
+            if stiffness is None:
+                sound, voice.phase = play_oscillators(f0_hz[None], heights[None], voice.phase, config.sample_rate, hop_size)
+            else:
+                partials = stretch(f0_hz, heights, stiffness(f0_hz))
+                sound = play_sinusoids(*partials, voice.phase, config.sample_rate, hop_size)[None]
             if config.with_noise:
                 sound += play_filtered_noise(magnitudes[None], hop_size, voice.key, begin * hop_size, bins)
             audio[: sound.shape[1]] += sound[0]

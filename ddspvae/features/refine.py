@@ -17,6 +17,7 @@ ORDER = 3  # of the window: blind to neighbours that swell or bend like a parabo
 SHORTEST_S = 0.03
 N_HARMONICS = 12
 HIGHEST_HZ = 5000.0
+MOST_STRETCH = 0.25  # of f0, that a partial may lie above its harmonic, to be heard where that is looked for
 ROUNDS = 2  # the second follows the vibrato that the first found
 MOST_CENTS = 30.0  # a tracker that is farther off means another note
 LOW_HZ, MOST_CENTS_LOW = 70.0, 60.0  # down there they are farther off
@@ -25,7 +26,7 @@ BLOCK = 256  # looks at once
 
 
 def refine_f0(audio: Audio, sample_rate: int, hop_size: int, f0_hz: NDArray[np.floating],
-              periodicity: NDArray[np.floating]) -> NDArray[np.float32]:
+              periodicity: NDArray[np.floating], stiffness: NDArray[np.floating] | None = None) -> NDArray[np.float32]:
     """The pitch that the first harmonics agree on, near a tracked one.
 
     Args:
@@ -33,6 +34,8 @@ def refine_f0(audio: Audio, sample_rate: int, hop_size: int, f0_hz: NDArray[np.f
         sample_rate: Hz.
         hop_size: samples per frame.
         f0_hz, periodicity: [F], a tracker's curve, in the right octave.
+        stiffness: [F], B of a stiff string, whose partials are f_k = k f0 sqrt((1 + B k^2) / (1 + B)); the pitch is that
+            of the first. None is 0.
     Returns:
         [F], Hz; at most MOST_CENTS (MOST_CENTS_LOW below 70 Hz) from the tracker's, which it is where nothing is pitched.
     Source: Auger and Flandrin, "Improving the readability of time-frequency and time-scale representations by the
@@ -48,13 +51,13 @@ def refine_f0(audio: Audio, sample_rate: int, hop_size: int, f0_hz: NDArray[np.f
     most = np.where(tracked_hz[looks] < LOW_HZ, MOST_CENTS_LOW, MOST_CENTS) / 1200
     ratio = np.zeros(len(looks))  # of the refined pitch and the tracked one, octaves
     for _ in range(ROUNDS):
-        slips_hz = _slip(audio_16k, hop, refined_hz, looks)
+        slips_hz = _slip(audio_16k, hop, refined_hz, looks, np.zeros(len(tracked_hz)) if stiffness is None else stiffness)
         ratio = np.clip(ratio + np.log2(1 + np.maximum(slips_hz / refined_hz[looks], -0.5)), -most, most)
         refined_hz[frames] = tracked_hz[frames] * 2 ** np.interp(frames, looks, ratio)
     return refined_hz.astype(np.float32)
 
 
-def _slip(audio: Audio, hop: float, f0_hz: NDArray, frames: NDArray) -> NDArray:
+def _slip(audio: Audio, hop: float, f0_hz: NDArray, frames: NDArray, stiffness: NDArray) -> NDArray:
     """How far the harmonics run ahead of a curve at some of its frames, Hz of f0; hop in samples, whole or not.
 
     The window is a B-spline of whole periods: its spectrum touches zero at every other harmonic.
@@ -81,9 +84,12 @@ def _slip(audio: Audio, hop: float, f0_hz: NDArray, frames: NDArray) -> NDArray:
             drawn *= turn
             level, change = drawn.sum(-1).T
             power = np.abs(level) ** 2 + 1e-20
-            trust = np.sqrt(power) * (k * f0_hz[now] < HIGHEST_HZ)  # not their power, or one would decide
-            told += trust * k * -(change * level.conj()).imag / power / (2 * np.pi)
-            weight += trust * k * k
+            ratio = k * np.sqrt((1 + stiffness[now] * k * k) / (1 + stiffness[now]))
+            stretch = ratio - k  # which is in what it turns by, and beyond the window where it is much
+            heard = (k * f0_hz[now] < HIGHEST_HZ) & (stretch < MOST_STRETCH)
+            trust = np.sqrt(power) * heard  # not their power, or one would decide
+            told += trust * ratio * (-(change * level.conj()).imag / power / (2 * np.pi) - stretch * f0_hz[now])
+            weight += trust * ratio**2
         slips.append(told / weight)
     return np.concatenate(slips)
 

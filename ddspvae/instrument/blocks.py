@@ -15,12 +15,13 @@ from ddspvae.signals import Performance
 from ddspvae.synth.tails import RoomTail
 
 if TYPE_CHECKING:
+    from ddspvae.engine.playing import Stiffness
     from ddspvae.model.autoencoder import Autoencoder
 
 
 def play_blocks(model: Autoencoder | Stored, takes: Sequence[Performance], tail: RoomTail | None,
                 response: NDArray[np.float32] | None, after_samples: int, *, seed: int, first_voice: int,
-                span: tuple[int, int] | None = None) -> Iterator[Audio]:
+                span: tuple[int, int] | None = None, stiffness: Stiffness | None = None) -> Iterator[Audio]:
     """Several performances as the voices of one instrument, in blocks: compiled where that is possible, else in torch.
 
     Args:
@@ -30,6 +31,7 @@ def play_blocks(model: Autoencoder | Stored, takes: Sequence[Performance], tail:
         after_samples: to go on for after the last frame, while `response` rings.
         seed, first_voice: of the noise; voices are numbered from the first on.
         span: frames, from the first up to the second, of which alone the sound is wanted; None is all.
+        stiffness: of an instrument of stiff strings, B [F] at pitches [F] in Hz: its partials are stretched.
     Returns:
         blocks [T], or [2, T] in a stereo room.
     """
@@ -38,11 +40,13 @@ def play_blocks(model: Autoencoder | Stored, takes: Sequence[Performance], tail:
         from ddspvae.engine.playing import play_takes
 
         network = Network(model.config, weights_of(model))
-        return play_takes(network, takes, tail, response, after_samples, seed=seed, first_voice=first_voice, span=span)
+        return play_takes(network, takes, tail, response, after_samples, seed=seed, first_voice=first_voice, span=span,
+                          stiffness=stiffness)
     from ddspvae.instrument.torch_blocks import play_in_torch
 
     built = model.build() if isinstance(model, Stored) else model
-    blocks = play_in_torch(built, takes, tail, response, after_samples, seed=seed, first_voice=first_voice)
+    blocks = play_in_torch(built, takes, tail, response, after_samples, seed=seed, first_voice=first_voice,
+                           stiffness=stiffness)
     return blocks if span is None else _cut(blocks, span, model.config.hop_size)
 
 

@@ -29,7 +29,7 @@ from ddspvae.model.form import axis_names
 from ddspvae.performer.controls import CARD_KEY, ControlRanges, typical_ranges
 from ddspvae.performer.gestures import Gestures
 from ddspvae.performer.learned import play as play_as_learned
-from ddspvae.plucked.curves import pluck_curves
+from ddspvae.plucked.curves import first_partial, pluck_curves
 from ddspvae.signals import Features, Notes, Performance
 from ddspvae.signals.checks import InputError, check_choice, check_range
 
@@ -67,8 +67,7 @@ class Instrument:
         self._model = model if isinstance(model, Stored) else model.eval()
         self.room = model.config.rooms[0] if room is None else room
         check_choice("load", "room", self.room, model.config.rooms)
-        self.card, self.name = dict(card), name
-        self.config = model.config
+        self.card, self.name, self.config = dict(card), name, model.config
         self.statistics = Statistics.from_dict(card["statistics"])
         self.tracker = str(card["tracker"])
         self.axis_names = axis_names(model.config.n_z, model.config.n_timbre)
@@ -136,7 +135,8 @@ class Instrument:
               ) -> tuple[Features, Latents]:
         audio = resample(audio, sample_rate, self.config.sample_rate)
         features = self.listen(audio, self.config.sample_rate, tracker, foreign=foreign)
-        return features, self.encode(features, np.pad(audio, (0, len(features.f0_hz) * self.config.hop_size - len(audio))))
+        latents = self.encode(features, np.pad(audio, (0, len(features.f0_hz) * self.config.hop_size - len(audio))))
+        return first_partial(features, audio, self.config.sample_rate, self.plucks) if self.plucks else features, latents
 
     def listen(self, audio: Audio, sample_rate: int, tracker: str | Path | None = None, *, foreign: bool = False
                ) -> Features:
@@ -220,7 +220,7 @@ class Instrument:
         takes = [self.adapt(take) for take in takes]
         after_samples = 0 if ir is None else np.shape(ir)[-1] - 1  # a learned room's tail is within the performance
         return play_blocks(self._model, takes, *self.rooms.response(dry, ir, wet_db, decay), after_samples, seed=seed,
-                           first_voice=voice, span=span)
+                           first_voice=voice, span=span, stiffness=self.plucks.stiffness_at if self.plucks else None)
 
     @cached_property
     def live_networks(self) -> LiveNetworks:

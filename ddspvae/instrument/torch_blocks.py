@@ -10,23 +10,26 @@ import torch
 from numpy.typing import NDArray
 
 from ddspvae.audio import Audio
-from ddspvae.engine.playing import BLOCK_STEPS
+from ddspvae.engine.playing import BLOCK_STEPS, Stiffness
 from ddspvae.instrument.in_torch import as_tensors
-from ddspvae.live.player import Player, play_whole
+from ddspvae.live.player import Frames, Player, play_whole
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.signals import Performance
 from ddspvae.synth.convolve import Convolver, partition_size
+from ddspvae.synth.stretched import play_stretched
 from ddspvae.synth.tails import RoomTail
 from ddspvae.threads import one_thread
 
 
 def play_in_torch(model: Autoencoder, takes: Sequence[Performance], tail: RoomTail | None,
-                  response: NDArray[np.float32] | None, after_samples: int, *, seed: int, first_voice: int
-                  ) -> Iterator[Audio]:
+                  response: NDArray[np.float32] | None, after_samples: int, *, seed: int, first_voice: int,
+                  stiffness: Stiffness | None = None) -> Iterator[Audio]:
     """`blocks.play_blocks`, where there is no compiler or a part is not the package's own."""
     room, taps = as_tensors(tail, response)
     config = model.config
-    players = [Player(model, room, 1, seed=seed, first_voice=first_voice + i) for i in range(len(takes))]
+    players = [_Player(model, room, 1, seed=seed, first_voice=first_voice + i) for i in range(len(takes))]
+    for player in players:
+        player.stiffness = stiffness
     longest, hop_size = max(take.n_frames for take in takes), config.hop_size
     step = BLOCK_STEPS * math.lcm(config.frames_per_z, model.decoder.frames_per_step)
     convolver = None if taps is None else Convolver(taps, partition_size(min(longest, step) * hop_size))
@@ -47,6 +50,19 @@ def play_in_torch(model: Autoencoder, takes: Sequence[Performance], tail: RoomTa
         with torch.inference_mode(), one_thread():
             block = _as_audio(convolver(torch.zeros(1, after_samples)))
         yield block
+
+
+class _Player(Player):
+    """One whose partials may be those of stiff strings."""
+
+    stiffness: Stiffness | None = None
+
+    def harmonics(self, frames: Frames, phase: torch.Tensor, length: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """As `Player.harmonics`; the phase of a stiff string is one of each partial, [V, 1, H]."""
+        if self.stiffness is None:
+            return super().harmonics(frames, phase, length)
+        stiffness = torch.from_numpy(np.asarray(self.stiffness(frames.f0_hz.flatten().numpy()))).view_as(frames.f0_hz)
+        return play_stretched(frames.f0_hz, frames.heights, stiffness, phase, self.sample_rate, length)
 
 
 def _as_audio(audio: torch.Tensor) -> Audio:

@@ -74,6 +74,7 @@ INSTRUMENTS: Mapping[str, tuple[str, int, int, tuple[str, ...]]] = {
     "bass-electric": ("plucked", 28, 67, ("electric bass", "bass guitar", "e-bass")),
     "piano": ("keys", 21, 108, ("pianoforte", "klavier", "clavier")),
     "voice": ("voice", 43, 84, ("choir", "vocal", "vocals", "vox", "soprano", "alto", "tenor", "voices")),
+    "voice-male-hum": ("voice", 43, 60, ("humming",)),
 }
 
 # the programs that name one of them; several share an instrument
@@ -123,6 +124,7 @@ PROGRAMS: tuple[Program, ...] = tuple(
 
 
 RINGING = ("plucked", "keys", "percussion", "drum")  # families whose notes nobody feeds
+HOW_NEAR = {"voice-male-hum": "one man who hums, without vowels or words"}  # of an instrument that says little of its family
 
 
 def told_replacement(notes: Notes, preset: str) -> str | None:
@@ -141,7 +143,9 @@ def told_replacement(notes: Notes, preset: str) -> str | None:
     by_name = asked.instrument and asked.instrument != PROGRAMS[notes.program].instrument
     wanted = asked.instrument.replace("-", " ") if by_name else PROGRAM_NAMES[notes.program]
     family = INSTRUMENTS[instrument][0] if instrument else ""
-    if family == asked.family:
+    if family == asked.family and instrument in HOW_NEAR:
+        near = HOW_NEAR[instrument]
+    elif family == asked.family:
         near = "its nearest relative here"
     elif family in RINGING and asked.family in RINGING:
         near = "not the instrument, but its notes ring as that one's do"

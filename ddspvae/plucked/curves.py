@@ -5,14 +5,30 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ddspvae.features.refine import refine_f0
 from ddspvae.midi.closed_forms import fade_periodicity
 from ddspvae.midi.expression import hold_steps, read_expression
 from ddspvae.midi.rules import REST_DB, Curves
 from ddspvae.plucked.model import Plucks
 from ddspvae.plucked.strings import Fingering
-from ddspvae.signals import Notes
+from ddspvae.signals import Features, Notes
 from ddspvae.signals.units import pitch_to_hz
+
+
+def first_partial(features: Features, audio: NDArray, sample_rate: int, plucks: Plucks) -> Features:
+    """What was heard of a take, with the pitch of its first partial; those above are stretched, and all together lie higher.
+
+    Args:
+        features: of the take, whose pitch is that on which all partials agree.
+        audio: [T], the take.
+        sample_rate: Hz, a whole multiple of the frame rate.
+        plucks: of the instrument.
+    """
+    hop_size = round(sample_rate / features.frame_rate_hz)
+    return replace(features, f0_hz=refine_f0(audio, sample_rate, hop_size, features.f0_hz, features.periodicity,
+                                             plucks.stiffness_at(features.f0_hz)))
 
 
 def pluck_curves(line: Notes, plucks: Plucks, played: Curves, frame_rate_hz: float) -> Curves:

@@ -39,6 +39,7 @@ DEEPEST_DB = 55.0  # below the strongest partial, one tells nothing
 DENSE = 12  # partials that are all used; of those above every third
 DAMP_DB_PER_S, STEEPEST_DB_PER_S = 200.0, 60.0  # usual, and what is steeper than any decay
 SPREAD = 1.6  # of a string's stiffness, either way
+NOTE_SD = 0.3  # of the logarithm: how all decays of one note differ from the rule, and so over an octave of its partials
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,8 +165,8 @@ def _fit_stiffness(notes: Sequence[Ringing]) -> Surface:
 def _fit_partials(notes: Sequence[Ringing]) -> dict[str, Surface]:
     """The surfaces of level, early and fall."""
     usual_db = float(np.median([note_level_db(note) for note in notes]))
-    rows = []
-    for note in notes:
+    rows, of_note = [], []
+    for number, note in enumerate(notes):
         level_db = note_level_db(note)
         open_hz = note.string_hz or note.f0_hz
         strongest = note.level_db.max()
@@ -176,6 +177,7 @@ def _fit_partials(notes: Sequence[Ringing]) -> dict[str, Surface]:
                 continue
             rows.append((note.f0_hz, ratio, open_hz, level_db - usual_db, note.level_db[at] - level_db, note.early_db[at],
                          note.fall_db_per_s[at]))
+            of_note.append(number)
     f0_hz, ratios, open_hz, above, level, early, fall = np.array(rows).T
     place, trend = level_coordinates(f0_hz, ratios, open_hz, above)
     prior = np.zeros(trend.shape[1])
@@ -185,10 +187,13 @@ def _fit_partials(notes: Sequence[Ringing]) -> dict[str, Surface]:
     fall_place, fall_trend = fall_coordinates(f0_hz[known], ratios[known], open_hz[known], above[known])
     fall_spread = np.full(fall_trend.shape[1], 1.0)
     fall_spread[0], fall_spread[-1] = 5.0, 0.2
+    same = NOTE_SD * (np.array(of_note)[known, None] == np.arange(len(notes)))
+    common = np.concatenate([same, same * (np.log2(ratios[known]) - 2)[:, None]], axis=1)
     return {
         "level": fit_surface(place, trend, level, 6.0, 3.0, prior, spread),
         "early": fit_surface(place, trend, early, 2.0, 3.0, np.zeros(trend.shape[1]), spread / 4),
-        "fall": fit_surface(fall_place, fall_trend, np.log(fall[known]), 0.5, 0.5, np.zeros(len(fall_spread)), fall_spread)}
+        "fall": fit_surface(fall_place, fall_trend, np.log(fall[known]), 0.5, 0.25, np.zeros(len(fall_spread)), fall_spread,
+                            common)}
 
 
 def _damping(takes: Sequence[Heard]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ FALL_DB_PER_S = (0.5, 600.0)
 STIFFEST = 0.02
 DARKER_DB = 0.25  # an octave, per dB that a note is softer, where the recordings do not tell
 LEVEL_SCALES = np.array([0.25, 2.0, 2.0])  # octaves within which levels hang together: place on the string, pitch, string
-FALL_SCALES = np.array([2.0, 1.0, 1.0])  # and decays: frequency, pitch, string
+FALL_SCALES = np.array([1.5, 0.7, 1.0])  # and decays: number of the partial, fret, string
 
 
 def velocity_db(velocity: float) -> float:
@@ -119,17 +120,7 @@ class Plucks:
         check_range("strike", "pitch", pitch, -12, 160)
         check_range("strike", "velocity", velocity, 1, 127)
         f0_hz = float(pitch_to_hz(pitch))
-        if len(self.strings):
-            if string is None:
-                low = np.flatnonzero(self.strings[:, 0] <= pitch + 0.5)
-                string = int(low[self.strings[low, 0].argmax()]) if len(low) else int(self.strings[:, 0].argmin())
-            open_hz = float(pitch_to_hz(float(self.strings[string, 0])))
-            stiffness = stiffness_on(self.strings[string], f0_hz)
-        else:
-            open_hz = f0_hz
-            place = np.array([[np.log2(f0_hz / 440)]])
-            stiffness = float(np.exp(self.stiffness.at(place, trend_of_stiffness(place[:, 0]))[0]))
-        stiffness = min(stiffness, STIFFEST)
+        open_hz, stiffness = self._stiffness(pitch, string)
         k = np.arange(1, MOST_PARTIALS + 1)
         ratios = k * np.sqrt(1 + stiffness * k**2)
         k, ratios = k[ratios * f0_hz < HIGHEST_HZ], ratios[ratios * f0_hz < HIGHEST_HZ]
@@ -144,6 +135,27 @@ class Plucks:
         kept[0] = True
         onset = self.onset * 10 ** (level_db / 20)
         return Pluck(f0_hz, ratios[kept], level[kept], early[kept], fall[kept], onset, self.damp_db_per_s)
+
+    def stiffness_at(self, f0_hz: NDArray) -> NDArray:
+        """B of what sounds at pitches [F] in Hz, [F], where nobody says on which string: the highest that has them."""
+        return np.asarray(np.exp(np.interp(hz_to_pitch(np.asarray(f0_hz, float)), *self._usual_stiffness)))
+
+    @cached_property
+    def _usual_stiffness(self) -> tuple[NDArray, NDArray]:
+        """Pitches, a semitone apart, and log B: a glide across an open string's pitch bends where a hand would jump."""
+        pitches = np.arange(0.0, 141.0)
+        return pitches, np.log([self._stiffness(float(pitch), None)[1] for pitch in pitches])
+
+    def _stiffness(self, pitch: float, string: int | None) -> tuple[float, float]:
+        """The open string in Hz, and B."""
+        f0_hz = float(pitch_to_hz(pitch))
+        if not len(self.strings):
+            place = np.array([np.log2(f0_hz / 440)])
+            return f0_hz, min(float(np.exp(self.stiffness.at(place[:, None], trend_of_stiffness(place))[0])), STIFFEST)
+        if string is None:
+            low = np.flatnonzero(self.strings[:, 0] <= pitch + 0.5)
+            string = int(low[self.strings[low, 0].argmax()]) if len(low) else int(self.strings[:, 0].argmin())
+        return float(pitch_to_hz(float(self.strings[string, 0]))), min(stiffness_on(self.strings[string], f0_hz), STIFFEST)
 
     def to_arrays(self) -> dict[str, NDArray[np.float32]]:
         """As a preset file keeps them."""
@@ -213,11 +225,14 @@ def level_coordinates(f0_hz: Any, ratios: Any, open_hz: Any, above_db: Any) -> t
 
 
 def fall_coordinates(f0_hz: Any, ratios: Any, open_hz: Any, above_db: Any) -> tuple[NDArray, NDArray]:
-    """Likewise of decays: [N, 3] and [N, 11]."""
-    ratios = np.asarray(ratios, float)
-    f = np.log2(f0_hz * ratios / 440)
-    p = f - np.log2(ratios)
-    s = np.broadcast_to(np.log2(np.asarray(open_hz) / 440), ratios.shape)
-    place = np.stack([f, p, s], axis=-1) / FALL_SCALES
-    loud = np.broadcast_to(np.asarray(above_db, float) / 20, ratios.shape)
-    return place, np.stack([np.ones_like(f), f, p, s, f * f, p * p, s * s, f * p, f * s, p * s, loud], axis=-1)
+    """Likewise of decays: [N, 3] and [N, 8].
+
+    What a string loses depends on how short it is stopped, so notes of one fret hang together across the strings.
+    """
+    number = np.log2(np.asarray(ratios, float))
+    pitch, string = (np.broadcast_to(np.log2(np.asarray(hz, float) / 440), number.shape) for hz in (f0_hz, open_hz))
+    loud = np.broadcast_to(np.asarray(above_db, float) / 20, number.shape)
+    fret = pitch - string
+    place = np.stack([number, fret, string], axis=-1) / FALL_SCALES
+    one = np.ones_like(number)
+    return place, np.stack([one, number, pitch, fret, pitch * fret, number * fret, number**2, loud], axis=-1)

@@ -43,7 +43,7 @@ class Surface:
 
 
 def fit_surface(places: Array, trends: Array, values: Array, height: float, noise: float,
-                prior: ArrayLike | None = None, prior_sd: ArrayLike | None = None) -> Surface:
+                prior: ArrayLike | None = None, prior_sd: ArrayLike | None = None, common: Array | None = None) -> Surface:
     """The likeliest surface through measurements that scatter, outliers weighed down.
 
     Args:
@@ -53,15 +53,18 @@ def fit_surface(places: Array, trends: Array, values: Array, height: float, nois
         height: standard deviation of what the neighbourhood adds to the trend.
         noise: standard deviation of a measurement.
         prior, prior_sd: [Q], of the trend's coefficients; None is 0 and about anything.
+        common: [N, C], what measurements share that is no matter of their place, as those of one note do: standard
+            deviations of C numbers, each of which moves some of them. None is nothing.
     Source: Rasmussen & Williams, "Gaussian Processes for Machine Learning", 2006, equations 2.25 and 2.41.
     """
+    common = np.zeros((len(values), 0)) if common is None else common
     if len(values) > MOST_POINTS:
         kept = np.linspace(0, len(values) - 1, MOST_POINTS).astype(int)
-        places, trends, values = places[kept], trends[kept], values[kept]
+        places, trends, values, common = places[kept], trends[kept], values[kept], common[kept]
     mean = np.zeros(trends.shape[1]) if prior is None else np.asarray(prior, float)
     spread = np.full(trends.shape[1], TREND_SD) if prior_sd is None else np.asarray(prior_sd, float)
     near = height**2 * _bells(places, places)
-    shared = near + (trends * spread**2) @ trends.T
+    shared = near + (trends * spread**2) @ trends.T + common @ common.T
     left, noises = values - trends @ mean, np.full(len(values), noise**2)
     weights = np.zeros(len(values))
     for _ in range(ROUNDS):

@@ -12,11 +12,8 @@ from ddspvae.signals import Note, Notes
 ALWAYS: tuple[str, ...] = ()  # make test measures none: a minute a preset
 
 
-# scores on a plucked instrument are played by its decay model; what the axes do to its takes stands in its card
-FED = sorted(name for name, card in read_cards().items() if "plucked" not in card)
-
-
-@pytest.fixture(scope="module", params=FED)
+# of a plucked instrument too, these are takes: its network plays them; its scores are played by its decay model
+@pytest.fixture(scope="module", params=sorted(read_cards()))
 def effects(request):
     """Every axis of a preset moved by one and two deviations to either side, on five notes of its middle register."""
     if request.param not in ALWAYS and not request.config.getoption("--run-presets"):

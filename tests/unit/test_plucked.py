@@ -99,6 +99,15 @@ def test_a_surface_goes_through_what_was_measured_and_on_along_its_trend():
     assert far == pytest.approx(3 - 20, abs=6)
 
 
+def test_a_note_of_many_partials_counts_as_one_note():
+    note = np.repeat(np.arange(6), [40, 2, 2, 2, 2, 2])
+    values, places = np.where(note == 0, 1.0, 0.0), np.zeros((len(note), 1))
+    same = 0.5 * (note[:, None] == np.arange(6))
+    at = [float(fit_surface(places, np.ones((len(note), 1)), values, 0.1, 0.1, common=common).at(np.zeros((1, 1)),
+                np.ones((1, 1)))[0]) for common in (None, same)]
+    assert at[0] > 0.7 and at[1] == pytest.approx(1 / 6, abs=0.05)
+
+
 def test_an_unheard_pitch_decays_as_the_law_has_it(plucks):
     pluck = plucks.strike(54, 80)
     hz = pluck.f0_hz * pluck.ratios[:8]
@@ -158,7 +167,7 @@ def test_stretched_partials_compiled_are_the_bank_in_torch():
 
 def _played_plainly(f0_hz, heights, ratios, phases, rate, length):
     audio = np.zeros((len(f0_hz) - 1) * length, np.float32)
-    kernel._ring_plainly(f0_hz, heights, ratios, phases, rate, length, audio)
+    kernel._ring_plainly(f0_hz[:, None] * ratios, heights, phases, rate, length, audio)
     return audio
 
 

@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from ddspvae.midi.programs import INSTRUMENTS, KIN, PROGRAMS, choose_preset, find_instrument, program_of
+from ddspvae.instrument.presets import read_cards
+from ddspvae.midi.programs import (
+    INSTRUMENTS,
+    KIN,
+    PROGRAMS,
+    choose_preset,
+    find_instrument,
+    program_of,
+    told_replacement,
+)
 from ddspvae.signals import Note, Notes
 from ddspvae.signals.checks import InputError
 
@@ -139,6 +148,17 @@ def test_a_preset_of_ones_own_is_known_by_its_name_or_else_comes_last():
     mine = {"grandpas-violin": ALL["violin"], "thing": ALL["violin"]}
     assert choose_preset(part(40, 60, 70), mine) == "grandpas-violin"
     assert choose_preset(part(40, 60, 70), {"thing": ALL["violin"]}) == "thing"
+
+
+@pytest.mark.parametrize("program, pitches, preset, near", [
+    (66, (50, 57, 62), "saxophone-tenor", ""), (67, (45, 50, 57), "saxophone-baritone", ""), (68, (62, 70), "oboe", ""),
+    (52, (45, 50, 57), "voice-male-hum", ": one man who hums, without vowels or words"),
+    (53, (62, 69, 76), "violin", ": the nearest there is, of another family"),
+    (24, (50, 57, 62), "guitar-electric", ": its nearest relative here")])
+def test_what_is_shipped_plays_and_says_how_near_it_is(program, pitches, preset, near):
+    notes = part(program, *pitches)
+    assert choose_preset(notes, read_cards()) == preset
+    assert (told_replacement(notes, preset) or "").endswith(near) and bool(told_replacement(notes, preset)) == bool(near)
 
 
 def test_there_must_be_a_preset():
