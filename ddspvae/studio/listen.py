@@ -181,12 +181,12 @@ async def listen(socket: WebSocket, studio: Any, worker: Worker) -> None:
                     await studio.opened(str(asked["project"]))
                 listening.begin(asked)
                 await socket.send_text(json.dumps({"begun": listening.at / SAMPLE_RATE}))
-                for _ in range(FIRST_BLOCKS):
-                    await _send(socket, listening)
                 if listening.source["kind"] in ("score", "take"):
                     looking = worker.call("look", studio.folder(listening.project), at_s=listening.at / SAMPLE_RATE)
                     told.add(task := asyncio.ensure_future(looking))  # nobody waits for it
                     task.add_done_callback(told.discard)
+                for _ in range(FIRST_BLOCKS):
+                    await _send(socket, listening)
             except (InputError, KeyError, ValueError, TypeError, IndexError) as error:
                 await socket.send_text(json.dumps({"error": str(error)}))
     except WebSocketDisconnect:

@@ -204,7 +204,7 @@ class Session:
         else:
             canvas.forget(first, last)
             canvas.render_tiles(*canvas.tiles_of(first, until), lambda a, b: self._render(key, a, b))
-        self.cursor_s = until / rate_hz
+        self.cursor_s = first / rate_hz
         return [{kind: number, "from_s": first / rate_hz, "to_s": last / rate_hz}]
 
     def _render(self, key: str, first: int, last: int) -> NDArray[np.float32]:

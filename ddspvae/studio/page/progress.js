@@ -18,6 +18,7 @@ export class Progress {
     this.which = "now";
     this.gains = {};
     this.transport = new Transport(this.viewport, () => ({ kind: "training", name: name(), which: this.which, gain_db: this.gains[this.which] ?? 0 }), "training");
+    this.transport.progress.hidden = true; // nothing of it is rendered here
     this.buttons = {
       recording: el("button", { type: "button", onclick: () => this.choose("recording", true) }, "A  the recording"),
       now: el("button", { type: "button", onclick: () => this.choose("now", true) }, "B  as it is played now") };

@@ -15,7 +15,6 @@ export class Transport {
     this.clock = el("span", { class: "clock" }, "0:00.0");
     this.progress = el("progress", { max: "1", value: "0", "aria-label": "Rendered" });
     this.note = el("span", { class: "quiet small" });
-    this.progress.hidden = true;
     this.element = el("div", { class: "transport" }, this.button, this.start, this.clock, this.progress, this.note);
     deck.addEventListener("ring", ({ detail }) => this.ring(detail));
     deck.addEventListener("open", ({ detail }) => { if (!detail) this.stopped(); });
