@@ -1,6 +1,7 @@
 """What the studio holds: key to sound, edit to sound, frames while scrolling, memory, kills, axe-core.
 
     .venv/bin/python benchmarks/studio.py --seconds 300 --kills 20
+    .venv/bin/python benchmarks/studio.py --only memory --minutes 60
 
 Wants Chromium, playwright, and for the last row axe-core (npm install axe-core; AXE_CORE names its folder). The numbers are
 those of this machine and of whatever else it does meanwhile; the load is printed with them.
@@ -16,18 +17,22 @@ import sys
 import tempfile
 import threading
 import time
+from http.client import HTTPException
 from pathlib import Path
 
 import mido
 import numpy as np
 import soundfile
 
+sys.path.insert(0, str(Path(__file__).parent.parent))  # its tests' tools serve here as well
+
+from benchmarks.studio_memory import LETTERS, measure_memory, resident_mb, worker_of
 from tests.conftest import ROOT, melody_take
 from tests.contracts.test_studio_page import VIEWS, find_axe
 from tests.studio_server import FLAGS, Server, ask, find_browser, wait_for
 
 SONG_S, N_PARTS = 180.0, 8
-LETTERS = "adgjsfhk"
+MEASURES = ("keys", "edits", "memory", "axe", "kills")
 
 
 def write_song(path: Path, n_parts: int = N_PARTS) -> None:
@@ -78,6 +83,7 @@ def measure_keys(page, seconds: float) -> list[tuple[str, str]]:
 
 def measure_edits(page, n: int) -> list[tuple[str, str]]:
     """Notes of the first part, moved by a semitone, heard at once."""
+    road = []
     page.focus("canvas.roll")
     for _ in range(10):
         page.keyboard.press("ArrowRight")
@@ -90,8 +96,13 @@ def measure_edits(page, n: int) -> list[tuple[str, str]]:
         wait_for(page, f"(studio.figures.editsToSound?.length ?? 0) > {before}")
         page.evaluate("() => scoreParts.transport.stop()")
         time.sleep(0.2)
+        road.append(page.evaluate("""() => { const { began, answered, took_s } = studio.lastEdit;
+            return [1000 * took_s, answered - began, studio.figures.firstSound - began]; }"""))
     heard = page.evaluate("() => studio.figures.editsToSound")
-    return [(f"an edit of one note in a song of 3 minutes to its sound, {len(heard)} edits, 50 % / 99 % / all, ms",
+    served, answered, sounded = np.median(road, axis=0)
+    return [("of these, ms at the median: in the server and its worker, to the answer in the page, to the sound",
+             f"{served:.0f}, {answered:.0f}, {sounded:.0f}"),
+            (f"an edit of one note in a song of 3 minutes to its sound, {len(heard)} edits, 50 % / 99 % / all, ms",
              percentiles(heard))]
 
 
@@ -115,12 +126,6 @@ def measure_scrolling(page, server: Server, seconds: float) -> list[tuple[str, s
              " to ".join(f"{page_mb:.0f}, {own_mb:.0f}" for page_mb, own_mb in resident))]
 
 
-def resident_mb(pid: int) -> float:
-    """What a process holds."""
-    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
-    return int(line.split()[1]) / 1000
-
-
 def measure_kills(folder: Path, n: int) -> list[tuple[str, str]]:
     """Edits one after the other while it trains; kill -9 at random; is every edit that was answered there again?"""
     server = Server(folder)
@@ -131,40 +136,78 @@ def measure_kills(folder: Path, n: int) -> list[tuple[str, str]]:
     for index in range(2):
         soundfile.write(folder / "recordings" / "thing" / f"{index}.wav", melody_take(6.0, 48_000, index), 48_000)
     server.post("/api/trainings/thing/start", {"minutes": 600})
-    lost = opened = trained = 0
+    told = folder / "instruments" / "thing.job" / "job.jsonl"
+    steps = [steps_told(told)]
+    while not steps[-1]:  # it listens to the recordings first
+        time.sleep(0.5)
+        steps.append(steps_told(told))
+    lost = opened = n_answered = n_orphans = 0
     for _ in range(n):
-        content = json.loads((folder / "projects" / "killed" / "project.json").read_text(encoding="utf-8"))
-        answered = [content["done"]]
-
-        def edit(answered: list[int] = answered) -> None:
-            number = 0
-            while True:
-                number += 1
-                try:
-                    view = server.post("/api/projects/killed/edits", {
-                        "do": "note", "note": f"0.0.{number % 30}", "velocity": random.randint(40, 120)})
-                    answered.append(view["edits"])
-                except Exception:  # it was killed
-                    return
-
-        thread = threading.Thread(target=edit, daemon=True)
+        answered: list[tuple[int, str, int]] = []
+        faults: list[BaseException] = []
+        thread = threading.Thread(target=keep_editing, args=(server, answered, faults), daemon=True)
         thread.start()
         time.sleep(random.uniform(0.5, 4))
+        worker = worker_of(server.process.pid)
         server.kill()
         thread.join(30)
         server.start()
-        view = server.post("/api/projects/killed/undo", {})
-        lost += max(0, answered[-1] - (view["edits"] + 1))
-        server.post("/api/projects/killed/redo", {})
-        opened += 1
-        told = (folder / "instruments" / "thing.job" / "job.jsonl").read_text(encoding="utf-8")
-        trained += "failed" not in told
-        print(f"killed {opened} times, {answered[-1]} edits answered, {lost} lost", file=sys.stderr, flush=True)
+        status, body = ask(server.port, server.token, "/api/projects/killed")
+        assert status == 200 and not faults, (status, body[:300], faults)
+        view = json.loads(body)
+        if answered:
+            n_edits, note, velocity = answered[-1]
+            there = next(one["velocity"] for one in view["parts"][0]["notes"] if one["id"] == note)
+            is_next = view["edits"] == n_edits + 1  # one more was saved than was answered
+            lost += max(0, n_edits - view["edits"]) + (there != velocity and not is_next)
+        opened, n_answered = opened + 1, n_answered + len(answered)
+        n_orphans += not ended(worker)
+        steps.append(steps_told(told))
+        print(f"killed {opened} times, {n_answered} edits answered, {lost} lost, training at step {steps[-1]}",
+              file=sys.stderr, flush=True)
     server.post("/api/trainings/thing/stop", {})
     time.sleep(1)
     server.stop()
-    return [(f"kill -9 at {n} random moments while editing and training: opened again, answered edits lost, trainings alive",
-             f"{opened}, {lost}, {trained}")]
+    failed = "failed" in told.read_text(encoding="utf-8")
+    return [(f"kill -9 at {n} random moments while editing and training: opened again, edits answered, of these lost, "
+             "workers left behind; steps of the training before and after",
+             f"{opened}, {n_answered}, {lost}, {n_orphans}; {steps[0] or next(filter(None, steps))} to {steps[-1]}"
+             + (", and it failed" if failed else ""))]
+
+
+def keep_editing(server: Server, answered: list[tuple[int, str, int]], faults: list[BaseException]) -> None:
+    """Edit after edit until the server is killed; each that was answered, and what else than the kill went wrong."""
+    number = 0
+    while True:
+        number += 1
+        note, velocity = f"0.0.{number % 30}", random.randint(40, 120)
+        try:
+            view = server.post("/api/projects/killed/edits", {"do": "note", "note": note, "velocity": velocity})
+        except (OSError, HTTPException):  # it was killed
+            return
+        except BaseException as error:
+            faults.append(error)
+            return
+        answered.append((view["edits"], note, velocity))
+
+
+def steps_told(path: Path) -> int:
+    """How far a training is."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return max((json.loads(line)["row"]["step"] for line in lines if line.startswith('{"row"')), default=0)
+
+
+def ended(pid: int, within_s: float = 30.0) -> bool:
+    """Whether a process ends within some seconds; one that nobody asked for its end counts as well."""
+    until = time.monotonic() + within_s
+    while time.monotonic() < until:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z":
+                return True
+        except OSError:
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def measure_axe(page) -> list[tuple[str, str]]:
@@ -183,10 +226,12 @@ def measure_axe(page) -> list[tuple[str, str]]:
 def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", default=["keys", "edits", "axe", "kills"], help="keys, edits, axe, kills")
+    parser.add_argument("--only", nargs="+", default=["keys", "edits", "axe", "kills"], choices=MEASURES,
+                        metavar="WHAT", help=", ".join(MEASURES))
     parser.add_argument("--seconds", type=float, default=300.0, help="of playing")
     parser.add_argument("--edits", type=int, default=20)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--minutes", type=float, default=60.0, help="of work for memory")
     parser.add_argument("--scroll", type=float, default=20.0, help="seconds of scrolling")
     args = parser.parse_args()
     print("| | | load |\n|---|---|---|")
@@ -225,6 +270,9 @@ def in_the_page(server: Server, args: argparse.Namespace) -> None:
             wait_for(page, "document.querySelector('#view-score progress').hidden", 900)
             print_rows(measure_edits(page, args.edits))
             print_rows(measure_scrolling(page, server, args.scroll))
+        if "memory" in args.only:
+            wait_for(page, "document.querySelector('#view-score progress').hidden", 900)
+            print_rows(measure_memory(browser, page, server, args.minutes))
         if "axe" in args.only:
             print_rows(measure_axe(page))
         browser.close()

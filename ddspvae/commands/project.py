@@ -51,7 +51,7 @@ def render_project(source: Path, args: Namespace, began: float) -> None:
                              "use presets of one rate.")
         blocks = player.resynthesize_blocks(lines, dry=args.dry, seed=part.seed or 0, voice=part.first_voice, ir=ir,
                                             wet_db=args.wet, decay=args.decay)
-        desk = {"volume": part.written.controllers.get("volume", ()), "pan": ((0.0, part.pan),)}
+        desk = {"volume": part.written.controllers.get("volume", ()), "pan": part.pans()}
         placed = place(blocks, desk, rate, stereo=True, gain_db=gains_db[part.preset] + part.level_db)
         n_samples = max(line.n_frames for line in lines) * player.config.hop_size
         sounds.append(Sound(f"{part.number + 1}-{part.written.name or 'part'}", placed, rate, n_samples, 2))

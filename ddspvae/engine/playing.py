@@ -28,6 +28,7 @@ Array = NDArray[np.float32]
 Stiffness = Callable[[NDArray], NDArray]  # of pitches [F] in Hz, [F]
 LEVEL_REACH_S = 2.0  # a room that falls 60 dB in its longest second: what it rang before is 120 dB down
 BLOCK_STEPS = 128  # rows of z a block: 5 s at 25 a second
+SPAN_STEPS = 32  # of a span, which is short and may be given up on the way
 
 
 @dataclass
@@ -84,7 +85,7 @@ def _play_span(network: Network, takes: Sequence[Performance], tail: RoomTail | 
     last = longest if span[1] + 1 >= longest else span[1] + 1  # the frame after it ends the last hop
     skipped, wanted = (span[0] - start) * config.hop_size, (span[1] - span[0]) * config.hop_size
     after = after_samples + max(0, span[1] - longest) * config.hop_size
-    for block in _play(network, takes, tail, response, after, seed, first_voice, start, last, stiffness):
+    for block in _play(network, takes, tail, response, after, seed, first_voice, start, last, stiffness, SPAN_STEPS):
         part = block[..., skipped : skipped + wanted]
         skipped = max(0, skipped - block.shape[-1])
         wanted -= part.shape[-1]
@@ -93,10 +94,10 @@ def _play_span(network: Network, takes: Sequence[Performance], tail: RoomTail | 
 
 
 def _play(network: Network, takes: Sequence[Performance], tail: RoomTail | None, response: Array | None,
-          after_samples: int, seed: int, first_voice: int, start: int, last: int, stiffness: Stiffness | None
-          ) -> Iterator[Array]:
-    """From a frame, a whole number of the network's steps, to another."""
-    config, shaped = network.config, _shape(network, takes, tail, seed, first_voice, start, last, stiffness)
+          after_samples: int, seed: int, first_voice: int, start: int, last: int, stiffness: Stiffness | None,
+          n_rows: int = BLOCK_STEPS) -> Iterator[Array]:
+    """From a frame, a whole number of the network's steps, to another; a block is n_rows of z."""
+    config, shaped = network.config, _shape(network, takes, tail, seed, first_voice, start, last, stiffness, n_rows)
 
     def sound(pieces: Iterator[Shaped]) -> Iterator[Array]:
         return _sound(pieces, config, start, stiffness)
@@ -126,11 +127,11 @@ class Shaped:
 
 
 def _shape(network: Network, takes: Sequence[Performance], tail: RoomTail | None, seed: int, first_voice: int,
-           start: int, end: int, stiffness: Stiffness | None) -> Iterator[Shaped]:
+           start: int, end: int, stiffness: Stiffness | None, n_rows: int) -> Iterator[Shaped]:
     config, level = network.config, network.level(tail)
     keys = noise_key(seed, np.arange(first_voice, first_voice + len(takes)))
     voices = [_Voice(network.state(), key, _phase_at(take, start, config, stiffness)) for key, take in zip(keys, takes)]
-    step = BLOCK_STEPS * math.lcm(config.frames_per_z, frames_per_step(config.frames_per_z))
+    step = n_rows * math.lcm(config.frames_per_z, frames_per_step(config.frames_per_z))
     for first in range(start, end, step):
         last = min(first + step, end)
         yield Shaped([(voice, _shape_piece(network, level, voice, take, first, min(last, take.n_frames)))

@@ -48,7 +48,7 @@ def is_panned(controllers: Mapping[str, Steps]) -> bool:
 
 
 def place(blocks: Iterable[Audio], controllers: Mapping[str, Steps], sample_rate: int, *, stereo: bool,
-          gain_db: float = 0.0) -> Iterator[Audio]:
+          gain_db: float = 0.0, first: int = 0) -> Iterator[Audio]:
     """A part as it stands in the mix.
 
     - Volume v is 40 log10(v / v0) dB, where v0 = 100/127 is what holds when it was never sent.
@@ -62,12 +62,13 @@ def place(blocks: Iterable[Audio], controllers: Mapping[str, Steps], sample_rate
         sample_rate: Hz.
         stereo: place mono in stereo; without it mono stays mono, whatever the pan.
         gain_db: of the instrument, see `balance`.
+        first: the sample of the part that the blocks begin with.
     Returns:
         blocks, [2, T] each in stereo; the same ones where nothing is asked.
     Source: General MIDI 1 Developer Guidelines, volume; RP-036, default pan formula.
     """
     volume, pan = controllers.get("volume", ()), controllers.get("pan", ())
-    first, own = 0, db_to_amplitude(gain_db)
+    own = db_to_amplitude(gain_db)
     for block in blocks:
         n_samples, is_mono = block.shape[-1], count_channels(block) == 1
         gain = own * _at_samples(_volume_to_amplitude(volume, first, n_samples, sample_rate), first, n_samples, sample_rate)

@@ -25,7 +25,8 @@ TICKS_PER_QUARTER = 960  # at 120 bpm 0.52 ms a tick
 TICKS_PER_S = 2 * TICKS_PER_QUARTER
 ATTACK_S, TOUCHING_S, SOFTER_DB = 0.12, 0.01, 8.0  # of an octave below that is none
 LONGEST_GAP_S = 0.25  # without a sure pitch, while the take sounds on
-WRITTEN = {"expression": 11, "brightness": 74}  # controllers
+WRITTEN = {"volume": 7, "pan": 10, "expression": 11, "brightness": 74}  # controllers
+CENTRED = ("pan",)  # 64 is the middle, 1 and 127 the ends
 BEND_RANGE = 2.0  # semitones that a full pitch wheel stands for, General MIDI
 
 
@@ -134,7 +135,8 @@ def write_midi(notes: Notes | Sequence[Notes], path: str | Path, *, cents: bool 
     """Write notes as a MIDI file, one track a part, at 120 bpm; times keep 0.3 ms.
 
     Args:
-        notes: a part, or several. Of the controllers, expression and brightness are written, and bends up to 2 semitones.
+        notes: a part, or several. Of the controllers, volume, pan, expression and brightness are written, and bends up to 2
+            semitones.
         path: ends in .mid.
         cents: whether fractions of a pitch are written, with the pitch wheel (its range the usual 2 semitones), of parts
             that have no bends.
@@ -168,7 +170,7 @@ def _events(part: Notes, cents: bool) -> list[tuple[int, int, mido.Message]]:
     """(tick, rank, message): at one tick, notes end, wheel and controllers turn, notes begin."""
     events: list[tuple[int, int, mido.Message]] = [
         (round(at_s * TICKS_PER_S), 1, mido.Message("control_change", channel=part.channel, control=number,
-                                                    value=round(127 * value)))
+                                                    value=round(1 + 126 * value if name in CENTRED else 127 * value)))
         for name, number in WRITTEN.items() for at_s, value in part.controllers.get(name, ())]
     events += [(round(at_s * TICKS_PER_S), 1, _wheel(part, bend)) for at_s, bend in part.bend_semitones]
     wheel = 0.0

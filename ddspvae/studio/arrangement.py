@@ -15,11 +15,12 @@ from ddspvae.editing.given_curves import Given
 from ddspvae.editing.inpainting import fill
 from ddspvae.editing.note_table import read_table
 from ddspvae.editing.play_table import play_table
+from ddspvae.instrument.mix import MIDDLE
 from ddspvae.instrument.presets import read_cards
 from ddspvae.midi.programs import choose_preset
 from ddspvae.midi.voices import MOST_VOICES, seed_of, to_voices
 from ddspvae.scores.read import read_score
-from ddspvae.signals import Notes, Performance
+from ddspvae.signals import Notes, Performance, Steps
 from ddspvae.signals.units import pitch_to_hz
 from ddspvae.studio.project import Project
 
@@ -82,7 +83,7 @@ class Part:
         written: as the file has it.
         lines: its voices.
         preset, performer, seed, expression: who plays, and how.
-        level_db, pan, mute, solo: on the desk; pan 0 to 1, 0.5 is the middle.
+        level_db, pan, mute, solo: on the desk; pan 0 to 1, 0.5 is the middle; of a part that moves where it begins.
         first_voice: its first among all voices, for the noise.
         table: a table of notes that it came from, whose controls are asked for.
     """
@@ -106,6 +107,13 @@ class Part:
         performer = self.performer if self.performer in player.performers else None
         return player.perform(notes, expression=self.expression, performer=performer,
                               seed=seed_of(self.seed, self.first_voice + line), score_s=score_s, tail_s=player.tail_s())
+
+    def pans(self) -> Steps:
+        """Where it stands over time, 0 to 1: as the file moves it, all of that shifted to where the desk has its begin."""
+        steps = self.written.controllers.get("pan", ())
+        shift = self.pan - (steps[0][1] if steps else MIDDLE)
+        moved = tuple((time_s, min(max(value + shift, 0.0), 1.0)) for time_s, value in steps)
+        return moved if moved and moved[0][0] <= 0 else ((0.0, min(max(MIDDLE + shift, 0.0), 1.0)), *moved)
 
     def find(self, note: str) -> tuple[int, int] | None:
         """Line and index of a note."""

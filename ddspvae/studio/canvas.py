@@ -16,6 +16,7 @@ STACK_S = 0.7  # for which the network remembers what it was told
 REST_DB = -100.0
 LONGEST_REST_S = 8.0  # that is looked for until a pitch that has moved may leave its phase
 PIECE_S = 6.0  # that is rendered at once in the background
+EMPTY, THERE, OLD = 0, 1, 2  # a tile: never rendered, as it should be, as it was before a change
 
 Render = Callable[[int, int], NDArray[np.float32]]  # frames, from the first up to the second, to samples
 
@@ -24,7 +25,7 @@ class Canvas:
     """A sound whose pieces are there or not yet.
 
     Args:
-        path: of its samples, float32; one byte a tile of 0.1 s beside it (.ready) says what is there.
+        path: of its samples, float32; one byte a tile of 0.1 s beside it (.ready) is 1 where it is there.
         n_samples: at most.
         sample_rate: Hz.
         hop_size: samples a frame.
@@ -40,42 +41,62 @@ class Canvas:
     def forget(self, from_frame: int = 0, to_frame: int | None = None) -> None:
         """Let a span be rendered anew when its turn comes."""
         last = None if to_frame is None else -(-to_frame * self.hop_size // self.tile)
-        self.ready[from_frame * self.hop_size // self.tile : last] = 0
+        tiles = self.ready[from_frame * self.hop_size // self.tile : last]
+        tiles[tiles == THERE] = OLD
+
+    def tiles_of(self, first: int, last: int) -> tuple[int, int]:
+        """The tiles that frames lie in."""
+        return first * self.hop_size // self.tile, min(-(-last * self.hop_size // self.tile), len(self.ready))
 
     def missing(self, from_sample: int) -> tuple[int, int] | None:
         """The next tiles to render, those from a sample on first; None where all is there."""
-        open_tiles = np.flatnonzero(np.asarray(self.ready) == 0)
+        open_tiles = np.flatnonzero(np.asarray(self.ready) != THERE)
         if not len(open_tiles):
             return None
         later = open_tiles[open_tiles >= from_sample // self.tile]
         first = int(later[0]) if len(later) else int(open_tiles[0])
         most = round(PIECE_S * self.sample_rate / self.tile)
         length = 1
-        while length < most and first + length < len(self.ready) and not self.ready[first + length]:
+        while length < most and first + length < len(self.ready) and self.ready[first + length] != THERE:
             length += 1
         return first, first + length
 
     def render_tiles(self, first: int, last: int, render: Render) -> None:
-        """Render whole tiles."""
+        """Render whole tiles; where a change ends with them, they go over into what stays."""
         per_tile = self.tile // self.hop_size
-        sound = render(first * per_tile, last * per_tile)
-        part = self.audio[first * self.tile : last * self.tile]
-        part[: len(sound)] = sound[: len(part)]
-        part[len(sound) :] = 0
-        self.ready[first:last] = 1
+        ends = last < len(self.ready) and self.ready[last] == THERE and self.ready[last - 1] == OLD
+        sound = np.zeros((last - first) * self.tile, np.float32)
+        rendered = render(first * per_tile, last * per_tile)[: len(sound)]
+        sound[: len(rendered)] = rendered
+        self._put(first * per_tile, sound, begins=False, ends=bool(ends))
+        self.ready[first:last] = THERE
 
-    def render_span(self, first: int, last: int, render: Render) -> None:
-        """Render some frames over what is there, with a seam of 20 ms within the span at its end, and one at its start."""
-        begin, end = first * self.hop_size, min(last * self.hop_size, len(self.audio))
-        sound = render(first, last)[: end - begin]
-        there = np.array(self.audio[begin : begin + len(sound)])
+    def change(self, first: int, last: int, until: int, render: Render) -> bool:
+        """Render frames of which all is there anew: at once up to one of them, the rest when its turn comes.
+
+        Returns:
+            whether something is left.
+        """
+        _, stop = self.tiles_of(first, max(until, first + 1))
+        split = stop * (self.tile // self.hop_size)
+        at_once = min(split, last)
+        self._put(first, render(first, at_once), begins=first > 0, ends=split >= last)
+        if split < last:
+            self.forget(split, last)
+        return split < last
+
+    def _put(self, first: int, sound: NDArray[np.float32], *, begins: bool, ends: bool) -> None:
+        """Sound from a frame on over what is there, with a seam of 20 ms within it at its begin and at its end."""
+        begin = first * self.hop_size
+        sound = sound[: len(self.audio) - begin]
+        there = self.audio[begin : begin + len(sound)]
         n_seam = min(round(SEAM_S * self.sample_rate), len(sound) // 2)
-        weight = np.ones(len(sound), np.float32)
-        if n_seam:
-            if begin:
-                weight[:n_seam] = np.linspace(0, 1, n_seam, dtype=np.float32)
-            weight[len(sound) - n_seam :] = np.linspace(1, 0, n_seam, dtype=np.float32)
-        self.audio[begin : begin + len(sound)] = there + weight * (sound - there)
+        rise = np.linspace(0, 1, n_seam, dtype=np.float32)
+        if begins and n_seam:
+            sound[:n_seam] = there[:n_seam] + rise * (sound[:n_seam] - there[:n_seam])
+        if ends and n_seam:
+            sound[-n_seam:] = there[-n_seam:] + rise[::-1] * (sound[-n_seam:] - there[-n_seam:])
+        self.audio[begin : begin + len(sound)] = sound
 
 
 def changed_span(old: Sequence[Performance], new: Sequence[Performance], rings_s: float) -> tuple[int, int] | None:

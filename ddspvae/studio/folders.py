@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,16 @@ def write_json(path: Path, content: Any) -> None:
     """Write it whole, and have it on the disk before going on."""
     with new_file(path) as part, part.open("w", encoding="utf-8") as file:
         json.dump(content, file, ensure_ascii=False, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_rows(path: Path, head: dict[str, Any], name: str, rows: Sequence[Any]) -> None:
+    """As `write_json`, quicker for what grows: a list at the end, a row a line."""
+    begin = json.dumps(head, ensure_ascii=False, indent=1)[:-2]
+    lines = ",\n".join(f"  {json.dumps(row, ensure_ascii=False)}" for row in rows)
+    with new_file(path) as part, part.open("w", encoding="utf-8") as file:
+        file.write(f'{begin},\n "{name}": [\n{lines}\n ]\n}}\n')
         file.flush()
         os.fsync(file.fileno())
 

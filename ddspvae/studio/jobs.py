@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -23,6 +24,7 @@ except ImportError:  # Windows
 
 MOST_LINES = 20_000  # of a progress file that are read at once
 LONGEST_S = 3600.0
+HEARD = ("recording", "now")  # sounds of a training
 
 
 async def command_line(arguments: Sequence[str], shown: dict[str, str] | None = None) -> str:
@@ -78,11 +80,13 @@ def is_held(path: Path) -> bool:
 
 @contextlib.contextmanager
 def tell_into(path: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Append objects to a file, a line each."""
+    """Append objects to a file, a line each, from any thread."""
+    lock = threading.Lock()
     with path.open("a", encoding="utf-8") as file:
         def tell(content: dict[str, Any]) -> None:
-            file.write(json.dumps(content) + "\n")
-            file.flush()
+            with lock:
+                file.write(json.dumps(content) + "\n")
+                file.flush()
 
         yield tell
 
@@ -150,6 +154,17 @@ class Trainings:
         if pid is not None and self.runs(name):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGINT)
+
+    def sound(self, name: str, which: str) -> Path:
+        """What was recorded, or how it is played now.
+
+        Raises:
+            InputError: nothing was played yet.
+        """
+        path = self.folder(name) / f"{which}.wav"
+        if which not in HEARD or not path.is_file():
+            raise InputError("studio: nothing was played yet; the first sounds come after a tenth of the training.")
+        return path
 
     def progress(self, name: str, after: int = 0) -> dict[str, Any]:
         """What was told since a line of the progress file, and whether it runs."""

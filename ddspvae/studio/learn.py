@@ -6,20 +6,25 @@ It writes one JSON object a line to the progress file: a report, rows of numbers
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ddspvae.audio import write_audio
 from ddspvae.signals.checks import InputError
 from ddspvae.studio.folders import read_json
-from ddspvae.studio.jobs import hold, tell_into
+from ddspvae.studio.jobs import HEARD, hold, tell_into
+
+JUDGED_S = 4.0  # of the excerpt that is heard
 
 
 def main(path: str) -> int:
@@ -47,18 +52,25 @@ def main(path: str) -> int:
 
 
 def _train(job: dict[str, Any], folder: Path, tell: Callable[[dict[str, Any]], None]) -> int:
+    from ddspvae.evaluation.perceptual import judges_left_out
     from ddspvae.instrument.presets import read_card
     from ddspvae.training.loop import train
     from ddspvae.training.validation import TrainingStopped
 
-    def hear(step: int, take: Any, played: Any) -> None:
-        rate = prepared_rate
-        for name, audio in (("recording", take.audio), ("now", played)):
-            write_audio(folder / f"{name}.wav", np.clip(np.asarray(audio, dtype=np.float32), -1, 1), rate)
-        tell({"heard": step})
+    judging = ThreadPoolExecutor(1)  # beside the training, which waits for no score
 
-    prepared_rate = 48_000
+    def hear(step: int, take: Any, played: Any) -> None:
+        rate = round(len(take.audio) / take.n_frames * take.features.frame_rate_hz)
+        recording, now = (np.clip(np.asarray(audio, dtype=np.float32), -1, 1) for audio in (take.audio, played))
+        for name, audio in zip(HEARD, (recording, now)):
+            write_audio(folder / f"{name}.wav", audio, rate)
+        tell({"heard": step})
+        n_samples = round(JUDGED_S * rate)
+        judging.submit(ask_judges, recording[:n_samples], now[:n_samples], rate, step, tell)
+
     warnings.simplefilter("ignore")
+    if judges_left_out():
+        tell({"judges": judges_left_out()})
     try:
         out = train(job["recordings"], job["out"], minutes=job.get("minutes"), steps=job.get("steps"),
                     start_from=job.get("start_from") or None, seed=job.get("seed", 0),
@@ -67,9 +79,23 @@ def _train(job: dict[str, Any], folder: Path, tell: Callable[[dict[str, Any]], N
     except TrainingStopped as stopped:
         tell({"failed": str(stopped)})
         return 2
+    finally:
+        judging.shutdown(wait=True)
     card = read_card(out)
     tell({"finished": time.time(), "metrics": card["metrics"]["validation"], "steps": card["training"]["steps_done"]})
     return 0
+
+
+def ask_judges(recording: NDArray[np.float32], now: NDArray[np.float32], sample_rate: int, step: int,
+               tell: Callable[[dict[str, Any]], None]) -> None:
+    """Tell what the judges of hearing say of a few seconds; nothing where they are not installed, or nothing sounds."""
+    from ddspvae.evaluation.perceptual import judge_take
+
+    with contextlib.suppress(InputError):
+        judgement = judge_take(recording, now, sample_rate)
+        if judgement is not None:
+            tell({"judged": step, "zimtohrli": round(judgement.zimtohrli, 3),
+                  "visqol": None if judgement.visqol is None else round(judgement.visqol, 3)})
 
 
 if __name__ == "__main__":

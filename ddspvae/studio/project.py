@@ -11,7 +11,7 @@ from ddspvae.audio import FORMATS
 from ddspvae.scores.read import NOTATION
 from ddspvae.signals.checks import InputError
 from ddspvae.signals.files import clear_leftovers, new_file
-from ddspvae.studio.folders import inside, read_json, write_json
+from ddspvae.studio.folders import inside, read_json, write_json, write_rows
 
 FILE_FORMAT = "ddspvae studio 1"
 PROJECT_FILE = "project.json"
@@ -63,8 +63,8 @@ class Project:
     def save(self) -> None:
         """Write project.json whole."""
         try:
-            write_json(self.folder / PROJECT_FILE, {
-                "format": FILE_FORMAT, "scores": self.scores, "takes": self.takes, "done": self.n_done, "edits": self.edits})
+            write_rows(self.folder / PROJECT_FILE, {"format": FILE_FORMAT, "scores": self.scores, "takes": self.takes,
+                                                    "done": self.n_done}, "edits", self.edits)
         except OSError as error:
             raise InputError(f"studio: cannot write {self.folder} ({error.strerror}); has its disk room?") from error
 

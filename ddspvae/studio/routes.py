@@ -22,24 +22,18 @@ from ddspvae.signals import Note, Notes
 from ddspvae.signals.checks import InputError
 from ddspvae.studio.folders import check_name, inside
 from ddspvae.studio.jobs import command_line
-from ddspvae.studio.listen import (
-    SAMPLE_RATE,
-    keep,
-    listen,
-    matching_gains_db,
-    mixed,
-    rendered_share,
-)
+from ddspvae.studio.listen import Canvases, listen, mixed, rendered_share
 from ddspvae.studio.live import play
 from ddspvae.studio.picture import picture
 from ddspvae.studio.project import SCORES, TAKES, Project
 from ddspvae.studio.routes_training import training_routes
 from ddspvae.studio.shared import Handler, Studio, answered, uploaded
 from ddspvae.studio.taken import KINDS, preset_file
+from ddspvae.studio.versions import SAMPLE_RATE, forget, keep, kept, loudness_of, matching_gains_db
 
 PAGE = Path(__file__).parent / "page"
 SOUNDS = ("wav", "flac", "ogg")
-MOST_VERSIONS = 8
+UNREADY = "studio: it is still being rendered; keep it when the bar is full."
 
 
 def routes(studio: Studio) -> list[Any]:
@@ -87,7 +81,10 @@ def routes(studio: Studio) -> list[Any]:
 
     async def edits(request: Request) -> Response:
         began = time.perf_counter()
-        view = await studio.ask(request.path_params["project"], "edit", edit=await request.json())
+        asked = await request.json()
+        hear_s = asked.pop("hear_s", None)
+        view = await studio.ask(request.path_params["project"], "edit", edit=asked,
+                                hear_s=None if hear_s is None else float(hear_s))
         return JSONResponse({**view, "took_s": time.perf_counter() - began})
 
     async def undo(request: Request) -> Response:
@@ -121,34 +118,42 @@ def routes(studio: Studio) -> list[Any]:
             return JSONResponse(await studio.ask(request.path_params["project"], "add_score",
                                                  source=str(Path(folder) / "played.mid"), name="played.mid"))
 
-    async def versions(request: Request) -> Response:
-        project, asked = request.path_params["project"], await request.json()
-        view, folder = await studio.opened(project), studio.folder(project)
-        if "take" in asked:
-            take = view["takes"][asked["take"]]
-            recording = await run_in_threadpool(studio.version, project, {"kind": "take", "take": asked["take"]})
-            length = round(take["duration_s"] * SAMPLE_RATE)
-            canvas = {"parts": [{**take, "mute": False, "solo": False, "gain_db": 0, "level_db": 0, "pan": 0.5}]}
-            sound, whole = await run_in_threadpool(mixed, folder, canvas, 0, length)
-            kept = [recording, await run_in_threadpool(keep, "played", sound * np.sqrt(2))]
-        else:
-            length = round((view["duration_s"] + 2.0) * SAMPLE_RATE)
-            sound, whole = await run_in_threadpool(mixed, folder, view, 0, length)
-            if whole:
-                label = check_name("version", asked["label"])
-                version = await run_in_threadpool(keep, label, sound)
-                studio.versions[project] = [*studio.versions.get(project, []), version][-MOST_VERSIONS:]
-            kept = studio.versions.get(project, [])
+    async def match(request: Request) -> Response:
+        project, number = request.path_params["project"], int(request.path_params["take"])
+        take = (await studio.opened(project))["takes"][number]
+        own = {"parts": [{**take, "mute": False, "solo": False, "gain_db": 0, "level_db": 0, "pans": [[0.0, 0.5]]}]}
+        length = round(take["duration_s"] * SAMPLE_RATE)
+        sound, whole = await run_in_threadpool(mixed, studio.folder(project), own, 0, length, Canvases())
         if not whole:
-            raise InputError("studio: it is still being rendered; keep it when the bar is full.")
-        gains = matching_gains_db(kept)
+            raise InputError(UNREADY)
+        recording = studio.sound_file(project, {"kind": "take", "take": number})
+        gains = matching_gains_db([await run_in_threadpool(studio.sounds.loudness_db, recording),
+                                   await run_in_threadpool(loudness_of, sound * np.sqrt(2))])
+        return JSONResponse(dict(zip(("recording", "result"), gains)))
+
+    async def versions(request: Request) -> Response:
+        project = request.path_params["project"]
+        view, folder = await studio.opened(project), studio.folder(project)
+        found = await run_in_threadpool(kept, folder)
+        if request.method == "POST":
+            asked = await request.json()
+            if "forget" in asked:
+                found = await run_in_threadpool(forget, folder, int(asked["forget"]))
+            else:
+                length = round((view["duration_s"] + 2.0) * SAMPLE_RATE)
+                sound, whole = await run_in_threadpool(mixed, folder, view, 0, length, Canvases())
+                if not whole:
+                    raise InputError(UNREADY)
+                found = await run_in_threadpool(keep, folder, asked["label"], sound)
+        gains = matching_gains_db([version.loudness_db for version in found])
         return JSONResponse([{"id": number, "label": one.label, "loudness_db": round(one.loudness_db, 2), "gain_db": gain}
-                             for number, (one, gain) in enumerate(zip(kept, gains))])
+                             for number, (one, gain) in enumerate(zip(found, gains))])
 
     async def picture_of(request: Request) -> Response:
         project, take = request.path_params["project"], int(request.path_params["take"])
-        recording = await run_in_threadpool(studio.version, project, {"kind": "take", "take": take})
-        drawn = await run_in_threadpool(picture, recording.audio[0], SAMPLE_RATE)
+        await studio.opened(project)
+        recording = studio.sound_file(project, {"kind": "take", "take": take})
+        drawn = await run_in_threadpool(lambda: picture(studio.sounds.read(recording)[0], SAMPLE_RATE))
         return JSONResponse({**drawn, "levels": base64.b64encode(drawn["levels"]).decode("ascii")})
 
     async def export(request: Request) -> Response:
@@ -203,6 +208,7 @@ def routes(studio: Studio) -> list[Any]:
         (f"{own}/edits", edits, "POST"), (f"{own}/undo", undo, "POST"),
         (f"{own}/redo", redo, "POST"), (f"{own}/curves", curves, "GET"), (f"{own}/controls", controls, "GET"),
         (f"{own}/table", table, "GET"), (f"{own}/played", played, "POST"), (f"{own}/versions", versions, "POST"),
+        (f"{own}/versions", versions, "GET"), (f"{own}/takes/{{take:int}}/match", match, "GET"),
         (f"{own}/takes/{{take:int}}/picture", picture_of, "GET"), (f"{own}/export", export, "POST"),
         (f"{own}/exports/{{name:path}}", exported, "GET"), ("/api/preset", preset, "GET")]
     return [Route("/", index), *(Route(path, answered(handler), methods=[method]) for path, handler, method in asked),

@@ -6,14 +6,16 @@ import json
 import os
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ddspvae.signals.checks import InputError, check_range
 from ddspvae.studio.folders import check_name, inside
-from ddspvae.studio.jobs import command_line
+from ddspvae.studio.jobs import HEARD, command_line
 from ddspvae.studio.shared import Studio, answered, uploaded
+from ddspvae.studio.versions import SAMPLE_RATE, matching_gains_db
 
 RECORDINGS = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
 
@@ -69,12 +71,11 @@ def training_routes(studio: Studio) -> list[Route]:
         after = max(0, int(request.query_params.get("after", 0)))
         return JSONResponse(studio.trainings.progress(request.path_params["name"], after))
 
-    async def sound(request: Request) -> Response:
-        which = request.path_params["which"]
-        path = studio.trainings.folder(request.path_params["name"]) / f"{which}.wav"
-        if which not in ("now", "recording") or not path.is_file():
-            raise InputError("studio: nothing was played yet; the first sounds come after a tenth of the training.")
-        return FileResponse(path, media_type="audio/wav")
+    async def sounds(request: Request) -> Response:
+        paths = [studio.trainings.sound(request.path_params["name"], which) for which in HEARD]
+        gains = matching_gains_db([await run_in_threadpool(studio.sounds.loudness_db, path) for path in paths])
+        duration_s = studio.sounds.read(paths[0]).shape[1] / SAMPLE_RATE
+        return JSONResponse({"duration_s": duration_s, "gain_db": dict(zip(HEARD, gains))})
 
     own = "/api/trainings/{name}"
     return [Route("/api/trainings", answered(trainings)),
@@ -82,4 +83,4 @@ def training_routes(studio: Studio) -> list[Route]:
             Route(f"{own}/remove", answered(remove_recording), methods=["POST"]),
             Route(f"{own}/examine", answered(examine), methods=["POST"]),
             Route(f"{own}/start", answered(start), methods=["POST"]), Route(f"{own}/stop", answered(stop), methods=["POST"]),
-            Route(f"{own}/progress", answered(progress)), Route(f"{own}/sounds/{{which}}", answered(sound))]
+            Route(f"{own}/progress", answered(progress)), Route(f"{own}/sounds", answered(sounds))]

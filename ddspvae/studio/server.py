@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import sys
 import threading
@@ -83,6 +84,7 @@ def serve(folder: str | Path, port: int = 8765, *, browser: bool = True) -> None
     print(f"The studio is at {address}\nIts files are in {home.root}. Control-C ends it.", flush=True)
     if browser:
         threading.Timer(0.7, webbrowser.open, [address]).start()
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # a page that was closed while it listened is nothing to warn of
     sys.setswitchinterval(0.0005)  # what plays live waits no longer for another thread
     config = uvicorn.Config(make_app(home, port, token, Worker()), log_level="critical", ws="websockets-sansio",
                             access_log=False, ws_max_size=MOST_MESSAGE_BYTES, ws_per_message_deflate=False,

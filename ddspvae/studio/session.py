@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,21 @@ from ddspvae.signals import Performance, Steps
 from ddspvae.signals.checks import InputError
 from ddspvae.studio import shown
 from ddspvae.studio.arrangement import Arrangement, Part
-from ddspvae.studio.canvas import REST_DB, Canvas, changed_span
+from ddspvae.studio.canvas import REST_DB, THERE, Canvas, changed_span
 from ddspvae.studio.edits import Edit, apply, apply_all, played
 from ddspvae.studio.project import Project
 
 SPARE_S = 30.0  # of a canvas, for notes that are moved beyond the end
-AT_ONCE_S = 12.0  # a longer change is rendered in the background
+HEARD_FIRST_S = 0.5  # of a change, from where it is listened to, rendered before it is answered
+MOST_FIRST_S = 3.0
 SNAPSHOTS = 24  # arrangements that undo finds without beginning anew
 PLAYERS = 12
+PIECE_TILES = 40  # that are rendered between two questions
+MOST_GIVEN_UP = 4  # pieces in a row, so that who asks and asks hears something in the end
+
+
+class GivenUp(Exception):
+    """Somebody asks for something, and what is rendered in the background can wait."""
 
 
 class Session:
@@ -33,10 +40,13 @@ class Session:
 
     Args:
         folder: of the project.
+        is_asked: whether somebody waits, so that a piece in the background is given up.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, is_asked: Callable[[], bool] = lambda: False) -> None:
         self.project = Project(folder)
+        self.is_asked = is_asked
+        self._may_give_up, self._given_up = False, 0
         self.sounds = folder / ".sounds"
         shutil.rmtree(self.sounds, ignore_errors=True)
         self.sounds.mkdir()
@@ -120,12 +130,17 @@ class Session:
         self.now = self._folded(self.project.n_done)
         self._lay_out()
 
-    def edit(self, edit: Edit) -> dict[str, Any]:
-        """Apply one edit, keep it, and render what it changes."""
+    def edit(self, edit: Edit, hear_s: float | None = None) -> dict[str, Any]:
+        """Apply one edit, keep it, and render what it changes.
+
+        Args:
+            edit: see `edits.apply`.
+            hear_s: where it is listened to; a long change is rendered up to a little after that, the rest afterwards.
+        """
         after = apply(self.now, edit, self.player)
         self.project.add_edit(edit)
         self._past = [*self._past, self.now][-SNAPSHOTS:]
-        return self._go_to(after)
+        return self._go_to(after, hear_s)
 
     def undo(self) -> dict[str, Any]:
         """Take the last edit back."""
@@ -140,8 +155,8 @@ class Session:
         self._past = [*self._past, self.now][-SNAPSHOTS:]
         return self._go_to(apply(self.now, self.project.edits[self.project.n_done - 1], self.player))
 
-    def _go_to(self, after: Arrangement) -> dict[str, Any]:
-        before, self.now = self.now, after
+    def _go_to(self, after: Arrangement, hear_s: float | None = None) -> dict[str, Any]:
+        before, self.now, generation = self.now, after, self.generation
         changed: list[dict[str, Any]] = []
         for old, new in zip(before.parts, after.parts):
             if old.lines == new.lines and old.preset == new.preset:
@@ -154,7 +169,7 @@ class Session:
             span: tuple[int, int] | None = (0, round(longest_s * player.config.frame_rate_hz))
             if old.preset == new.preset:
                 span = changed_span([line.final for line in old.lines], [line.final for line in new.lines], player.tail_s())
-            changed += self._render_change(self._key(new), new.number, span, "part")
+            changed += self._render_change(self._key(new), new.number, span, "part", hear_s)
         for was, take in zip(before.takes, after.takes):
             if was is take:
                 continue
@@ -167,24 +182,30 @@ class Session:
                 self._new_canvas(key, theirs.duration_s + 1.0, player)
                 changed.append({"take": take.number, "from_s": 0.0, "to_s": theirs.duration_s})
             else:
-                changed += self._render_change(key, take.number, changed_span([ours], [theirs], player.tail_s()), "take")
-        return {**self.view(), "changed": changed}
+                span = changed_span([ours], [theirs], player.tail_s())
+                changed += self._render_change(key, take.number, span, "take", hear_s)
+        only = {new.number for old, new in zip(before.parts, after.parts) if old is not new}
+        is_same = self.generation == generation and all(
+            old.preset == new.preset for old, new in zip(before.parts, after.parts))  # gains depend on who plays
+        return {**self.view(only if is_same else None), "changed": changed}
 
-    def _render_change(self, key: str, number: int, span: tuple[int, int] | None, kind: str) -> list[dict[str, Any]]:
-        """Now, where it is short and the sound around it is there; else when its turn comes."""
+    def _render_change(self, key: str, number: int, span: tuple[int, int] | None, kind: str, hear_s: float | None
+                       ) -> list[dict[str, Any]]:
+        """What is heard first at once, the rest when its turn comes, which is next."""
         if span is None:
             return []
-        canvas = self.canvases[key]
+        canvas, (first, last) = self.canvases[key], span
         rate_hz = canvas.sample_rate / canvas.hop_size
-        tiles = slice(span[0] * canvas.hop_size // canvas.tile, -(-span[1] * canvas.hop_size // canvas.tile))
-        if (span[1] - span[0]) / rate_hz <= AT_ONCE_S and canvas.ready[tiles].all():
-            canvas.render_span(*span, lambda first, last: self._render(key, first, last))
+        heard = first if hear_s is None else max(first, round(hear_s * rate_hz))
+        until = min(last, round(min(heard + HEARD_FIRST_S * rate_hz, first + MOST_FIRST_S * rate_hz)))
+        tiles = canvas.tiles_of(first, last)
+        if (canvas.ready[slice(*tiles)] == THERE).all():
+            canvas.change(first, last, until, lambda a, b: self._render(key, a, b))
         else:
-            canvas.forget(*span)
-            if (span[1] - span[0]) / rate_hz <= AT_ONCE_S:
-                canvas.render_tiles(tiles.start, min(tiles.stop, len(canvas.ready)),
-                                    lambda first, last: self._render(key, first, last))
-        return [{kind: number, "from_s": span[0] / rate_hz, "to_s": span[1] / rate_hz}]
+            canvas.forget(first, last)
+            canvas.render_tiles(*canvas.tiles_of(first, until), lambda a, b: self._render(key, a, b))
+        self.cursor_s = first / rate_hz
+        return [{kind: number, "from_s": first / rate_hz, "to_s": last / rate_hz}]
 
     def _render(self, key: str, first: int, last: int) -> NDArray[np.float32]:
         kind, number = key.split("-")
@@ -203,10 +224,14 @@ class Session:
         if n_samples <= 0 or all((one.loudness_db[max(0, first - 400) : last] <= REST_DB).all() for one in performances):
             return np.zeros(max(0, (last - first) * player.config.hop_size), np.float32)
         blocks = player.resynthesize_blocks(performances, seed=seed, voice=voice, span=(first, min(last, longest)))
-        rate = player.config.sample_rate
-        began_s = first * player.config.hop_size / rate
-        controllers: dict[str, Steps] = {"volume": steps_from(volume, began_s)} if volume else {}
-        return np.concatenate(list(place(blocks, controllers, rate, stereo=False)))
+        placed = place(blocks, {"volume": volume}, player.config.sample_rate, stereo=False,
+                       first=first * player.config.hop_size)
+        pieces = []
+        for piece in placed:
+            pieces.append(piece)
+            if self._may_give_up and self.is_asked():
+                raise GivenUp
+        return np.concatenate(pieces)
 
     def work(self) -> bool:
         """Render one piece that is missing, the nearest to where a person listens; False where nothing is."""
@@ -220,17 +245,25 @@ class Session:
             return ahead < -1, int(abs(ahead))
 
         (first, last), key = min(waiting, key=distance)
-        self.canvases[key].render_tiles(first, min(last, first + 40), lambda a, b: self._render(key, a, b))
+        try:
+            self._may_give_up = self._given_up < MOST_GIVEN_UP
+            self.canvases[key].render_tiles(first, min(last, first + PIECE_TILES), lambda a, b: self._render(key, a, b))
+            self._given_up = 0
+        except GivenUp:
+            self._given_up += 1
+        finally:
+            self._may_give_up = False
         return True
 
     def look(self, at_s: float) -> None:
         """Render what comes after a time first."""
         self.cursor_s = at_s
 
-    def view(self) -> dict[str, Any]:
-        """What the page is shown of the whole."""
+    def view(self, only: set[int] | None = None) -> dict[str, Any]:
+        """What the page is shown: the whole, or of the parts only some, where it knows the others."""
         players = {part.preset: self.player(part.preset).statistics for part in self.now.parts}
-        return shown.view(self.project, self.now, self.canvases, balance(players), self.player, self.skipped)
+        return shown.view(self.project, self.now, self.canvases, balance(players), self.player, self.skipped,
+                          only)
 
     def curves(self, **asked: Any) -> dict[str, Any]:
         """See `shown.curves`."""
@@ -250,9 +283,3 @@ class Session:
 
         return export(self.now, self.player, kind, Path(to), take)
 
-
-def steps_from(steps: Steps, start_s: float) -> Steps:
-    """Steps of a controller, on a clock that begins at start_s."""
-    before = [value for time_s, value in steps if time_s <= start_s]
-    after = [(time_s - start_s, value) for time_s, value in steps if time_s > start_s]
-    return ((0.0, before[-1]), *after) if before else tuple(after)

@@ -33,10 +33,12 @@ def replay(player: Instrument, part: Part, number: int, line: Line, changed_s: t
     middle of the note after; the rest as it was."""
     notes = line.notes.notes
     n_frames = int(np.ceil((line.notes.duration_s + player.tail_s()) * line.base.frame_rate_hz))
-    before = [note for note in notes if note.offset_s <= changed_s[0] + 1e-6]
-    after = [note for note in notes if note.onset_s >= changed_s[1] - 1e-6 and note not in before]
-    window = [note for note in notes if note not in before and note not in after]
-    window = before[-NEIGHBOURS:] + window + after[:NEIGHBOURS]
+    is_before = [note.offset_s <= changed_s[0] + 1e-6 for note in notes]
+    is_after = [note.onset_s >= changed_s[1] - 1e-6 and not earlier for note, earlier in zip(notes, is_before)]
+    before = [note for note, earlier in zip(notes, is_before) if earlier]
+    after = [note for note, later in zip(notes, is_after) if later]
+    between = [note for note, earlier, later in zip(notes, is_before, is_after) if not earlier and not later]
+    window = before[-NEIGHBOURS:] + between + after[:NEIGHBOURS]
     start_s = (before[-1].onset_s + before[-1].offset_s) / 2 if before else 0.0
     stop_s = (after[0].onset_s + after[0].offset_s) / 2 if after else np.inf
     fresh = part.play(player, replace(line.notes, notes=tuple(window)), number, score_s) if window else silenced(line.base)
@@ -61,29 +63,32 @@ def splice(old: Performance, new: Performance, start_s: float, stop_s: float, n_
         n_frames: of the result.
     """
     rate_hz, per_row = old.frame_rate_hz, old.frames_per_z
-    n_rows = -(-n_frames // per_row)
 
     def blend(name: str, n: int, points_per_s: float) -> NDArray:
-        ours, theirs = (_sized(getattr(one, name), n, DB_FLOOR if name == "loudness_db" else 0.0) for one in (old, new))
-        time_s = np.arange(n) / points_per_s
-        weight = np.clip((time_s - start_s) / SEAM_S, 0, 1) if start_s > 0 else np.ones(n)
+        rest = DB_FLOOR if name == "loudness_db" else 0.0
+        whole = _sized(getattr(old, name), n, rest)
+        first = max(0, int(np.ceil(start_s * points_per_s)))
+        last = n if np.isinf(stop_s) else max(first, min(n, int(stop_s * points_per_s) + 1))
+        ours, theirs = whole[first:last], _sized(getattr(new, name), last, rest)[first:]
+        time_s = np.arange(first, last) / points_per_s
+        weight = np.clip((time_s - start_s) / SEAM_S, 0, 1) if start_s > 0 else np.ones(last - first)
         if np.isfinite(stop_s):
             weight = np.minimum(weight, np.clip((stop_s - time_s) / SEAM_S, 0, 1))
         weight = weight if theirs.ndim == 1 else weight[:, None]
         if name == "f0_hz":
-            return np.exp2(np.log2(ours) * (1 - weight) + np.log2(theirs) * weight)
-        return np.where(weight == 0, ours, ours * (1 - weight) + theirs * weight)
+            whole[first:last] = np.exp2(np.log2(ours) * (1 - weight) + np.log2(theirs) * weight)
+        else:
+            whole[first:last] = ours * (1 - weight) + theirs * weight
+        return whole
 
-    f0_hz = blend("f0_hz", n_frames, rate_hz)
-    untouched = (np.arange(n_frames) < start_s * rate_hz) | (np.arange(n_frames) > stop_s * rate_hz)
-    f0_hz = np.where(untouched, _sized(old.f0_hz, n_frames, 0.0), f0_hz)
-    return replace(old, f0_hz=f0_hz, periodicity=blend("periodicity", n_frames, rate_hz),
-                   loudness_db=blend("loudness_db", n_frames, rate_hz), z=blend("z", n_rows, rate_hz / per_row))
+    return replace(old, f0_hz=blend("f0_hz", n_frames, rate_hz), periodicity=blend("periodicity", n_frames, rate_hz),
+                   loudness_db=blend("loudness_db", n_frames, rate_hz),
+                   z=blend("z", -(-n_frames // per_row), rate_hz / per_row))
 
 
 def _sized(curve: NDArray, n: int, rest: float) -> NDArray[np.float64]:
-    """Cut, or continued: pitch is held, all else rests."""
-    curve = np.asarray(curve[:n], dtype=np.float64)
+    """A copy that is cut, or continued: pitch is held, all else rests."""
+    curve = np.array(curve[:n], dtype=np.float64)
     missing = n - len(curve)
     if not missing:
         return curve

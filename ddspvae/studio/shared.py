@@ -15,8 +15,8 @@ from starlette.responses import PlainTextResponse, Response
 from ddspvae.signals.checks import InputError
 from ddspvae.studio.folders import Home, check_name, inside
 from ddspvae.studio.jobs import Trainings
-from ddspvae.studio.listen import Version, keep, read_stereo
 from ddspvae.studio.safety import TooLarge
+from ddspvae.studio.versions import Sounds, kept
 from ddspvae.studio.worker import Worker
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -33,7 +33,7 @@ class Studio:
     def __init__(self, home: Home, worker: Worker) -> None:
         self.home, self.worker, self.trainings = home, worker, Trainings(home)
         self._views: dict[str, dict[str, Any]] = {}
-        self.versions: dict[str, list[Version]] = {}
+        self.sounds = Sounds()
 
     def folder(self, project: str) -> Path:
         """Of a project that is there."""
@@ -49,24 +49,31 @@ class Studio:
         return self._views[project]
 
     async def ask(self, project: str, method: str, **arguments: Any) -> dict[str, Any]:
-        """A method that shows the project, whose view is kept."""
+        """A method that shows the project, whose view is kept; or shows of its parts only those that have changed."""
         view: dict[str, Any] = await self.worker.call(method, self.folder(project), **arguments)
-        self._views[project] = view
+        if not view.get("partial"):
+            self._views[project] = view
+        elif project in self._views:
+            changed = {part["number"]: part for part in view["parts"]}
+            parts = [changed.get(part["number"], part) for part in self._views[project]["parts"]]
+            self._views[project] = {**view, "parts": parts, "partial": False}
         return view
 
     async def opened(self, project: str) -> dict[str, Any]:
         """What was shown last, or now."""
         return self.view(project) if project in self._views else await self.ask(project, "open")
 
-    def version(self, project: str, source: dict[str, Any]) -> Version:
-        """A sound to compare."""
+    def sound_file(self, project: str, source: dict[str, Any]) -> Path:
+        """The file of a sound that is heard as it is: a version, the recording of a take, or of a training.
+
+        Raises:
+            InputError: there is none.
+        """
+        if source["kind"] == "training":
+            return self.trainings.sound(source["name"], source["which"])
         if source["kind"] == "take":
-            take = self.view(project)["takes"][source["take"]]
-            key = f"{project}/{take['name']}"
-            if key not in self.versions:
-                self.versions[key] = [keep("recording", read_stereo(self.folder(project) / take["name"]))]
-            return self.versions[key][0]
-        return self.versions[project][int(source["id"])]
+            return self.folder(project) / self.view(project)["takes"][source["take"]]["name"]
+        return kept(self.folder(project))[int(source["id"])].path
 
 
 def answered(handler: Handler) -> Handler:

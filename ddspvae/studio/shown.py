@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddspvae.features.statistics import Statistics
+from ddspvae.instrument.mix import MIDDLE
 from ddspvae.model.form import NAMED_AXES
 from ddspvae.performer.controls import CONTROLS
 from ddspvae.performer.measure import measure_controls
@@ -25,12 +26,17 @@ MOST_POINTS = 4000  # of a curve at once, on any screen
 
 
 def view(project: Project, now: Arrangement, canvases: Mapping[str, Canvas], gains_db: Mapping[str, float], players: Players,
-         skipped: list[str]) -> dict[str, Any]:
-    """A project: parts with their notes, takes, how many edits, and where their sounds are."""
+         skipped: list[str], only: set[int] | None = None) -> dict[str, Any]:
+    """A project: parts with their notes, takes, how many edits, and where their sounds are.
+
+    Args:
+        only: the parts that have changed, where the others are known; the view is partial then.
+    """
     return {
         "name": project.folder.name, "duration_s": now.duration_s, "edits": project.n_done,
-        "undone": len(project.edits) - project.n_done, "skipped": skipped,
-        "parts": [_part(part, canvases, gains_db, players(part.preset).statistics) for part in now.parts],
+        "undone": len(project.edits) - project.n_done, "skipped": skipped, "partial": only is not None,
+        "parts": [_part(part, canvases, gains_db, players(part.preset).statistics) for part in now.parts
+                  if only is None or part.number in only],
         "takes": [{"number": take.number, "name": take.file, "preset": take.preset, "settings": dict(take.settings),
                    "has_sound": take.has_sound, "duration_s": played(take, players(take.preset)).duration_s,
                    "heard_s": take.heard.duration_s, "canvas": _where(canvases[f"take-{take.number}"])}
@@ -49,6 +55,7 @@ def _part(part: Part, canvases: Mapping[str, Canvas], gains_db: Mapping[str, flo
             for number, line in enumerate(part.lines) for name, note in zip(line.ids, line.notes.notes)]
     return {"number": part.number, "name": part.written.name, "preset": part.preset, "performer": part.performer,
             "seed": part.seed, "expression": part.expression, "level_db": part.level_db, "pan": part.pan,
+            "pans": [list(step) for step in part.pans()],
             "mute": part.mute, "solo": part.solo, "gain_db": gains_db.get(part.preset, 0.0), "n_lines": len(part.lines),
             "low": statistics.pitch_low, "high": statistics.pitch_high, "notes": rows,
             "canvas": _where(canvases[f"part-{part.number}"])}
@@ -59,8 +66,8 @@ def curves(now: Arrangement, players: Players, *, part: int | None = None, take:
     """The curves of a line or a take between two times, as they are played, and which spans of them are drawn by hand.
 
     Returns:
-        time_s [N]; pitch [N], null where nothing sounds; loudness [N]; every axis with a name [N]; drawn, by curve a list
-        of spans.
+        time_s [N]; pitch [N], null where nothing sounds; loudness [N]; pan [N], 0 to 1; every axis with a name [N]; drawn,
+        by curve a list of spans.
     """
     check_range("studio", "points", points, 2, MOST_POINTS)
     if take is None:
@@ -76,9 +83,12 @@ def curves(now: Arrangement, players: Players, *, part: int | None = None, take:
     sounds = performance.loudness_db[at] > -90
     pitch = hz_to_pitch(performance.f0_hz[at].astype(np.float64))
     axes = [name for name in performance.axis_names if name in NAMED_AXES]
+    steps = now.parts[part or 0].pans() if take is None else ((0.0, MIDDLE),)
+    held = np.searchsorted([time_s for time_s, _ in steps], at / rate_hz, side="right") - 1
     return {
         "time_s": _rounded(at / rate_hz, 4), "pitch": [round(float(p), 3) if s else None for p, s in zip(pitch, sounds)],
         "loudness": _rounded(np.maximum(performance.loudness_db[at], -90), 2),
+        "pan": _rounded(np.array([value for _, value in steps])[np.maximum(held, 0)], 3),
         "periodicity": _rounded(performance.periodicity[at], 2),
         "axes": {name: _rounded(performance.z[at // performance.frames_per_z, performance.axis_names.index(name)], 3)
                  for name in axes},

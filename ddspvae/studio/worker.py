@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import heapq
 import multiprocessing
 import os
 import threading
 import traceback
 import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -15,6 +20,9 @@ from typing import Any
 from ddspvae.signals.checks import InputError
 
 IDLE_S = 0.5
+FIRST, LATER = 0, 1  # who changes something comes before who looks
+THREADS = 16
+LOOKS = ("curves", "controls", "table", "look")
 
 
 class Worker:
@@ -22,10 +30,10 @@ class Worker:
 
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("spawn")
-        self._lock = threading.Lock()
+        self._turn = Turn()
         self._process: Any = None
         self._connection: Connection | None = None
-        self._folder: Path | None = None
+        self._threads = ThreadPoolExecutor(THREADS, "studio-ask")  # its own, so that an edit finds one free
 
     def start(self) -> None:
         """Begin; what is compiled is loaded meanwhile."""
@@ -47,7 +55,7 @@ class Worker:
         Raises:
             InputError: what the session says of its input; or the process has ended, and was begun again.
         """
-        with self._lock:
+        with self._turn.taken(LATER if method in LOOKS else FIRST):
             for _ in range(2):
                 if self._process is None or not self._process.is_alive():
                     self.start()
@@ -68,7 +76,34 @@ class Worker:
 
     async def call(self, method: str, folder: Path, **arguments: Any) -> Any:
         """`ask`, from a task."""
-        return await asyncio.to_thread(self.ask, method, folder, **arguments)
+        asking = partial(self.ask, method, folder, **arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, asking)
+
+
+class Turn:
+    """A lock that goes to who is of the lowest rank among those who wait, of these to who came first."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: list[tuple[int, int]] = []
+        self._serial, self._is_taken = 0, False
+
+    @contextlib.contextmanager
+    def taken(self, rank: int) -> Iterator[None]:
+        """Hold it."""
+        with self._changed:
+            self._serial += 1
+            own = (rank, self._serial)
+            heapq.heappush(self._waiting, own)
+            self._changed.wait_for(lambda: not self._is_taken and self._waiting[0] == own)
+            heapq.heappop(self._waiting)
+            self._is_taken = True
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._is_taken = False
+                self._changed.notify_all()
 
 
 def run(connection: Connection, parent: int) -> None:
@@ -95,7 +130,7 @@ def run(connection: Connection, parent: int) -> None:
             return
         try:
             if session is None or session.project.folder != Path(folder) or method == "reopen":
-                session = Session(Path(folder))
+                session = Session(Path(folder), lambda: connection.poll(0))
             with warnings.catch_warnings(record=True) as said:
                 warnings.simplefilter("always")
                 answer = session.view() if method in ("open", "reopen") else getattr(session, method)(**arguments)

@@ -35,7 +35,7 @@ KNOWS = {
     "training": "signals audio features synth model plucked performer instrument evaluation corpora",
     "rate_distortion": "signals audio features model instrument evaluation training",
     "latents": "signals audio features model instrument evaluation",
-    "studio": "signals audio features midi scores model performer live instrument editing training",
+    "studio": "signals audio features midi scores model performer live instrument editing evaluation training",
     "batch": "signals audio midi instrument",
     "devices": "signals audio kernels features live",
     "export": "signals audio threads features midi synth model live instrument",

@@ -85,7 +85,8 @@ def drop_score(page, path: Path) -> None:
 
 
 def sound_of(server, page, key: str = "part-0") -> np.ndarray:
-    """What the page is sent of it."""
+    """What the page is sent of it, when all is rendered."""
+    wait_for(page, "fetch(`/api/projects/${studio.project}/progress`).then((a) => a.json()).then((a) => a.rendered >= 1)")
     project = page.evaluate("() => studio.project")
     path, = (server.folder / "projects" / project / ".sounds").glob(f"{key}-*.f32")
     return np.fromfile(path, np.float32)

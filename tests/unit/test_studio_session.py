@@ -43,6 +43,8 @@ def session(opened):
 
 
 def sound(session) -> np.ndarray:
+    while session.work():
+        pass
     return np.array(session.canvases["part-0"].audio)
 
 

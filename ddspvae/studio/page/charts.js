@@ -1,6 +1,8 @@
 // One curve of a training.
 import { canvas, colour, el } from "./dom.js";
 
+const MOST_ROWS = 4000;
+
 export function chart(title, unit, digits = 2) {
   const rows = [];
   const value = el("b", {}, "–");
@@ -33,6 +35,7 @@ export function chart(title, unit, digits = 2) {
   element.add = (x, y) => {
     if (y === null || y === undefined || !Number.isFinite(y)) return;
     rows.push([x, y]);
+    if (rows.length > MOST_ROWS) for (let i = rows.length - 2; i > 0; i -= 2) rows.splice(i, 1); // every other one is enough
     value.textContent = `${y.toFixed(digits)} ${unit}`;
     drawing.setAttribute("aria-label", `${title}: now ${value.textContent}, over ${rows.length} points`);
   };

@@ -1,6 +1,7 @@
 // Curves over time, as they are played, to be drawn over by hand.
 import { canvas, colour, el, fill, pitchName, signed } from "./dom.js";
 
+export const side = (pan) => (Math.abs(pan - 0.5) < 0.01 ? "middle" : `${Math.round(Math.abs(pan - 0.5) * 200)} % ${pan < 0.5 ? "left" : "right"}`);
 export const CURVES = {
   f0: { label: "Pitch", unit: "", show: pitchName },
   loudness: { label: "Loudness", unit: "dB", low: -80, high: 0, show: (v) => `${v.toFixed(1)} dB` },
@@ -8,11 +9,12 @@ export const CURVES = {
   breathiness: { label: "Breathiness", unit: "sd", low: -4, high: 4, show: signed(2) },
   hollowness: { label: "Hollowness", unit: "sd", low: -4, high: 4, show: signed(2) },
   bite: { label: "Bite", unit: "sd", low: -4, high: 4, show: signed(2) },
+  pan: { label: "Pan", unit: "", low: 1, high: 0, show: side, fixed: true }, // left is above; moved by the file and the desk
 };
 
 export class Lanes {
   // acts: load(from, to, points) gives the curves, draw(curve, times, values, erase)
-  constructor(viewport, acts, shown = ["f0", "loudness"]) {
+  constructor(viewport, acts, shown = ["f0", "loudness"], all = Object.keys(CURVES)) {
     this.viewport = viewport;
     this.acts = acts;
     this.shown = new Set(shown);
@@ -22,7 +24,9 @@ export class Lanes {
     this.limits = [48, 84];
     this.chips = el("div", { class: "chips", role: "group", "aria-label": "Curves to show" });
     this.list = el("div", { class: "lanes" });
-    this.canvases = new Map();
+    this.all = all;
+    this.canvases = new Map(); // those that are shown
+    this.made = new Map(); // and all there were, which come back as they are
     this.form = this.buildForm();
     this.element = el("div", {}, el("div", { class: "row spread" }, this.chips), this.list, this.form);
     this.buildChips();
@@ -34,7 +38,8 @@ export class Lanes {
 
   buildChips() {
     const erase = el("button", { type: "button", "aria-pressed": String(this.erasing), onclick: () => { this.erasing = !this.erasing; erase.setAttribute("aria-pressed", String(this.erasing)); } }, "Erase what is drawn");
-    fill(this.chips, Object.entries(CURVES).map(([curve, { label }]) => {
+    fill(this.chips, this.all.map((curve) => {
+      const { label } = CURVES[curve];
       const chip = el("button", { type: "button", "aria-pressed": String(this.shown.has(curve)), onclick: () => {
         if (this.shown.has(curve)) this.shown.delete(curve); else this.shown.add(curve);
         chip.setAttribute("aria-pressed", String(this.shown.has(curve)));
@@ -45,34 +50,36 @@ export class Lanes {
   }
 
   buildLanes() {
-    this.canvases.clear();
-    fill(this.list, [...this.shown].map((curve) => {
-      const { label } = CURVES[curve];
-      const lane = canvas(curve === "f0" ? 130 : 92, (context, width, tall) => this.draw(context, width, tall, curve), {
-        "aria-label": `${label} over time. Draw over it with the mouse, or below by numbers.`, role: "img" });
-      lane.addEventListener("wheel", (event) => this.viewport.wheel(event, lane.clientWidth), { passive: false });
-      lane.addEventListener("pointerdown", (event) => {
-        if (event.button) return;
-        lane.setPointerCapture(event.pointerId);
-        this.stroke = { curve, points: [], erase: this.erasing || event.altKey };
-        this.add(event, lane);
-      });
-      lane.addEventListener("pointermove", (event) => { if (this.stroke?.curve === curve) this.add(event, lane); });
-      lane.addEventListener("pointerup", () => this.finish());
-      this.canvases.set(curve, lane);
-      const value = el("span", { class: "label" }, label);
-      lane.addEventListener("pointermove", (event) => {
-        const [low, high] = this.range(curve);
-        value.textContent = `${label}  ${CURVES[curve].show(high - (event.offsetY / lane.clientHeight) * (high - low))}`;
-      });
-      lane.addEventListener("pointerleave", () => { value.textContent = label; });
-      return el("div", { class: "lane" }, lane, value);
-    }));
+    for (const curve of this.shown) if (!this.made.has(curve)) this.made.set(curve, this.buildLane(curve));
+    this.canvases = new Map([...this.shown].map((curve) => [curve, this.made.get(curve).firstChild]));
+    fill(this.list, [...this.shown].map((curve) => this.made.get(curve)));
     requestAnimationFrame(() => this.redraw());
   }
 
+  buildLane(curve) {
+    const { label, fixed } = CURVES[curve];
+    const lane = canvas(curve === "f0" ? 130 : 92, (context, width, tall) => this.draw(context, width, tall, curve), {
+      class: fixed ? "fixed" : "", "aria-label": fixed ? `${label} over time.` : `${label} over time. Draw over it with the mouse, or below by numbers.`, role: "img" });
+    lane.addEventListener("wheel", (event) => this.viewport.wheel(event, lane.clientWidth), { passive: false });
+    lane.addEventListener("pointerdown", (event) => {
+      if (event.button || fixed) return;
+      lane.setPointerCapture(event.pointerId);
+      this.stroke = { curve, points: [], erase: this.erasing || event.altKey };
+      this.add(event, lane);
+    });
+    lane.addEventListener("pointermove", (event) => { if (this.stroke?.curve === curve) this.add(event, lane); });
+    lane.addEventListener("pointerup", () => this.finish());
+    const value = el("span", { class: "label" }, label);
+    lane.addEventListener("pointermove", (event) => {
+      const [low, high] = this.range(curve);
+      value.textContent = `${label}  ${CURVES[curve].show(high - (event.offsetY / lane.clientHeight) * (high - low))}`;
+    });
+    lane.addEventListener("pointerleave", () => { value.textContent = label; });
+    return el("div", { class: "lane" }, lane, value);
+  }
+
   buildForm() {
-    const names = Object.entries(CURVES).map(([curve, { label }]) => el("option", { value: curve }, label));
+    const names = Object.entries(CURVES).filter(([, one]) => !one.fixed).map(([curve, { label }]) => el("option", { value: curve }, label));
     const fields = Object.fromEntries([["from", "From, s"], ["to", "To, s"], ["first", "Value there"], ["last", "Value at the end"]].map(([name, label]) =>
       [name, el("label", {}, label, el("input", { type: "number", step: "any", name, required: true }))]));
     const curve = el("select", { name: "curve" }, names);
@@ -125,7 +132,17 @@ export class Lanes {
     this.redraw();
   }
 
-  async load() {
+  // One at a time; who wants it meanwhile gets it once more afterwards.
+  load() {
+    this.again = Boolean(this.loading);
+    this.loading ??= (async () => {
+      do { this.again = false; await this.fetch(); } while (this.again);
+      this.loading = null;
+    })();
+    return this.loading;
+  }
+
+  async fetch() {
     const width = this.list.clientWidth || 800;
     const margin = 0.25 * this.viewport.length;
     try {
@@ -144,9 +161,9 @@ export class Lanes {
     const y = (value) => ((high - value) / (high - low)) * tall;
     context.strokeStyle = colour("rule");
     context.lineWidth = 1;
-    const marks = curve === "f0" ? Array.from({ length: high - low }, (_, i) => low + i).filter((p) => p % (high - low > 30 ? 12 : 1) === 0) : curve === "loudness" ? [-60, -40, -20] : [-2, 0, 2];
+    const marks = curve === "f0" ? Array.from({ length: high - low }, (_, i) => low + i).filter((p) => p % (high - low > 30 ? 12 : 1) === 0) : curve === "loudness" ? [-60, -40, -20] : curve === "pan" ? [0.25, 0.5, 0.75] : [-2, 0, 2];
     for (const mark of marks) { context.beginPath(); context.moveTo(0, Math.round(y(mark)) + 0.5); context.lineTo(width, Math.round(y(mark)) + 0.5); context.stroke(); }
-    const values = this.data && (curve === "f0" ? this.data.pitch : curve === "loudness" ? this.data.loudness : this.data.axes[curve]);
+    const values = this.data && (curve === "f0" ? this.data.pitch : ["loudness", "pan"].includes(curve) ? this.data[curve] : this.data.axes[curve]);
     if (values) {
       context.fillStyle = colour("accent-soft");
       for (const [a, b] of this.data.drawn[curve] ?? []) context.fillRect(viewport.x(a, width), 0, viewport.x(b, width) - viewport.x(a, width), tall);
@@ -156,7 +173,7 @@ export class Lanes {
       let pen = false;
       const { time_s: times } = this.data;
       for (let i = 0; i < values.length; i += 1) {
-        if (values[i] === null || (curve !== "f0" && curve !== "loudness" && this.data.pitch[i] === null)) { pen = false; continue; }
+        if (values[i] === null || (!["f0", "loudness", "pan"].includes(curve) && this.data.pitch[i] === null)) { pen = false; continue; }
         const [x, at] = [viewport.x(times[i], width), Math.min(tall - 1, Math.max(1, y(values[i])))];
         if (pen) context.lineTo(x, at); else context.moveTo(x, at);
         pen = true;

@@ -14,7 +14,7 @@ export class NotePanel {
     this.show(null);
   }
 
-  async show(note) {
+  show(note) {
     if (!note) {
       this.shown = null;
       fill(this.element, el("h2", {}, "Note"), el("p", { class: "quiet" }, "Choose a note in the roll: click it, or press the arrow keys there."),
@@ -36,9 +36,12 @@ export class NotePanel {
       el("h3", {}, "How it is played"), holder,
       el("div", { class: "row" }, el("button", { type: "button", onclick: () => this.acts.play(note) }, "Hear it"), el("button", { type: "button", onclick: () => this.acts.remove(note) }, "Remove")));
     if (focused >= 0) this.element.querySelectorAll("input, button")[focused]?.focus();
-    try {
-      const values = await ask("/controls", { note: note.id });
-      Object.keys(CONTROLS).forEach((name, i) => sliders[i].set(values[name] ?? 0.5));
-    } catch { /* the note has just gone */ }
+    clearTimeout(this.asking); // who runs along the notes asks for the last
+    this.asking = setTimeout(async () => {
+      try {
+        const values = await ask("/controls", { note: note.id });
+        if (this.shown === note.id) Object.keys(CONTROLS).forEach((name, i) => sliders[i].set(values[name] ?? 0.5));
+      } catch { /* the note has just gone */ }
+    }, 60);
   }
 }

@@ -1,5 +1,6 @@
 // Who plays each part, and how it stands in the mix.
 import { el, fill, signed, slider, unique } from "./dom.js";
+import { side } from "./lanes.js";
 import { studio } from "./state.js";
 
 export function presetOptions(value) {
@@ -16,7 +17,6 @@ function mini(label, { min, max, step, value, show, change }) {
   return el("label", { class: "mini", for: id }, label, range);
 }
 
-const side = (pan) => (Math.abs(pan - 0.5) < 0.01 ? "middle" : `${Math.round(Math.abs(pan - 0.5) * 200)} % ${pan < 0.5 ? "left" : "right"}`);
 
 export function partRows(parts, chosen, choose, change) {
   return parts.map((part) => {
@@ -26,7 +26,7 @@ export function partRows(parts, chosen, choose, change) {
       el("button", { type: "button", class: "name", "aria-pressed": String(part.number === chosen), onclick: () => choose(part.number) }, name),
       el("select", { "aria-label": `Who plays ${name}`, onchange: (event) => change(part.number, { preset: event.target.value }) }, presetOptions(part.preset)),
       mini("Level", { min: -30, max: 12, step: 0.5, value: part.level_db, show: (v) => `${signed(1)(v)} dB`, change: (level_db) => change(part.number, { level_db }) }),
-      mini("Pan", { min: 0, max: 1, step: 0.01, value: part.pan, show: side, change: (pan) => change(part.number, { pan }) }),
+      mini(part.pans.length > 1 ? "Pan, moves" : "Pan", { min: 0, max: 1, step: 0.01, value: part.pan, show: side, change: (pan) => change(part.number, { pan }) }),
       el("div", { class: "toggles" }, toggle("M", "mute", "Mute"), toggle("S", "solo", "Solo")));
   });
 }

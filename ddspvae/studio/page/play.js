@@ -1,7 +1,7 @@
 // Play: choose an instrument, play it at once, turn its axes, record what is played as notes.
 import { byId, clock, el, fill, pitchName, signed, slider, tell } from "./dom.js";
 import { Keyboard } from "./keyboard.js";
-import { live } from "./sound.js";
+import { live, onPage } from "./sound.js";
 import { sendPlayed, studio, whenChanged } from "./state.js";
 
 const AXES = { brightness: ["Brightness", "dull to bright"], breathiness: ["Breathiness", "tone to air"], hollowness: ["Hollowness", "full to hollow"], bite: ["Bite", "soft to noisy attacks"] };
@@ -152,7 +152,7 @@ function ring(detail) {
     const struck = marks.get(detail.mark);
     for (const old of marks.keys()) if (old <= detail.mark) marks.delete(old);
     if (struck === undefined) return;
-    delays.push(performance.now() - struck);
+    delays.push(onPage(detail.clock) - struck);
     if (delays.length > 5000) delays.shift();
     const sorted = [...delays].sort((a, b) => a - b);
     const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];

@@ -44,8 +44,8 @@ class Ring extends AudioWorkletProcessor {
       const first = this.blocks[0];
       const left = first.samples.length / this.channels - first.used;
       const take = Math.min(left, n - written);
-      if (first.mark && !first.used) this.port.postMessage({ mark: first.mark, at: currentTime });
-      if (this.fresh) { this.fresh = false; this.port.postMessage({ first: first.at ?? 0 }); }
+      if (first.mark && !first.used) this.port.postMessage({ mark: first.mark, clock: Date.now() });
+      if (this.fresh) { this.fresh = false; this.port.postMessage({ first: first.at ?? 0, clock: Date.now() }); }
       for (let channel = 0; channel < out.length; channel += 1) {
         const from = Math.min(channel, this.channels - 1);
         for (let i = 0; i < take; i += 1) {

@@ -120,7 +120,7 @@ export class Roll {
 
   move(event) {
     const { time, pitch, found, atEnd } = this.at(event);
-    if (!this.drag) { this.element.style.cursor = found ? (atEnd ? "ew-resize" : "grab") : "default"; return; }
+    if (!this.drag || this.drag.over) { this.element.style.cursor = found ? (atEnd ? "ew-resize" : "grab") : "default"; return; }
     const { note } = this.drag;
     const by = time - this.drag.time;
     if (this.drag.atEnd) this.drag.now = { offset_s: Math.max(note.onset_s + 0.03, note.offset_s + by) };
@@ -132,10 +132,13 @@ export class Roll {
     this.element.redraw();
   }
 
-  up() {
-    const drag = this.drag;
-    this.drag = null;
-    if (drag?.moved) this.acts.change(drag.note, drag.now);
+  async up() {
+    const { drag } = this;
+    if (drag?.moved && !drag.over) {
+      drag.over = true; // it stays where it was put until that is known to hold
+      await this.acts.change(drag.note, drag.now);
+    }
+    if (this.drag === drag) this.drag = null;
     this.element.redraw();
   }
 

@@ -28,18 +28,18 @@ export function buildScore() {
   const acts = {
     select: (note) => { score.note = note?.id ?? null; if (note) { score.line = note.line; lanes.propose(note.onset_s, note.offset_s); } notePanel.show(note); lanes.load(); },
     change: (note, changes) => attempt(async () => {
-      await edit({ do: "note", note: note.id, ...changes });
+      const later = { ...note, ...changes };
+      await edit({ do: "note", note: note.id, ...changes }, () => audition(later.onset_s, later.offset_s), later.onset_s);
       const now = roll.find(note.id);
-      if (now) { audition(now.onset_s, now.offset_s); tell(`${pitchName(now.pitch)} at ${clock(now.onset_s)}, ${(now.offset_s - now.onset_s).toFixed(2)} seconds long.`); }
+      if (now) { tell(`${pitchName(now.pitch)} at ${clock(now.onset_s)}, ${(now.offset_s - now.onset_s).toFixed(2)} seconds long.`); }
     }),
     add: (pitch, onset, offset) => attempt(async () => {
       const id = `${score.part}.new.${Date.now().toString(36)}`;
-      await edit({ do: "add", part: score.part, note: id, pitch, velocity: 80, onset_s: Number(onset.toFixed(4)), offset_s: Number(offset.toFixed(4)) });
+      await edit({ do: "add", part: score.part, note: id, pitch, velocity: 80, onset_s: Number(onset.toFixed(4)), offset_s: Number(offset.toFixed(4)) }, () => audition(onset, offset), onset);
       roll.select(id);
-      audition(onset, offset);
     }),
-    remove: (note) => attempt(async () => { await edit({ do: "remove", note: note.id }); roll.select(null); audition(note.onset_s, note.offset_s); tell(`${pitchName(note.pitch)} is removed.`); }),
-    controls: (note, values) => attempt(async () => { await edit({ do: "controls", note: note.id, values }); audition(note.onset_s, note.offset_s); }),
+    remove: (note) => attempt(async () => { await edit({ do: "remove", note: note.id }, () => audition(note.onset_s, note.offset_s), note.onset_s); roll.select(null); tell(`${pitchName(note.pitch)} is removed.`); }),
+    controls: (note, values) => attempt(async () => { await edit({ do: "controls", note: note.id, values }, () => audition(note.onset_s, note.offset_s), note.onset_s); }),
     seek: (seconds) => transport.seek(seconds),
     play: (note) => transport.play(note.onset_s, note.offset_s + 0.3),
   };
@@ -47,8 +47,7 @@ export function buildScore() {
   const lanes = new Lanes(viewport, {
     load: (from, to, points) => ask("/curves", { part: score.part, line: score.line, from_s: from, to_s: to, points }),
     draw: (curve, times, values, erase) => attempt(async () => {
-      await edit({ do: "draw", part: score.part, line: score.line, curve, time_s: times, ...(erase ? { erase: true } : { values }) });
-      audition(times[0], times.at(-1));
+      await edit({ do: "draw", part: score.part, line: score.line, curve, time_s: times, ...(erase ? { erase: true } : { values }) }, () => audition(times[0], times.at(-1)), times[0]);
     }),
   });
   const notePanel = new NotePanel(acts);
@@ -75,6 +74,7 @@ export function buildScore() {
   });
   fill(byId("view-score"), el("header", {}, el("div", {}, el("h1", { id: "score-title" }, "Score"), el("p", { class: "lede" }, "See what the performer decided, and change it."))), empty, work);
 
+  let shown = ""; // of the desk, which is built anew only when it has changed
   const refresh = (what) => {
     if (!["view", "project", "home"].includes(what)) return;
     const has = Boolean(studio.view?.parts.length);
@@ -92,9 +92,13 @@ export function buildScore() {
       score.note = null;
     }
     roll.show(studio.view.parts, score.part);
-    fill(parts, partRows(studio.view.parts, score.part, (number) => { score.part = number; score.line = 0; roll.select(null); refresh("view"); },
-      (number, values) => attempt(() => edit({ do: "part", part: number, values }))));
-    partPanel.show(part);
+    const desk = JSON.stringify([score.part, studio.home?.instruments, studio.view.parts.map((one) => ({ ...one, notes: 0, canvas: 0 }))]);
+    if (desk !== shown) {
+      shown = desk;
+      fill(parts, partRows(studio.view.parts, score.part, (number) => { score.part = number; score.line = 0; roll.select(null); refresh("view"); },
+        (number, values) => attempt(() => edit({ do: "part", part: number, values }))));
+      partPanel.show(part);
+    }
     notePanel.show(roll.find(score.note) ?? null);
     table.show(score.part, part.n_lines, score.line);
     lanes.load();

@@ -14,6 +14,9 @@ export async function audio() {
   return context;
 }
 
+// A time of the worklet's clock, on that of performance.now().
+export const onPage = (clock) => clock - (Date.now() - performance.now());
+
 export class Player extends EventTarget {
   constructor(path, layout, options) {
     super();

@@ -16,8 +16,15 @@ export async function loadHome() {
   changed("home");
 }
 
+// An answer shows the whole project, or of its parts only those that have changed.
+function merge(view) {
+  if (!view.partial) { studio.view = view; return; }
+  const fresh = new Map(view.parts.map((part) => [part.number, part]));
+  studio.view = { ...view, parts: studio.view.parts.map((part) => fresh.get(part.number) ?? part) };
+}
+
 function show(view) {
-  studio.view = view;
+  merge(view);
   byId("saved").textContent = `Saved ${new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" })}`;
   if (view.warnings?.length) tell(view.warnings.join(" "));
   if (view.skipped?.length) tell(view.skipped.join(" "));
@@ -50,12 +57,17 @@ export async function ensureProject(name = "My first project") {
   await createProject(free);
 }
 
-export async function edit(content) {
+// What is changed is listened to first, at hear_s of it, and drawn after that.
+export async function edit(content, listen = null, hear_s = null) {
   const began = performance.now();
-  const view = show(await post(path("/edits"), content));
-  studio.lastEdit = { began, answered: performance.now(), changed: view.changed ?? [] };
+  const view = await post(path("/edits"), hear_s === null ? content : { ...content, hear_s });
+  studio.lastEdit = { began, answered: performance.now(), took_s: view.took_s, changed: view.changed ?? [] };
+  merge(view);
+  listen?.();
+  await new Promise((done) => { setTimeout(done, 0); });
+  show({ ...studio.view, partial: false, warnings: view.warnings });
   changed("edit");
-  return view;
+  return studio.view;
 }
 
 export async function undo() {

@@ -1,9 +1,9 @@
 // Take: one recording, what was heard in it, and what is changed; A is the recording, B what is played.
 import { byId, canvas, colour, dropZone, el, fill, signed, slider, tell, unique } from "./dom.js";
-import { Lanes } from "./lanes.js";
+import { CURVES, Lanes } from "./lanes.js";
 import { presetOptions } from "./parts.js";
 import { Recorder, recordButton } from "./record.js";
-import { addFile, ask, edit, send, studio, whenChanged } from "./state.js";
+import { addFile, ask, edit, studio, whenChanged } from "./state.js";
 import { Transport } from "./transport.js";
 import { Viewport } from "./viewport.js";
 
@@ -20,21 +20,24 @@ export function buildTake() {
   const source = () => ({ kind: "take", take: state.take, which: state.which, gain_db: state.gains[state.which] });
   const transport = new Transport(viewport, source, "take");
   const set = (values) => attempt(async () => {
-    await edit({ do: "take", take: state.take, values });
-    studio.lastEdit.waits = !transport.playing;
-    state.gains = { recording: 0, result: 0 };
-    choose("result");
-    if (!transport.playing) transport.play(Math.min(viewport.playhead, viewport.end - 0.2));
+    const at = Math.max(0, Math.min(viewport.playhead, viewport.end - 0.2));
+    await edit({ do: "take", take: state.take, values }, () => {
+      studio.lastEdit.waits = !transport.playing;
+      state.gains = { recording: 0, result: 0 };
+      choose("result");
+      if (!transport.playing) transport.play(at);
+    }, at);
   });
   const lanes = new Lanes(viewport, {
     load: (from, to, points) => ask("/curves", { take: state.take, from_s: from, to_s: to, points }),
     draw: (curve, times, values, erase) => attempt(async () => {
-      await edit({ do: "draw", take: state.take, curve, time_s: times, ...(erase ? { erase: true } : { values }) });
-      studio.lastEdit.waits = !transport.playing;
-      choose("result");
-      if (!transport.playing) transport.play(Math.max(0, times[0] - 0.1), times.at(-1) + 0.4);
+      await edit({ do: "draw", take: state.take, curve, time_s: times, ...(erase ? { erase: true } : { values }) }, () => {
+        studio.lastEdit.waits = !transport.playing;
+        choose("result");
+        if (!transport.playing) transport.play(Math.max(0, times[0] - 0.1), times.at(-1) + 0.4);
+      }, times[0]);
     }),
-  }, ["f0", "loudness", "brightness"]);
+  }, ["f0", "loudness", "brightness"], Object.keys(CURVES).filter((curve) => curve !== "pan"));
 
   const picture = canvas(230, (context, width, tall) => drawPicture(context, width, tall, viewport, lanes), { role: "img", "aria-label": "Waveform of the recording, and its spectrogram with the pitch drawn on it" });
   picture.addEventListener("wheel", (event) => viewport.wheel(event, picture.clientWidth), { passive: false });
@@ -50,8 +53,7 @@ export function buildTake() {
   async function match() {
     if (state.gains.recording || state.gains.result || !studio.view.takes[state.take].has_sound) return;
     try {
-      const [recording, result] = await send("/versions", { take: state.take });
-      state.gains = { recording: recording.gain_db, result: result.gain_db };
+      state.gains = await ask(`/takes/${state.take}/match`);
     } catch (error) { fault.textContent = error.message; }
   }
 

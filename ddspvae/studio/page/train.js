@@ -1,12 +1,13 @@
 // Train: recordings in, the doctor's report, a training that goes on without the page, and what it has learned.
 import { get, post, upload } from "./api.js";
-import { chart } from "./charts.js";
 import { byId, dropZone, el, fill, pitchName, tell, unique } from "./dom.js";
 import { presetOptions } from "./parts.js";
+import { Progress } from "./progress.js";
 import { Recorder, recordButton } from "./record.js";
 import { loadHome, studio, whenChanged } from "./state.js";
 
 const state = { name: "", after: 0, timer: 0, guide: null, heard: 0 };
+const MOST_LINES = 2000; // of what was told last; the curves hold the rest
 export const training = { lines: [] };
 globalThis.training = training;
 
@@ -52,8 +53,7 @@ export function buildTrain() {
   const stop = el("button", { type: "button", onclick: () => attempt(async () => { await post(path("/stop")); tell("It stops after this step; what was saved stays."); }) }, "Stop");
   const said = el("p", { class: "quiet", role: "status" });
   const bar = el("progress", { max: "1", value: "0", "aria-label": "Of the training" });
-  const charts = { loss: chart("Loss", "", 3), pitch_median_cents: chart("Pitch error", "cents", 1), bits_per_second: chart("Timbre", "bit/s", 0), left: chart("Time left", "min", 1) };
-  const sounds = el("div", { class: "row" });
+  const progress = new Progress(path, () => state.name);
   const done = el("div", { class: "stack" });
 
   fill(byId("view-train"),
@@ -72,7 +72,7 @@ export function buildTrain() {
       el("section", { class: "sheet" }, el("h2", {}, "The doctor"), el("div", { class: "stack" }, el("div", { class: "row" }, examine, el("span", { class: "quiet" }, "says what is wrong before an hour is spent on it.")), report)),
       el("section", { class: "sheet" }, el("h2", {}, "Training"),
         el("div", { class: "stack" }, el("div", { class: "row" }, el("label", { for: minutes.id }, "Minutes"), minutes, el("label", { for: from.id }, "Begin with"), from, start, goOn, stop),
-          said, bar, el("div", { class: "charts" }, Object.values(charts)), sounds, done))));
+          said, bar, progress.element, done))));
   guide(0);
 
   function open(chosen, fresh = false) {
@@ -89,8 +89,8 @@ export function buildTrain() {
     state.after = 0;
     state.heard = 0;
     training.lines = [];
-    for (const one of Object.values(charts)) one.clear();
-    fill(sounds); fill(done);
+    progress.clear();
+    fill(done);
     bar.value = 0;
     said.textContent = "";
   }
@@ -134,7 +134,9 @@ export function buildTrain() {
       const isOver = told.lines.some((line) => "finished" in line);
       state.after = told.next;
       for (const line of told.lines) show(line);
-      for (const one of Object.values(charts)) one.redraw();
+      const heard = told.lines.filter((line) => line.heard).at(-1)?.heard;
+      if (heard && heard !== state.heard) { state.heard = heard; progress.hear(heard); }
+      progress.redraw();
       stop.disabled = !told.runs;
       start.hidden = told.runs;
       goOn.hidden = told.runs || !told.job;
@@ -147,23 +149,16 @@ export function buildTrain() {
 
   function show(line) {
     training.lines.push(line);
+    if (training.lines.length > MOST_LINES) training.lines.splice(0, MOST_LINES / 2);
+    progress.show(line);
     if (line.began) said.textContent = "The recordings are being analyzed; then it trains. You may close this page, it goes on.";
     if (line.report) showReport({ ...line.report, files: line.report.files.map((f) => ({ ...f, path: f.path.split("/").at(-1) })), left_out: line.report.left_out.map((f) => ({ ...f, path: f.path.split("/").at(-1) })) });
     if (line.said) said.textContent = line.said;
     if (line.row) {
       const { row } = line;
-      const left = (row.seconds * (1 - row.progress)) / Math.max(row.progress, 1e-6) / 60;
-      charts.loss.add(row.step, row.loss);
-      charts.bits_per_second.add(row.step, row.bits_per_second);
-      charts.pitch_median_cents.add(row.step, row.pitch_median_cents);
-      charts.left.add(row.step, left);
+      const { left } = progress;
       bar.value = row.progress;
       said.textContent = `Step ${row.step}; ${left < 1 ? `${Math.round(60 * left)} s` : `${left.toFixed(1)} min`} left.`;
-    }
-    if (line.heard) {
-      state.heard = line.heard;
-      const sound = (label, which) => el("figure", { class: "chart" }, el("figcaption", {}, label), el("audio", { controls: true, preload: "none", src: `${path(`/sounds/${which}`)}?step=${line.heard}`, "aria-label": label }));
-      fill(sounds, sound("The recording", "recording"), sound(`As it is played at step ${line.heard}`, "now"));
     }
     if (line.stopped) said.textContent = "Stopped. “Go on” begins from what was saved.";
     if (line.failed) fill(done, el("p", { class: "fault", role: "alert" }, line.failed));

@@ -1,6 +1,6 @@
 // Play and stop what is rendered, and where it is.
 import { clock, el } from "./dom.js";
-import { deck } from "./sound.js";
+import { deck, onPage } from "./sound.js";
 import { ask, studio } from "./state.js";
 
 export class Transport {
@@ -21,16 +21,18 @@ export class Transport {
     deck.addEventListener("content", ({ detail }) => { if (detail.error && Transport.active === this) { this.note.textContent = detail.error; this.stopped(); } });
     addEventListener("shown", () => this.stop());
     addEventListener("keydown", (event) => {
-      if (event.code !== "Space" || this.element.closest("section").hidden || event.target.matches("button, input, select, summary, a")) return;
+      if (event.code !== "Space" || this.isHidden || event.target.matches("button, input, select, summary, a")) return;
       event.preventDefault();
       this.toggle();
     });
   }
 
+  get isHidden() { return this.element.closest(".view")?.hidden ?? true; }
+
   toggle() { if (this.playing) this.stop(); else this.play(); }
 
   async play(from = this.viewport.playhead, to = undefined, source = this.source()) {
-    if (!studio.view || !source) return;
+    if (!source || (!studio.view && source.kind !== "training")) return;
     Transport.active = this;
     this.playing = true;
     this.last = { source, to };
@@ -51,7 +53,7 @@ export class Transport {
   ring(detail) {
     if (Transport.active !== this) return;
     if (detail.first !== undefined) {
-      studio.figures.firstSound = performance.now();
+      studio.figures.firstSound = onPage(detail.clock);
       if (studio.lastEdit?.waits) {
         studio.lastEdit.waits = false;
         studio.figures.editToSound = studio.figures.firstSound - studio.lastEdit.began;
@@ -69,7 +71,7 @@ export class Transport {
 
   async watch() {
     clearTimeout(this.timer);
-    if (!studio.view || this.element.closest("section")?.hidden) return;
+    if (!studio.view || this.isHidden) return;
     try {
       const { rendered } = await ask("/progress");
       this.progress.value = rendered;
