@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ddspvae.features.paths import best_choice
+from ddspvae.kernels.compiler import HAS_COMPILER
 
 RATE_HZ = 16000
 HOP = 160  # 10 ms
@@ -72,22 +74,30 @@ def _peaks(frames: NDArray, low_hz: float, high_hz: float) -> tuple[NDArray, ...
     window_size = frames.shape[1]
     n_fft = 2 ** math.ceil(math.log2(2 * window_size))
     finer = 4 if window_size <= SHORT else 2  # reads the autocorrelation between the samples
-    window = np.hanning(window_size + 2)[1:-1].astype(np.float32)
+    window, own = _window(window_size, n_fft, finer)
     centred = frames - frames.mean(axis=1, keepdims=True)
-    power = torch.fft.rfft(torch.from_numpy(centred * window), n_fft).abs().square()
-    own = np.fft.irfft(np.abs(np.fft.rfft(window, n_fft)) ** 2, finer * n_fft)
+    spectrum = torch.fft.rfft(torch.from_numpy(centred * window), n_fft)
+    power = torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)
     first = max(2, math.floor(RATE_HZ * finer / high_hz) - 1)
     last = math.ceil(RATE_HZ * finer / low_hz) + 2
     curve = torch.fft.irfft(power, finer * n_fft)[:, :last].numpy()
-    curve = curve / (own[:last] / own[0]) / np.maximum(curve[:, :1], 1e-12)
+    n_kept = min(N_CANDIDATES, last - first - 2)
+    scale = np.arange(first + 1, last - 1)
+    octave_cost = OCTAVE_COST * np.log2(scale / scale[0])
+    if HAS_COMPILER:
+        from ddspvae.kernels.pitch import find_peaks
+
+        f0_hz, strength, rise = (np.empty((len(frames), n_kept)) for _ in range(3))
+        find_peaks(np.ascontiguousarray(curve), own[:last], first, octave_cost,
+                   float(RATE_HZ * finer), f0_hz, strength, rise, np.empty(n_kept))
+        return f0_hz, strength, rise
+    curve = curve / own[:last] / np.maximum(curve[:, :1], 1e-12)
     # noise on a slow wave peaks high at short lags, but only above a curve that has not come down yet
     dip = np.maximum(np.minimum.accumulate(curve, axis=1), 0)[:, first + 1 : -1]
     curve = curve[:, first:]
     middle, before, after = curve[:, 1:-1], curve[:, :-2], curve[:, 2:]
     is_peak = (middle > before) & (middle >= after)
-    scale = np.arange(first + 1, last - 1)
-    height = np.where(is_peak, middle - dip - OCTAVE_COST * np.log2(scale / scale[0]), -1.0)
-    n_kept = min(N_CANDIDATES, height.shape[1])
+    height = np.where(is_peak, middle - dip - octave_cost, -1.0)
     kept = np.argpartition(-height, n_kept - 1, axis=1)[:, :n_kept]
     rows = np.arange(len(frames))[:, None]
     b, m, a = before[rows, kept], middle[rows, kept], after[rows, kept]
@@ -98,3 +108,11 @@ def _peaks(frames: NDArray, low_hz: float, high_hz: float) -> tuple[NDArray, ...
     # a peak above 1 is rounding far down the window; mirrored, so that it does not win
     strength = np.where(strength > 1, 1 / np.maximum(strength, 1), strength)
     return f0_hz, strength, np.where(strength > -1, strength - dip[rows, kept], -1.0)
+
+
+@lru_cache(maxsize=4)
+def _window(size: int, n_fft: int, finer: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """A window [size], and its autocorrelation [finer * n_fft], 1 at 0."""
+    window = np.hanning(size + 2)[1:-1].astype(np.float32)
+    own = np.fft.irfft(np.abs(np.fft.rfft(window, n_fft)) ** 2, finer * n_fft)
+    return window, (own / own[0]).astype(np.float32)

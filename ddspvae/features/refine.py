@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ddspvae.audio import Audio, resample
 from ddspvae.features.autocorrelation import RATE_HZ
 from ddspvae.features.segments import VOICED
+from ddspvae.kernels.compiler import HAS_COMPILER
 
 ORDER = 3  # of the window: blind to neighbours that swell or bend like a parabola
 SHORTEST_S = 0.03
@@ -63,6 +64,8 @@ def _slip(audio: Audio, hop: float, f0_hz: NDArray, frames: NDArray) -> NDArray:
     sizes = np.ceil(ORDER * pieces / f0_hz * RATE_HZ).astype(int) + 2
     spare = int(sizes[frames].max())
     padded = np.pad(audio, (spare, spare))
+    if HAS_COMPILER:
+        return _compiled_slip(padded, spare, hop, f0_hz, frames, pieces[frames], sizes[frames])
     speed_hz = np.interp(np.arange(len(padded)) - spare, np.arange(len(f0_hz)) * hop, f0_hz)
     cycles = np.concatenate([[0.0], np.cumsum(speed_hz / RATE_HZ)])[:-1]
     slips = []
@@ -86,6 +89,22 @@ def _slip(audio: Audio, hop: float, f0_hz: NDArray, frames: NDArray) -> NDArray:
             weight += trust * k * k
         slips.append(told / weight)
     return np.concatenate(slips)
+
+
+def _compiled_slip(padded: Audio, spare: int, hop: float, f0_hz: NDArray, frames: NDArray, pieces: NDArray, sizes: NDArray
+                   ) -> NDArray:
+    """The same, look by look."""
+    from ddspvae.kernels.pitch import count_cycles, find_slips
+
+    speed_hz, cycles = np.empty(len(padded)), np.empty(len(padded))
+    count_cycles(f0_hz, hop, spare, RATE_HZ, speed_hz, cycles)
+    angle = (-2 * np.pi * (cycles % 1)).astype(np.float32)
+    starts = np.arange(0, len(frames), BLOCK)
+    sizes = np.repeat(np.maximum.reduceat(sizes, starts), BLOCK)[: len(frames)]
+    slips, room = np.empty(len(frames)), np.empty((4, int(sizes.max()) + 2), np.float32)
+    find_slips(padded, speed_hz, cycles, np.stack([np.cos(angle), np.sin(angle)]), frames * hop + spare, f0_hz[frames],
+               pieces, sizes, N_HARMONICS, HIGHEST_HZ, room, slips)
+    return slips
 
 
 def b_spline(x: NDArray) -> NDArray:

@@ -21,6 +21,7 @@ from ddspvae.audio import Audio
 from ddspvae.features.band_tables import N_NOISE_BANDS
 from ddspvae.features.bands import band_shapes
 from ddspvae.kernels.compiler import HAS_COMPILER
+from ddspvae.signals.low_pass import low_pass
 from ddspvae.signals.units import samples_to_frames
 from ddspvae.threads import one_thread
 
@@ -219,7 +220,5 @@ def _decimation(sample_rate: int, hop_size: int) -> int:
 def _filters(rate_hz: float) -> tuple[Tensor, ...]:
     """Low-passes of BANDWIDTHS_HZ for a signal at this rate, each of an odd number of taps that sum to 1."""
     sizes = [2 * round(FILTER_S / width * rate_hz / 2) + 1 for width in BANDWIDTHS_HZ]
-    from scipy.signal import firwin
-
-    return tuple(torch.from_numpy(firwin(size, width, fs=rate_hz).astype(np.float32))
+    return tuple(torch.from_numpy(low_pass(np.hamming(size), 2 * width / rate_hz).astype(np.float32))
                  for size, width in zip(sizes, BANDWIDTHS_HZ))

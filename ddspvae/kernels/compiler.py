@@ -127,3 +127,8 @@ def compiled_in_any_order(function: Callable[..., Any]) -> Callable[..., Any]:
 def ready_made(function: Callable[..., Any]) -> Callable[..., Any]:
     """As `compiled`, and loaded without numba; see `ReadyMade` for what it may do."""
     return ReadyMade(cast(FunctionType, function), _SAFE) if HAS_COMPILER else function
+
+
+def ready_made_in_any_order(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As `ready_made`, for sums over arrays of one size, whose order may be what is fastest."""
+    return ReadyMade(cast(FunctionType, function), {*_SAFE, "reassoc"}) if HAS_COMPILER else function
