@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -29,6 +30,14 @@ def comb(audio_16k: NDArray, prior_hz: float | None = None, range_hz: tuple[floa
         Track every 10 ms, f0 to a quarter of a semitone; periodicity is the similarity of spectrum and comb.
     Source: the idea of Camacho and Harris, "A sawtooth waveform inspired pitch estimator", JASA 124, 2008.
     """
+    if prior_hz is not None:
+        ratio = 2.0 ** (1.5 / 12)
+        range_hz = max(range_hz[0], prior_hz / ratio), min(range_hz[1], prior_hz * ratio)
+    return combs(audio_16k, [range_hz])[0]
+
+
+def combs(audio_16k: NDArray, ranges_hz: Sequence[tuple[float, float]]) -> list[Track]:
+    """`comb` in each of some ranges, for little more than in one."""
     import torch  # as in autocorrelation
 
     n_frames = -(-len(audio_16k) // HOP)
@@ -45,12 +54,15 @@ def comb(audio_16k: NDArray, prior_hz: float | None = None, range_hz: tuple[floa
         norm = magnitude.sum(1, keepdim=True).sqrt_()
         loudness = magnitude[:, : len(kernel)].sqrt_()
         torch.mm(loudness, torch.from_numpy(kernel), out=scores[start : start + CHUNK_FRAMES]).div_(norm.clamp_(min=1e-6))
-    all_scores[:, (states_hz < range_hz[0]) | (states_hz > range_hz[1])] = -1.0
-    if prior_hz is not None:
-        all_scores[:, np.abs(np.log2(states_hz / prior_hz)) > 1.5 / 12] = -1.0
-    path = best_track(all_scores, reach=4, slope=0.01, leap_cost=0.15)
-    return Track(np.arange(n_frames) * (HOP / RATE_HZ), states_hz[path],
-                 np.clip(all_scores[np.arange(n_frames), path], 0, 1).astype(np.float64))
+    return [_smoothest(all_scores, states_hz, *range_hz) for range_hz in ranges_hz]
+
+
+def _smoothest(scores: NDArray, states_hz: NDArray, low_hz: float, high_hz: float) -> Track:
+    """The best path through scores [F, N] of states in Hz."""
+    scores = np.where((states_hz < low_hz) | (states_hz > high_hz), np.float32(-1), scores)
+    path = best_track(scores, reach=4, slope=0.01, leap_cost=0.15)
+    rows = np.arange(len(path))
+    return Track(rows * (HOP / RATE_HZ), states_hz[path], np.clip(scores[rows, path], 0, 1).astype(np.float64))
 
 
 @lru_cache(maxsize=1)

@@ -12,7 +12,7 @@ from ddspvae.features.ceiling import lift_octaves
 from ddspvae.features.f0_csv import read_f0_csv, write_f0_csv
 from ddspvae.features.segments import VOICED
 from ddspvae.features.trackers import TRACKERS, Tracker
-from ddspvae.features.vote import settle_octave
+from ddspvae.features.vote import ask_others, settle_octave
 from ddspvae.signals.checks import InputError, check_range, fail
 from ddspvae.signals.curves import read_pitch_at
 from ddspvae.signals.units import samples_to_frames
@@ -94,13 +94,16 @@ def _track(
     tracked_hz = read_pitch_at(times_s, track.times_s, track.f0_hz)
     tracked_sure = np.interp(times_s, track.times_s, track.periodicity)
 
+    in_range_too = range_hz is not None and prior_hz is None
+    others = ask_others(audio_16k, prior_hz, [None, range_hz] if in_range_too else [None])
+
     def settle(range_hz: tuple[float, float] | None) -> tuple[NDArray, NDArray]:
         f0_hz, periodicity = settle_octave(audio_16k, times_s, tracked_hz, tracked_sure, tracker.range_hz,
-                                           prior_hz=prior_hz, range_hz=range_hz)
+                                           prior_hz=prior_hz, range_hz=range_hz, others=others[range_hz is not None])
         return f0_hz, np.where(silent, 0.0, periodicity)
 
     f0_hz, periodicity = settle(None)
-    if range_hz is not None and prior_hz is None:
+    if in_range_too and range_hz is not None:
         sure = periodicity >= FILL_BELOW
         outside = sure & ((f0_hz < range_hz[0]) | (f0_hz > range_hz[1]))
         if not sure.any() or 0 < outside.sum() <= FOREIGN_SHARE * sure.sum():

@@ -85,12 +85,11 @@ def find_slips(audio, speed_hz, cycles, turn, centres, f0_hz, pieces, sizes, n_h
 
 
 @ready_made
-def find_peaks(curves, own, first, octave_cost, top_scale, f0_hz, strength, rise, height):  # type: ignore[no-untyped-def]
-    """The strongest peaks of autocorrelations, as `features.autocorrelation` has them.
+def find_peaks(curves, first, octave_cost, top_scale, f0_hz, strength, rise, height):  # type: ignore[no-untyped-def]
+    """The strongest peaks of autocorrelations, as `features.autocorrelation` finds them.
 
     Args:
-        curves: [F, N], at rising lags from 0.
-        own: [N], of the window, 1 at 0.
+        curves: [F, N], at rising lags from 0, 1 there.
         first: the lag below the first that may be one.
         octave_cost: of height; [N - first - 2], of lags from first + 1.
         top_scale: Hz of a lag of 1.
@@ -100,9 +99,6 @@ def find_peaks(curves, own, first, octave_cost, top_scale, f0_hz, strength, rise
     n_kept, last = f0_hz.shape[1], curves.shape[1] - 1
     for frame in range(len(curves)):
         curve = curves[frame]
-        scale = max(curve[0], _F(1e-12))
-        for lag in range(last + 1):
-            curve[lag] = curve[lag] / own[lag] / scale
         for k in range(n_kept):
             f0_hz[frame, k], strength[frame, k], rise[frame, k], height[k] = top_scale / (first + 1 + k), -1, -1, -1
         dip = curve[0]
