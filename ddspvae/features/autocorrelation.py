@@ -21,7 +21,7 @@ LONG, SHORT = 2048, 576  # samples: 128 ms is 4 periods of 31 Hz; 36 ms is 4 of 
 N_CANDIDATES = 6  # per window
 OCTAVE_COST = 0.03  # strength that a lag loses per octave below 2500 Hz, so that a period beats its multiples
 LEAP_COST = 0.25  # per octave and 10 ms
-CHUNK_FRAMES = 128  # 10 MB
+CHUNK_FRAMES = 64  # what fits a cache
 
 
 class Track(NamedTuple):

@@ -16,7 +16,7 @@ N_FFT = 4096
 STATES_PER_OCTAVE = 48
 TOP_HZ = 6000.0
 N_HARMONICS = 24
-CHUNK_FRAMES = 512
+CHUNK_FRAMES = 128
 
 
 def comb(audio_16k: NDArray, prior_hz: float | None = None, range_hz: tuple[float, float] = RANGE_HZ) -> Track:

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ddspvae.audio import Audio
+from ddspvae.audio import Audio, resample
+from ddspvae.features.autocorrelation import RATE_HZ
 from ddspvae.features.cache import cached
 from ddspvae.features.f0 import TRACKERS, track_f0
 from ddspvae.features.hum import find_hum, without_hum
@@ -23,10 +24,12 @@ from ddspvae.signals import Features
 def track_and_refine(audio: Audio, sample_rate: int, hop_size: int, tracker: str | Path, *, prior_hz: float | None = None,
                      range_hz: tuple[float, float] | None = None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """f0_hz and periodicity [F] as `track_f0` gives them, the pitch refined unless it was read from a file."""
-    f0_hz, periodicity = track_f0(audio, sample_rate, hop_size, str(tracker), prior_hz=prior_hz, range_hz=range_hz)
-    if tracker in TRACKERS:
-        f0_hz = refine_f0(audio, sample_rate, hop_size, f0_hz, periodicity)
-    return f0_hz, periodicity
+    if tracker not in TRACKERS:
+        return track_f0(audio, sample_rate, hop_size, str(tracker), prior_hz=prior_hz, range_hz=range_hz)
+    audio_16k = resample(np.asarray(audio, dtype=np.float32), sample_rate, RATE_HZ)
+    f0_hz, periodicity = track_f0(audio, sample_rate, hop_size, str(tracker), prior_hz=prior_hz, range_hz=range_hz,
+                                  audio_16k=audio_16k)
+    return refine_f0(audio, sample_rate, hop_size, f0_hz, periodicity, audio_16k), periodicity
 
 
 def extract(audio: Audio, sample_rate: int, hop_size: int, tracker: str | Path = "swift",

@@ -31,7 +31,7 @@ SOME_HZ = 440.0  # the pitch of silence
 
 def track_f0(
     audio: NDArray, sample_rate: int, hop_size: int, tracker: str = "swift", *, prior_hz: float | None = None,
-    range_hz: tuple[float, float] | None = None,
+    range_hz: tuple[float, float] | None = None, audio_16k: NDArray | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Track the pitch of a monophonic recording.
 
@@ -50,6 +50,7 @@ def track_f0(
         range_hz: the lowest and highest pitch that the instrument plays, where they are known. A take that has slipped
             out of it is tracked again with only what lies within to choose from. Where more than a quarter lies outside
             it is no slip: the take is another instrument's, and stays as it is.
+        audio_16k: the same at 16 kHz, where it is there already.
     Returns:
         f0_hz: [F], F = ceil(T / hop_size), Hz, finite and positive. A stretch without pitch is a straight line in
             log f0 between its neighbours, or, where those are two notes, holds the nearer one.
@@ -72,7 +73,7 @@ def track_f0(
     key = ["f0", VERSION, tracker, TRACKERS[tracker].version(), sample_rate, hop_size, prior_hz, range_hz, audio]
 
     def heard() -> dict[str, NDArray]:
-        return _track(audio, sample_rate, hop_size, times_s, TRACKERS[tracker], prior_hz, range_hz)
+        return _track(audio, sample_rate, hop_size, times_s, TRACKERS[tracker], prior_hz, range_hz, audio_16k)
 
     # one from outside may be another tomorrow under the same name
     kept = heard() if TRACKERS.plugin_of(tracker) else cached(key, heard)
@@ -81,15 +82,15 @@ def track_f0(
 
 def _track(
     audio: NDArray, sample_rate: int, hop_size: int, times_s: NDArray, tracker: Tracker, prior_hz: float | None,
-    range_hz: tuple[float, float] | None,
+    range_hz: tuple[float, float] | None, audio_16k: NDArray | None,
 ) -> dict[str, NDArray]:
     silent = _silent(audio, sample_rate, times_s)
     if silent.all():
         some_hz = prior_hz or float(np.clip(SOME_HZ, *(range_hz or (0, np.inf))))
         return {"f0_hz": np.full(len(times_s), some_hz, np.float32),
                 "periodicity": np.zeros(len(times_s), np.float32)}
-    peak = np.abs(audio).max()
-    audio_16k = resample(audio / peak, sample_rate, RATE_HZ)  # trackers call quiet recordings silent
+    audio_16k = resample(audio, sample_rate, RATE_HZ) if audio_16k is None else audio_16k
+    audio_16k = audio_16k / np.float32(np.abs(audio).max())  # trackers call quiet recordings silent
     track = tracker.track(audio_16k)
     tracked_hz = read_pitch_at(times_s, track.times_s, track.f0_hz)
     tracked_sure = np.interp(times_s, track.times_s, track.periodicity)
@@ -133,10 +134,11 @@ def _check(audio: NDArray, sample_rate: int, hop_size: int, prior_hz: float | No
 
 def _silent(audio: NDArray, sample_rate: int, times_s: NDArray) -> NDArray:
     """[F], where the mean square around the instant is 60 dB below the loudest, or digital silence."""
-    from scipy.ndimage import uniform_filter1d
-
     window = max(1, round(LEVEL_WINDOW_S * sample_rate))
-    power = np.maximum(uniform_filter1d(audio.astype(np.float64) ** 2, window, mode="constant"), 0)
+    padded = np.zeros(len(audio) + window)
+    np.square(audio, out=padded[window // 2 + 1 :][: len(audio)], dtype=np.float64)
+    energy = np.cumsum(padded)
+    power = (energy[window:] - energy[:-window]) / window
     level = power[np.round(times_s * sample_rate).astype(int)]
     return level <= max(power.max() * 10 ** (SILENCE_DB / 10), 1e-14)
 

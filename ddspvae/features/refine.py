@@ -26,7 +26,7 @@ BLOCK = 256  # looks at once
 
 
 def refine_f0(audio: Audio, sample_rate: int, hop_size: int, f0_hz: NDArray[np.floating],
-              periodicity: NDArray[np.floating]) -> NDArray[np.float32]:
+              periodicity: NDArray[np.floating], audio_16k: Audio | None = None) -> NDArray[np.float32]:
     """The pitch that the first harmonics agree on, near a tracked one.
 
     Args:
@@ -34,12 +34,14 @@ def refine_f0(audio: Audio, sample_rate: int, hop_size: int, f0_hz: NDArray[np.f
         sample_rate: Hz.
         hop_size: samples per frame.
         f0_hz, periodicity: [F], a tracker's curve, in the right octave.
+        audio_16k: the same at 16 kHz, where it is there already.
     Returns:
         [F], Hz; at most MOST_CENTS (MOST_CENTS_LOW below 70 Hz) from the tracker's, which it is where nothing is pitched.
     Source: Auger and Flandrin, "Improving the readability of time-frequency and time-scale representations by the
         reassignment method", IEEE Trans. Signal Processing, 1995: a frequency from a window and its derivative.
     """
-    audio_16k = resample(np.asarray(audio, dtype=np.float32), sample_rate, RATE_HZ)
+    if audio_16k is None:
+        audio_16k = resample(np.asarray(audio, dtype=np.float32), sample_rate, RATE_HZ)
     tracked_hz = np.asarray(f0_hz, dtype=float)
     frames = np.flatnonzero(np.asarray(periodicity) >= VOICED)
     looks = frames[::EVERY]

@@ -41,7 +41,7 @@ FILTER_S = 2.56  # length of the second, times its bandwidth
 NOISE_WINDOW_S = 0.0213
 HOLE_STEP_HZ, HOLE_STEPS = 2.0, 200  # of a table of what is missing around a harmonic
 LEAST_LEFT = 0.4  # of a band's noise: in a deeper hole, below a loud harmonic, noise is neither measured well nor heard
-BLOCK_FRAMES = 512  # what fits a processor's cache
+BLOCK_FRAMES = 1048  # with what is around them, at 48 kHz, whole tiles of compiled loops
 
 
 @one_thread()
