@@ -13,6 +13,7 @@ from ddspvae.features.f0_csv import read_f0_csv, write_f0_csv
 from ddspvae.features.segments import VOICED
 from ddspvae.features.trackers import TRACKERS, Tracker
 from ddspvae.features.vote import ask_others, settle_octave
+from ddspvae.kernels.compiler import HAS_COMPILER
 from ddspvae.signals.checks import InputError, check_range, fail
 from ddspvae.signals.curves import read_pitch_at
 from ddspvae.signals.units import samples_to_frames
@@ -135,12 +136,19 @@ def _check(audio: NDArray, sample_rate: int, hop_size: int, prior_hz: float | No
 def _silent(audio: NDArray, sample_rate: int, times_s: NDArray) -> NDArray:
     """[F], where the mean square around the instant is 60 dB below the loudest, or digital silence."""
     window = max(1, round(LEVEL_WINDOW_S * sample_rate))
-    padded = np.zeros(len(audio) + window)
-    np.square(audio, out=padded[window // 2 + 1 :][: len(audio)], dtype=np.float64)
-    energy = np.cumsum(padded)
-    power = (energy[window:] - energy[:-window]) / window
-    level = power[np.round(times_s * sample_rate).astype(int)]
-    return level <= max(power.max() * 10 ** (SILENCE_DB / 10), 1e-14)
+    places = np.round(times_s * sample_rate).astype(int)
+    if HAS_COMPILER:
+        from ddspvae.kernels.pitch import follow_power
+
+        level, most = np.empty(len(places)), np.empty(1)
+        follow_power(np.ascontiguousarray(audio), window, places, level, most)
+    else:
+        padded = np.zeros(len(audio) + window)
+        np.square(audio, out=padded[window // 2 + 1 :][: len(audio)], dtype=np.float64)
+        energy = np.cumsum(padded)
+        power = (energy[window:] - energy[:-window]) / window
+        level, most = power[places], power.max(keepdims=True)
+    return level <= max(most[0] * 10 ** (SILENCE_DB / 10), 1e-14)
 
 
 def _fill(times_s: NDArray, f0_hz: NDArray, periodicity: NDArray, prior_hz: float | None) -> NDArray:

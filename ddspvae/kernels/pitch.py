@@ -10,6 +10,31 @@ _F = np.float32
 
 
 @ready_made
+def follow_power(audio, window, places, level, most):  # type: ignore[no-untyped-def]
+    """Mean square of a window around some samples, and around any.
+
+    Args:
+        audio: [T].
+        window: samples.
+        places: [F], rising; level: [F], filled.
+        most: [1], the largest at any sample, filled.
+    """
+    total, largest, at = 0.0, 0.0, 0
+    before = window - window // 2 - 1
+    for t in range(-before, len(audio)):
+        if t + before < len(audio):
+            total += np.float64(audio[t + before]) * audio[t + before]
+        if t - window // 2 - 1 >= 0:
+            total -= np.float64(audio[t - window // 2 - 1]) * audio[t - window // 2 - 1]
+        if t >= 0:
+            largest = max(largest, total)
+            while at < len(places) and places[at] == t:
+                level[at] = max(total, 0.0) / window
+                at += 1
+    most[0] = largest / window
+
+
+@ready_made
 def count_cycles(f0_hz, hop, spare, rate_hz, speed_hz, cycles):  # type: ignore[no-untyped-def]
     """The speed at every sample, on straight lines between frames, and the cycles before it.
 
