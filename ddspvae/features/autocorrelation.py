@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ddspvae.features.paths import best_choice
+from ddspvae.kernels.compiler import HAS_COMPILER
 
 RATE_HZ = 16000
 HOP = 160  # 10 ms
@@ -18,7 +21,7 @@ LONG, SHORT = 2048, 576  # samples: 128 ms is 4 periods of 31 Hz; 36 ms is 4 of 
 N_CANDIDATES = 6  # per window
 OCTAVE_COST = 0.03  # strength that a lag loses per octave below 2500 Hz, so that a period beats its multiples
 LEAP_COST = 0.25  # per octave and 10 ms
-CHUNK_FRAMES = 128  # 10 MB
+CHUNK_FRAMES = 64  # what fits a cache
 
 
 class Track(NamedTuple):
@@ -40,61 +43,102 @@ def autocorrelation(audio_16k: NDArray, prior_hz: float | None = None, range_hz:
         Track every 10 ms; periodicity 0.5 is as much periodic as other power (0 dB).
     Source: Boersma, "Accurate short-term analysis of the fundamental frequency", IFA Proceedings 17, 1993.
     """
-    n_frames = -(-len(audio_16k) // HOP)
-    low_hz, high_hz = max(range_hz[0], RANGE_HZ[0]), min(range_hz[1], RANGE_HZ[1])
     if prior_hz is not None:
         ratio = 2.0 ** (1.5 / 12)
-        low_hz, high_hz = prior_hz / ratio, prior_hz * ratio
-    bands = [(LONG, low_hz, min(high_hz, SPLIT_HZ)), (SHORT, max(low_hz, SPLIT_HZ / 2**0.25), high_hz)]
-    found = [_candidates(audio_16k, n_frames, *band) for band in bands if band[1] < band[2]]
-    f0_hz, strength, rise = (np.concatenate(parts, axis=1) for parts in zip(*found))
+        range_hz = prior_hz / ratio, prior_hz * ratio
+    return autocorrelations(audio_16k, [range_hz])[0]
+
+
+def autocorrelations(audio_16k: NDArray, ranges_hz: Sequence[tuple[float, float]]) -> list[Track]:
+    """`autocorrelation` in each of some ranges, for little more than in one."""
+    n_frames = -(-len(audio_16k) // HOP)
+    found: list[list[tuple[NDArray, ...]]] = [[] for _ in ranges_hz]
+    for window_size, least_hz, most_hz in ((LONG, RANGE_HZ[0], SPLIT_HZ), (SHORT, SPLIT_HZ / 2**0.25, RANGE_HZ[1])):
+        bands = [(max(low, least_hz), min(high, most_hz)) for low, high in ranges_hz]
+        some = [at for at, (low_hz, high_hz) in enumerate(bands) if low_hz < high_hz]
+        for at, candidates in zip(some, _candidates(audio_16k, n_frames, window_size, [bands[at] for at in some])):
+            found[at].append(candidates)
+    return [_smoothest(*(np.concatenate(parts, axis=1) for parts in zip(*of_range))) for of_range in found]
+
+
+def _smoothest(f0_hz: NDArray, strength: NDArray, rise: NDArray) -> Track:
+    """The best path through candidates [F, K]."""
     log2_f0 = np.log2(f0_hz)
     reward = rise - OCTAVE_COST * (math.log2(RANGE_HZ[1]) - log2_f0)
     leaps = LEAP_COST * np.minimum(np.abs(log2_f0[:-1, :, None] - log2_f0[1:, None, :]), 2.0)
     path = best_choice(reward, leaps)
-    rows = np.arange(n_frames)
+    rows = np.arange(len(path))
     return Track(rows * (HOP / RATE_HZ), f0_hz[rows, path], np.clip(strength[rows, path], 0, 1))
 
 
-def _candidates(audio: NDArray, n_frames: int, window_size: int, low_hz: float, high_hz: float
-                ) -> tuple[NDArray, ...]:
-    """The strongest peaks: f0_hz, strength and rise over the lowest point before, [F, K] each; -1 fills up."""
+def _candidates(audio: NDArray, n_frames: int, window_size: int, bands: Sequence[tuple[float, float]]
+                ) -> list[tuple[NDArray, ...]]:
+    """The strongest peaks in each band: f0_hz, strength and rise over the lowest point before, [F, K] each; -1 fills up."""
+    if not bands:
+        return []
     padded = np.pad(np.asarray(audio, dtype=np.float32), (window_size // 2, window_size))
     frames = np.lib.stride_tricks.sliding_window_view(padded, window_size)[: n_frames * HOP : HOP]
-    parts = [_peaks(frames[start : start + CHUNK_FRAMES], low_hz, high_hz)
-             for start in range(0, n_frames, CHUNK_FRAMES)]
-    return tuple(np.concatenate(columns) for columns in zip(*parts))
+    parts = [_peaks(frames[start : start + CHUNK_FRAMES], bands) for start in range(0, n_frames, CHUNK_FRAMES)]
+    return [tuple(np.concatenate(columns) for columns in zip(*of_band)) for of_band in zip(*parts)]
 
 
-def _peaks(frames: NDArray, low_hz: float, high_hz: float) -> tuple[NDArray, ...]:
+def _peaks(frames: NDArray, bands: Sequence[tuple[float, float]]) -> list[tuple[NDArray, ...]]:
     import torch  # whose transforms are several times as fast as numpy's; who only plays does not come here
 
     window_size = frames.shape[1]
     n_fft = 2 ** math.ceil(math.log2(2 * window_size))
     finer = 4 if window_size <= SHORT else 2  # reads the autocorrelation between the samples
-    window = np.hanning(window_size + 2)[1:-1].astype(np.float32)
+    window, own = _window(window_size, n_fft, finer)
     centred = frames - frames.mean(axis=1, keepdims=True)
-    power = torch.fft.rfft(torch.from_numpy(centred * window), n_fft).abs().square()
-    own = np.fft.irfft(np.abs(np.fft.rfft(window, n_fft)) ** 2, finer * n_fft)
-    first = max(2, math.floor(RATE_HZ * finer / high_hz) - 1)
-    last = math.ceil(RATE_HZ * finer / low_hz) + 2
-    curve = torch.fft.irfft(power, finer * n_fft)[:, :last].numpy()
-    curve = curve / (own[:last] / own[0]) / np.maximum(curve[:, :1], 1e-12)
+    spectrum = torch.fft.rfft(torch.from_numpy(centred * window), n_fft)
+    power = torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)
+    ends = [_ends(RATE_HZ * finer, *band) for band in bands]
+    longest = max(last for _, last in ends)
+    curve = torch.fft.irfft(power, finer * n_fft)[:, :longest].numpy()
+    curve = curve / own[:longest] / np.maximum(curve[:, :1], 1e-12)
+    find = _find_compiled if HAS_COMPILER else _find
+    return [find(curve[:, :last], first, RATE_HZ * finer) for first, last in ends]
+
+
+def _ends(rate_hz: float, low_hz: float, high_hz: float) -> tuple[int, int]:
+    """Where the lags of a band begin and end."""
+    return max(2, math.floor(rate_hz / high_hz) - 1), math.ceil(rate_hz / low_hz) + 2
+
+
+def _find_compiled(curve: NDArray, first: int, rate_hz: float) -> tuple[NDArray, ...]:
+    from ddspvae.kernels.pitch import find_peaks
+
+    scale = np.arange(first + 1, curve.shape[1] - 1)
+    kept = [np.empty((len(curve), min(N_CANDIDATES, len(scale)))) for _ in range(3)]
+    find_peaks(np.ascontiguousarray(curve), first, OCTAVE_COST * np.log2(scale / scale[0]), rate_hz, *kept,
+               np.empty(N_CANDIDATES))
+    return tuple(kept)
+
+
+def _find(curve: NDArray, first: int, rate_hz: float) -> tuple[NDArray, ...]:
     # noise on a slow wave peaks high at short lags, but only above a curve that has not come down yet
     dip = np.maximum(np.minimum.accumulate(curve, axis=1), 0)[:, first + 1 : -1]
     curve = curve[:, first:]
     middle, before, after = curve[:, 1:-1], curve[:, :-2], curve[:, 2:]
     is_peak = (middle > before) & (middle >= after)
-    scale = np.arange(first + 1, last - 1)
+    scale = np.arange(first + 1, first + 1 + middle.shape[1])
     height = np.where(is_peak, middle - dip - OCTAVE_COST * np.log2(scale / scale[0]), -1.0)
     n_kept = min(N_CANDIDATES, height.shape[1])
     kept = np.argpartition(-height, n_kept - 1, axis=1)[:, :n_kept]
-    rows = np.arange(len(frames))[:, None]
+    rows = np.arange(len(curve))[:, None]
     b, m, a = before[rows, kept], middle[rows, kept], after[rows, kept]
     curvature = np.minimum(b - 2 * m + a, -1e-9)
     shift = np.clip((a - b) / (-2 * curvature), -0.5, 0.5)  # vertex of the parabola through three points
-    f0_hz = RATE_HZ * finer / (scale[kept] + shift)
+    f0_hz = rate_hz / (scale[kept] + shift)
     strength = np.where(is_peak[rows, kept], m - (a - b) ** 2 / (8 * curvature), -1.0)
     # a peak above 1 is rounding far down the window; mirrored, so that it does not win
     strength = np.where(strength > 1, 1 / np.maximum(strength, 1), strength)
     return f0_hz, strength, np.where(strength > -1, strength - dip[rows, kept], -1.0)
+
+
+@lru_cache(maxsize=4)
+def _window(size: int, n_fft: int, finer: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """A window [size], and its autocorrelation [finer * n_fft], 1 at 0."""
+    window = np.hanning(size + 2)[1:-1].astype(np.float32)
+    own = np.fft.irfft(np.abs(np.fft.rfft(window, n_fft)) ** 2, finer * n_fft)
+    return window, (own / own[0]).astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -15,7 +16,7 @@ N_FFT = 4096
 STATES_PER_OCTAVE = 48
 TOP_HZ = 6000.0
 N_HARMONICS = 24
-CHUNK_FRAMES = 512
+CHUNK_FRAMES = 128
 
 
 def comb(audio_16k: NDArray, prior_hz: float | None = None, range_hz: tuple[float, float] = RANGE_HZ) -> Track:
@@ -29,45 +30,61 @@ def comb(audio_16k: NDArray, prior_hz: float | None = None, range_hz: tuple[floa
         Track every 10 ms, f0 to a quarter of a semitone; periodicity is the similarity of spectrum and comb.
     Source: the idea of Camacho and Harris, "A sawtooth waveform inspired pitch estimator", JASA 124, 2008.
     """
+    if prior_hz is not None:
+        ratio = 2.0 ** (1.5 / 12)
+        range_hz = max(range_hz[0], prior_hz / ratio), min(range_hz[1], prior_hz * ratio)
+    return combs(audio_16k, [range_hz])[0]
+
+
+def combs(audio_16k: NDArray, ranges_hz: Sequence[tuple[float, float]]) -> list[Track]:
+    """`comb` in each of some ranges, for little more than in one."""
+    import torch  # as in autocorrelation
+
     n_frames = -(-len(audio_16k) // HOP)
     states_hz, kernel = _kernel()
     padded = np.pad(np.asarray(audio_16k, dtype=np.float32), (WINDOW // 2, WINDOW))
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[: n_frames * HOP : HOP]
     window = np.hanning(WINDOW + 2)[1:-1].astype(np.float32)
-    scores = np.empty((n_frames, len(states_hz)), dtype=np.float32)
+    all_scores = np.empty((n_frames, len(states_hz)), dtype=np.float32)
+    scores = torch.from_numpy(all_scores)
     for start in range(0, n_frames, CHUNK_FRAMES):
         part = frames[start : start + CHUNK_FRAMES]
-        loudness = np.sqrt(np.abs(np.fft.rfft(part * window, N_FFT))).astype(np.float32)
-        norm = np.linalg.norm(loudness, axis=1, keepdims=True)
-        scores[start : start + CHUNK_FRAMES] = loudness @ kernel / np.maximum(norm, 1e-6)
-    scores[:, (states_hz < range_hz[0]) | (states_hz > range_hz[1])] = -1.0
-    if prior_hz is not None:
-        scores[:, np.abs(np.log2(states_hz / prior_hz)) > 1.5 / 12] = -1.0
+        spectrum = torch.fft.rfft(torch.from_numpy(part * window), N_FFT)
+        magnitude = torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag).sqrt_()
+        norm = magnitude.sum(1, keepdim=True).sqrt_()
+        loudness = magnitude[:, : len(kernel)].sqrt_()
+        torch.mm(loudness, torch.from_numpy(kernel), out=scores[start : start + CHUNK_FRAMES]).div_(norm.clamp_(min=1e-6))
+    return [_smoothest(all_scores, states_hz, *range_hz) for range_hz in ranges_hz]
+
+
+def _smoothest(scores: NDArray, states_hz: NDArray, low_hz: float, high_hz: float) -> Track:
+    """The best path through scores [F, N] of states in Hz."""
+    scores = np.where((states_hz < low_hz) | (states_hz > high_hz), np.float32(-1), scores)
     path = best_track(scores, reach=4, slope=0.01, leap_cost=0.15)
-    return Track(np.arange(n_frames) * (HOP / RATE_HZ), states_hz[path],
-                 np.clip(scores[np.arange(n_frames), path], 0, 1).astype(np.float64))
+    rows = np.arange(len(path))
+    return Track(rows * (HOP / RATE_HZ), states_hz[path], np.clip(scores[rows, path], 0, 1).astype(np.float64))
 
 
 @lru_cache(maxsize=1)
 def _kernel() -> tuple[NDArray, NDArray]:
-    """States in Hz [N] and their combs [bins, N]."""
+    """States in Hz [N] and their combs [bins, N]; no comb has a tooth above these bins."""
     n_states = int(STATES_PER_OCTAVE * np.log2(RANGE_HZ[1] / RANGE_HZ[0])) + 1
     states_hz = RANGE_HZ[0] * 2.0 ** (np.arange(n_states) / STATES_PER_OCTAVE)
-    bins_hz = np.fft.rfftfreq(N_FFT, 1 / RATE_HZ)
-    kernel = np.zeros((len(bins_hz), n_states), dtype=np.float32)
-    for column, f0_hz in enumerate(states_hz):
-        for harmonic in range(1, N_HARMONICS + 1):
-            if harmonic * f0_hz > max(TOP_HZ, 2.5 * f0_hz):
-                break
-            weight = harmonic**-0.5
-            kernel[:, column] += weight * _lobe(bins_hz, harmonic * f0_hz)
-            # a pitch an octave or a twelfth too high leaves partials at these fractions
-            for fraction, share in ((1 / 2, 0.5), (1 / 3, 0.25), (2 / 3, 0.25)):
-                kernel[:, column] -= share * weight * _lobe(bins_hz, (harmonic - fraction) * f0_hz)
-        kernel[:, column] /= np.linalg.norm(np.maximum(kernel[:, column], 0))
-    return states_hz, kernel
-
-
-def _lobe(bins_hz: NDArray, centre_hz: float) -> NDArray:
+    harmonic = np.arange(1, N_HARMONICS + 1)
+    column, at = np.nonzero(harmonic * states_hz[:, None] <= np.maximum(TOP_HZ, 2.5 * states_hz)[:, None])
+    lobes, shares = [], []
+    # a pitch an octave or a twelfth too high leaves partials at these fractions
+    for fraction, share in ((0, 1), (1 / 2, -0.5), (1 / 3, -0.25), (2 / 3, -0.25)):
+        lobes.append((harmonic[at] - fraction) * states_hz[column])
+        shares.append(share * harmonic[at] ** -0.5)
+    centre_hz, bin_hz = np.concatenate(lobes), RATE_HZ / N_FFT
     width_hz = 12.0 + 0.012 * centre_hz  # the window's main lobe, and a quarter tone of vibrato
-    return np.maximum(1 - np.abs(bins_hz - centre_hz) / width_hz, 0).astype(np.float32)
+    reach = int(width_hz.max() / bin_hz) + 1
+    bins = np.round(centre_hz / bin_hz).astype(int)[:, None] + np.arange(-reach, reach + 1)
+    heights = np.maximum(1 - np.abs(bins * bin_hz - centre_hz[:, None]) / width_hz[:, None], 0)
+    n_bins = int(bins.max()) + 1
+    heights *= (bins >= 0) * np.concatenate(shares)[:, None]
+    places = np.maximum(bins, 0) * n_states + np.tile(column, 4)[:, None]
+    kernel = np.bincount(places.ravel(), heights.ravel(), n_bins * n_states).reshape(n_bins, n_states)
+    kernel /= np.linalg.norm(np.maximum(kernel, 0), axis=0)
+    return states_hz, kernel.astype(np.float32)

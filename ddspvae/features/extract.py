@@ -8,25 +8,28 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ddspvae.audio import Audio
+from ddspvae.audio import Audio, resample
+from ddspvae.features.autocorrelation import RATE_HZ
 from ddspvae.features.cache import cached
 from ddspvae.features.f0 import TRACKERS, track_f0
 from ddspvae.features.hum import find_hum, without_hum
-from ddspvae.features.loudness import a_weighted_loudness, by_blocks
+from ddspvae.features.loudness import by_blocks
 from ddspvae.features.partials import read_partials
 from ddspvae.features.refine import refine_f0
 from ddspvae.features.spectrum import VERSION, measure_spectrum
-from ddspvae.features.timbre import timbre_frames
+from ddspvae.features.timbre import loudness_and_timbre
 from ddspvae.signals import Features
 
 
 def track_and_refine(audio: Audio, sample_rate: int, hop_size: int, tracker: str | Path, *, prior_hz: float | None = None,
                      range_hz: tuple[float, float] | None = None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """f0_hz and periodicity [F] as `track_f0` gives them, the pitch refined unless it was read from a file."""
-    f0_hz, periodicity = track_f0(audio, sample_rate, hop_size, str(tracker), prior_hz=prior_hz, range_hz=range_hz)
-    if tracker in TRACKERS:
-        f0_hz = refine_f0(audio, sample_rate, hop_size, f0_hz, periodicity)
-    return f0_hz, periodicity
+    if tracker not in TRACKERS:
+        return track_f0(audio, sample_rate, hop_size, str(tracker), prior_hz=prior_hz, range_hz=range_hz)
+    audio_16k = resample(np.asarray(audio, dtype=np.float32), sample_rate, RATE_HZ)
+    f0_hz, periodicity = track_f0(audio, sample_rate, hop_size, str(tracker), prior_hz=prior_hz, range_hz=range_hz,
+                                  audio_16k=audio_16k)
+    return refine_f0(audio, sample_rate, hop_size, f0_hz, periodicity, audio_16k=audio_16k), periodicity
 
 
 def extract(audio: Audio, sample_rate: int, hop_size: int, tracker: str | Path = "swift",
@@ -46,7 +49,8 @@ def extract(audio: Audio, sample_rate: int, hop_size: int, tracker: str | Path =
     """
     f0_hz, periodicity = track_and_refine(audio, sample_rate, hop_size, tracker, prior_hz=prior_hz, range_hz=range_hz)
     batch = torch.from_numpy(np.ascontiguousarray(audio))[None]
-    loudness_db = by_blocks(a_weighted_loudness, batch, sample_rate, hop_size)[0].numpy()
+    heard = by_blocks(loudness_and_timbre, batch, sample_rate, hop_size)[0].numpy()
+    loudness_db = np.ascontiguousarray(heard[:, 0])
     if tracker in TRACKERS and prior_hz is None:
         hum = find_hum(f0_hz, periodicity, loudness_db, sample_rate / hop_size)
         if hum.any():
@@ -57,7 +61,7 @@ def extract(audio: Audio, sample_rate: int, hop_size: int, tracker: str | Path =
         f0_hz=f0_hz,
         periodicity=periodicity,
         loudness_db=loudness_db,
-        timbre=by_blocks(timbre_frames, batch, sample_rate, hop_size)[0].numpy(),
+        timbre=heard[:, 1:],
         partials=read_partials(spectrum, f0_hz, sample_rate),
         frame_rate_hz=sample_rate / hop_size,
         spectrum=spectrum,

@@ -12,7 +12,8 @@ from ddspvae.features.ceiling import lift_octaves
 from ddspvae.features.f0_csv import read_f0_csv, write_f0_csv
 from ddspvae.features.segments import VOICED
 from ddspvae.features.trackers import TRACKERS, Tracker
-from ddspvae.features.vote import settle_octave
+from ddspvae.features.vote import ask_others, settle_octave
+from ddspvae.kernels.compiler import HAS_COMPILER
 from ddspvae.signals.checks import InputError, check_range, fail
 from ddspvae.signals.curves import read_pitch_at
 from ddspvae.signals.units import samples_to_frames
@@ -31,7 +32,7 @@ SOME_HZ = 440.0  # the pitch of silence
 
 def track_f0(
     audio: NDArray, sample_rate: int, hop_size: int, tracker: str = "swift", *, prior_hz: float | None = None,
-    range_hz: tuple[float, float] | None = None,
+    range_hz: tuple[float, float] | None = None, audio_16k: NDArray | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Track the pitch of a monophonic recording.
 
@@ -50,6 +51,7 @@ def track_f0(
         range_hz: the lowest and highest pitch that the instrument plays, where they are known. A take that has slipped
             out of it is tracked again with only what lies within to choose from. Where more than a quarter lies outside
             it is no slip: the take is another instrument's, and stays as it is.
+        audio_16k: the same at 16 kHz, where it is there already.
     Returns:
         f0_hz: [F], F = ceil(T / hop_size), Hz, finite and positive. A stretch without pitch is a straight line in
             log f0 between its neighbours, or, where those are two notes, holds the nearer one.
@@ -72,7 +74,7 @@ def track_f0(
     key = ["f0", VERSION, tracker, TRACKERS[tracker].version(), sample_rate, hop_size, prior_hz, range_hz, audio]
 
     def heard() -> dict[str, NDArray]:
-        return _track(audio, sample_rate, hop_size, times_s, TRACKERS[tracker], prior_hz, range_hz)
+        return _track(audio, sample_rate, hop_size, times_s, TRACKERS[tracker], prior_hz, range_hz, audio_16k)
 
     # one from outside may be another tomorrow under the same name
     kept = heard() if TRACKERS.plugin_of(tracker) else cached(key, heard)
@@ -81,26 +83,29 @@ def track_f0(
 
 def _track(
     audio: NDArray, sample_rate: int, hop_size: int, times_s: NDArray, tracker: Tracker, prior_hz: float | None,
-    range_hz: tuple[float, float] | None,
+    range_hz: tuple[float, float] | None, audio_16k: NDArray | None,
 ) -> dict[str, NDArray]:
     silent = _silent(audio, sample_rate, times_s)
     if silent.all():
         some_hz = prior_hz or float(np.clip(SOME_HZ, *(range_hz or (0, np.inf))))
         return {"f0_hz": np.full(len(times_s), some_hz, np.float32),
                 "periodicity": np.zeros(len(times_s), np.float32)}
-    peak = np.abs(audio).max()
-    audio_16k = resample(audio / peak, sample_rate, RATE_HZ)  # trackers call quiet recordings silent
+    audio_16k = resample(audio, sample_rate, RATE_HZ) if audio_16k is None else audio_16k
+    audio_16k = audio_16k / np.float32(np.abs(audio).max())  # trackers call quiet recordings silent
     track = tracker.track(audio_16k)
     tracked_hz = read_pitch_at(times_s, track.times_s, track.f0_hz)
     tracked_sure = np.interp(times_s, track.times_s, track.periodicity)
 
+    in_range_too = range_hz is not None and prior_hz is None
+    others = ask_others(audio_16k, prior_hz, [None, range_hz] if in_range_too else [None])
+
     def settle(range_hz: tuple[float, float] | None) -> tuple[NDArray, NDArray]:
         f0_hz, periodicity = settle_octave(audio_16k, times_s, tracked_hz, tracked_sure, tracker.range_hz,
-                                           prior_hz=prior_hz, range_hz=range_hz)
+                                           prior_hz=prior_hz, range_hz=range_hz, others=others[range_hz is not None])
         return f0_hz, np.where(silent, 0.0, periodicity)
 
     f0_hz, periodicity = settle(None)
-    if range_hz is not None and prior_hz is None:
+    if in_range_too and range_hz is not None:
         sure = periodicity >= FILL_BELOW
         outside = sure & ((f0_hz < range_hz[0]) | (f0_hz > range_hz[1]))
         if not sure.any() or 0 < outside.sum() <= FOREIGN_SHARE * sure.sum():
@@ -130,12 +135,20 @@ def _check(audio: NDArray, sample_rate: int, hop_size: int, prior_hz: float | No
 
 def _silent(audio: NDArray, sample_rate: int, times_s: NDArray) -> NDArray:
     """[F], where the mean square around the instant is 60 dB below the loudest, or digital silence."""
-    from scipy.ndimage import uniform_filter1d
-
     window = max(1, round(LEVEL_WINDOW_S * sample_rate))
-    power = np.maximum(uniform_filter1d(audio.astype(np.float64) ** 2, window, mode="constant"), 0)
-    level = power[np.round(times_s * sample_rate).astype(int)]
-    return level <= max(power.max() * 10 ** (SILENCE_DB / 10), 1e-14)
+    places = np.round(times_s * sample_rate).astype(int)
+    if HAS_COMPILER:
+        from ddspvae.kernels.pitch import follow_power
+
+        level, most = np.empty(len(places)), np.empty(1)
+        follow_power(np.ascontiguousarray(audio), window, places, level, most)
+    else:
+        padded = np.zeros(len(audio) + window)
+        np.square(audio, out=padded[window // 2 + 1 :][: len(audio)], dtype=np.float64)
+        energy = np.cumsum(padded)
+        power = (energy[window:] - energy[:-window]) / window
+        level, most = power[places], power.max(keepdims=True)
+    return level <= max(most[0] * 10 ** (SILENCE_DB / 10), 1e-14)
 
 
 def _fill(times_s: NDArray, f0_hz: NDArray, periodicity: NDArray, prior_hz: float | None) -> NDArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -62,12 +63,28 @@ def a_weighted_loudness(audio: Tensor, sample_rate: int, hop_size: int) -> Tenso
         [B, F] dB, not below -120; differentiable.
     """
     check_shape("a_weighted_loudness", "audio", audio.shape, None, None)
-    n_fft = window_size(sample_rate)
-    power = centred_stft(audio, n_fft, hop_size).abs().square()
-    frequency_hz = torch.linspace(0, sample_rate / 2, n_fft // 2 + 1, device=audio.device, dtype=audio.dtype)
+    return power_loudness(stft_power(audio, window_size(sample_rate), hop_size), sample_rate)
+
+
+def stft_power(audio: Tensor, n_fft: int, hop_size: int) -> Tensor:
+    """The squared magnitude of `centred_stft`, [B, F, n_fft // 2 + 1]."""
+    spectrum = centred_stft(audio, n_fft, hop_size)
+    return torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)  # several times as fast as abs
+
+
+def power_loudness(power: Tensor, sample_rate: int) -> Tensor:
+    """`a_weighted_loudness` of the `stft_power` of its window, [B, F, n_fft // 2 + 1]."""
+    n_fft = 2 * (power.shape[-1] - 1)
+    return power_to_db(power @ _loudness_weights(n_fft, sample_rate).to(power))
+
+
+@lru_cache(maxsize=8)
+@torch.inference_mode(False)  # a cached tensor must serve training too
+def _loudness_weights(n_fft: int, sample_rate: int) -> Tensor:
+    """What the power of each bin adds to the A-weighted mean square, [n_fft // 2 + 1]."""
+    frequency_hz = torch.linspace(0, sample_rate / 2, n_fft // 2 + 1)
     # Parseval: mean square = sum over all n_fft bins / (n_fft * sum of the squared window); inner bins count twice
     twice = torch.full_like(frequency_hz, 2.0)
     twice[0] = twice[-1] = 1.0
     window_energy = torch.hann_window(n_fft).square().sum().item()
-    weights = a_weighting(frequency_hz) * twice / (n_fft * window_energy)
-    return power_to_db(power @ weights)
+    return a_weighting(frequency_hz) * twice / (n_fft * window_energy)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ddspvae.kernels.compiler import HAS_COMPILER
+
 
 def best_choice(reward: NDArray, switch_cost: float | NDArray) -> NDArray:
     """The sequence of choices with the greatest total reward less a cost for each change.
@@ -19,6 +21,14 @@ def best_choice(reward: NDArray, switch_cost: float | NDArray) -> NDArray:
     [0, 0, 0]
     """
     n_frames, n_choices = reward.shape
+    if HAS_COMPILER:
+        from ddspvae.kernels.paths import choose
+
+        costs = np.asarray(switch_cost * (1 - np.eye(n_choices))[None] if np.ndim(switch_cost) == 0 else switch_cost, dtype=float)
+        path, total, arrived = np.empty(n_frames, dtype=np.intp), np.empty(n_choices), np.empty(n_choices)
+        choose(np.ascontiguousarray(reward, dtype=float), np.ascontiguousarray(costs), total, arrived,
+               np.empty((n_frames, n_choices), np.int32), path)
+        return path
     back = np.zeros((n_frames, n_choices), dtype=np.intp)
     columns = np.arange(n_choices)
     constant = np.asarray(switch_cost * (1 - np.eye(n_choices))) if np.ndim(switch_cost) == 0 else None
@@ -43,9 +53,16 @@ def best_track(reward: NDArray, reach: int, slope: float, leap_cost: float) -> N
         [F], the index of the state in each frame.
     """
     n_frames, n_states = reward.shape
-    back = np.zeros((n_frames, n_states), dtype=np.intp)
     steps = np.arange(-reach, reach + 1)
     cost = slope * np.abs(steps)
+    if HAS_COMPILER:
+        from ddspvae.kernels.paths import glide
+
+        path, arrived = np.empty(n_frames, dtype=np.intp), np.empty(n_states)
+        glide(np.ascontiguousarray(reward), reach, cost, leap_cost, np.empty(n_states + 2 * reach), arrived,
+              np.empty((n_frames, n_states), np.int32), path)
+        return path
+    back = np.zeros((n_frames, n_states), dtype=np.intp)
     states = np.arange(n_states)
     padded = np.full(n_states + 2 * reach, -np.inf)
     near = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ddspvae.audio import Audio, resample
 from ddspvae.features.autocorrelation import RATE_HZ
 from ddspvae.features.segments import VOICED
+from ddspvae.kernels.compiler import HAS_COMPILER
 
 ORDER = 3  # of the window: blind to neighbours that swell or bend like a parabola
 SHORTEST_S = 0.03
@@ -26,7 +27,8 @@ BLOCK = 256  # looks at once
 
 
 def refine_f0(audio: Audio, sample_rate: int, hop_size: int, f0_hz: NDArray[np.floating],
-              periodicity: NDArray[np.floating], stiffness: NDArray[np.floating] | None = None) -> NDArray[np.float32]:
+              periodicity: NDArray[np.floating], stiffness: NDArray[np.floating] | None = None,
+              audio_16k: Audio | None = None) -> NDArray[np.float32]:
     """The pitch that the first harmonics agree on, near a tracked one.
 
     Args:
@@ -36,12 +38,14 @@ def refine_f0(audio: Audio, sample_rate: int, hop_size: int, f0_hz: NDArray[np.f
         f0_hz, periodicity: [F], a tracker's curve, in the right octave.
         stiffness: [F], B of a stiff string, whose partials are f_k = k f0 sqrt((1 + B k^2) / (1 + B)); the pitch is that
             of the first. None is 0.
+        audio_16k: the same at 16 kHz, where it is there already.
     Returns:
         [F], Hz; at most MOST_CENTS (MOST_CENTS_LOW below 70 Hz) from the tracker's, which it is where nothing is pitched.
     Source: Auger and Flandrin, "Improving the readability of time-frequency and time-scale representations by the
         reassignment method", IEEE Trans. Signal Processing, 1995: a frequency from a window and its derivative.
     """
-    audio_16k = resample(np.asarray(audio, dtype=np.float32), sample_rate, RATE_HZ)
+    if audio_16k is None:
+        audio_16k = resample(np.asarray(audio, dtype=np.float32), sample_rate, RATE_HZ)
     tracked_hz = np.asarray(f0_hz, dtype=float)
     frames = np.flatnonzero(np.asarray(periodicity) >= VOICED)
     looks = frames[::EVERY]
@@ -66,6 +70,8 @@ def _slip(audio: Audio, hop: float, f0_hz: NDArray, frames: NDArray, stiffness: 
     sizes = np.ceil(ORDER * pieces / f0_hz * RATE_HZ).astype(int) + 2
     spare = int(sizes[frames].max())
     padded = np.pad(audio, (spare, spare))
+    if HAS_COMPILER and not stiffness.any():
+        return _compiled_slip(padded, spare, hop, f0_hz, frames, pieces[frames], sizes[frames])
     speed_hz = np.interp(np.arange(len(padded)) - spare, np.arange(len(f0_hz)) * hop, f0_hz)
     cycles = np.concatenate([[0.0], np.cumsum(speed_hz / RATE_HZ)])[:-1]
     slips = []
@@ -92,6 +98,22 @@ def _slip(audio: Audio, hop: float, f0_hz: NDArray, frames: NDArray, stiffness: 
             weight += trust * ratio**2
         slips.append(told / weight)
     return np.concatenate(slips)
+
+
+def _compiled_slip(padded: Audio, spare: int, hop: float, f0_hz: NDArray, frames: NDArray, pieces: NDArray, sizes: NDArray
+                   ) -> NDArray:
+    """The same without stiffness, look by look."""
+    from ddspvae.kernels.pitch import count_cycles, find_slips
+
+    speed_hz, cycles = np.empty(len(padded)), np.empty(len(padded))
+    count_cycles(f0_hz, hop, spare, RATE_HZ, speed_hz, cycles)
+    angle = (-2 * np.pi * (cycles % 1)).astype(np.float32)
+    starts = np.arange(0, len(frames), BLOCK)
+    sizes = np.repeat(np.maximum.reduceat(sizes, starts), BLOCK)[: len(frames)]
+    slips, room = np.empty(len(frames)), np.empty((4, int(sizes.max()) + 2), np.float32)
+    find_slips(padded, speed_hz, cycles, np.stack([np.cos(angle), np.sin(angle)]), frames * hop + spare, f0_hz[frames],
+               pieces, sizes, N_HARMONICS, HIGHEST_HZ, room, slips)
+    return slips
 
 
 def b_spline(x: NDArray) -> NDArray:

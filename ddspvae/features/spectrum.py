@@ -11,6 +11,7 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,8 +22,12 @@ from ddspvae.audio import Audio
 from ddspvae.features.band_tables import N_NOISE_BANDS
 from ddspvae.features.bands import band_shapes
 from ddspvae.kernels.compiler import HAS_COMPILER
+from ddspvae.signals.low_pass import low_pass
 from ddspvae.signals.units import samples_to_frames
 from ddspvae.threads import one_thread
+
+if TYPE_CHECKING:
+    from ddspvae.features.compiled_spectrum import Measure
 
 VERSION = 2  # part of a cache key: raise it with every change of the result
 HIGHEST_HZ = 16_000.0  # of a harmonic
@@ -36,7 +41,7 @@ FILTER_S = 2.56  # length of the second, times its bandwidth
 NOISE_WINDOW_S = 0.0213
 HOLE_STEP_HZ, HOLE_STEPS = 2.0, 200  # of a table of what is missing around a harmonic
 LEAST_LEFT = 0.4  # of a band's noise: in a deeper hole, below a loud harmonic, noise is neither measured well nor heard
-BLOCK_FRAMES = 512  # what fits a processor's cache
+BLOCK_FRAMES = 1048  # with what is around them, at 48 kHz, whole tiles of compiled loops
 
 
 @one_thread()
@@ -74,12 +79,16 @@ def measure_spectrum(audio: Audio, sample_rate: int, hop_size: int, f0_hz: NDArr
 def _measure(audio: Tensor, sample_rate: int, hop_size: int, f0_hz: NDArray, n_harmonics: int, highest_hz: float) -> Tensor:
     """Whole frames of audio [F * hop_size] to [F, K + H]."""
     n_frames = len(f0_hz)
+    f0 = torch.from_numpy(f0_hz.astype(np.float32))
+    class_of = torch.stack([f0 * NEAREST < width for width in BANDWIDTHS_HZ[:-1]]).sum(0)
+    if HAS_COMPILER:
+        from ddspvae.features.compiled_spectrum import measure_block
+
+        return measure_block(audio.numpy(), f0_hz, _how(sample_rate, hop_size), class_of.numpy(), n_harmonics, highest_hz)
     cycles = np.cumsum(np.interp(np.arange(len(audio)) / hop_size, np.arange(n_frames), f0_hz)) / sample_rate
     turn = torch.from_numpy(np.exp(2j * np.pi * (cycles % 1)).astype(np.complex64))
     every = _decimation(sample_rate, hop_size)
-    f0 = torch.from_numpy(f0_hz.astype(np.float32))
     filters = _filters(sample_rate / every)
-    class_of = torch.stack([f0 * NEAREST < width for width in BANDWIDTHS_HZ[:-1]]).sum(0)
     rest, levels = _take_harmonics(audio, turn, f0, hop_size, every, filters, class_of, highest_hz, n_harmonics)
     taken = [_taken(at, sample_rate, hop_size) for at in range(len(filters))]
     n_taken = torch.floor((highest_hz - 1e-3) / f0).clamp(max=n_harmonics)
@@ -98,14 +107,6 @@ def _take_harmonics(audio: Tensor, turn: Tensor, f0: Tensor, hop_size: int, ever
                     class_of: Tensor, highest_hz: float, n_harmonics: int) -> tuple[Tensor, Tensor]:
     """What is left of the audio without its harmonics, and their cosines and sines, [H, 2, F]."""
     n_frames = len(f0)
-    if HAS_COMPILER:
-        from ddspvae.kernels.partials import take_harmonics
-
-        sizes = np.array([len(taps) for taps in filters])
-        rows = np.stack([np.pad(taps.numpy(), (0, sizes.max() - len(taps))) for taps in filters])
-        rest, levels = audio.numpy().copy(), np.zeros((n_harmonics, 2, n_frames), np.float32)
-        take_harmonics(rest, turn.numpy(), f0.numpy(), hop_size, every, rows, sizes, class_of.numpy(), highest_hz, levels)
-        return torch.from_numpy(rest), torch.from_numpy(levels)
     # a triangle around every such sample: what the piece before it rises to, and what its own falls from
     ramp = torch.arange(every) / every**2
     triangle = torch.stack([ramp, 1 / every - ramp], dim=1)
@@ -158,10 +159,31 @@ def _noise_power(rest: Tensor, sample_rate: int, hop_size: int, f0_hz: Tensor, n
     place = torch.arange(n_fft // 2 + 1)
     low, high = ((place + side).round().long().clamp(0, n_fft // 2) for side in (-reach, reach))
     around = _between(power, low, high) / _between(left, low, high).clamp(min=1e-3)
+    bins = _band_bins(n_fft)
+    return power @ bins / (left @ bins).clamp(min=LEAST_LEFT), around
+
+
+@functools.lru_cache(maxsize=4)
+def _band_bins(n_fft: int) -> Tensor:
+    """The bands as means of the powers of bins, [bins, N_NOISE_BANDS]."""
     shapes = band_shapes(N_NOISE_BANDS, 8 * (n_fft // 2) + 1)  # a narrow band lies between two bins
     bins = torch.nn.functional.avg_pool1d(torch.nn.functional.pad(shapes[None], (4, 4), mode="replicate"), 9, 8)[0]
-    bins = (bins / bins.sum(1, keepdim=True)).T
-    return power @ bins / (left @ bins).clamp(min=LEAST_LEFT), around
+    return (bins / bins.sum(1, keepdim=True)).T.contiguous()
+
+
+@functools.lru_cache(maxsize=4)
+def _how(sample_rate: int, hop_size: int) -> Measure:
+    """All of this, for compiled loops."""
+    from ddspvae.features.compiled_spectrum import Measure
+
+    every = _decimation(sample_rate, hop_size)
+    filters = _filters(sample_rate / every)
+    sizes = np.array([len(taps) for taps in filters])
+    rows = np.stack([np.pad(taps.numpy(), (0, sizes.max() - len(taps))) for taps in filters])
+    taken = [_taken(at, sample_rate, hop_size) for at in range(len(filters))]
+    return Measure(sample_rate, hop_size, every, rows, sizes, np.stack([one.hole.numpy() for one in taken]), HOLE_STEP_HZ,
+                   np.array([one.power for one in taken], np.float32), _band_bins(_noise_fft(sample_rate)),
+                   round(SMOOTH_S * sample_rate / hop_size / 2), LEAST_LEFT, LEAST_OF_HARMONIC)
 
 
 def _between(values: Tensor, low: Tensor, high: Tensor) -> Tensor:
@@ -219,7 +241,5 @@ def _decimation(sample_rate: int, hop_size: int) -> int:
 def _filters(rate_hz: float) -> tuple[Tensor, ...]:
     """Low-passes of BANDWIDTHS_HZ for a signal at this rate, each of an odd number of taps that sum to 1."""
     sizes = [2 * round(FILTER_S / width * rate_hz / 2) + 1 for width in BANDWIDTHS_HZ]
-    from scipy.signal import firwin
-
-    return tuple(torch.from_numpy(firwin(size, width, fs=rate_hz).astype(np.float32))
+    return tuple(torch.from_numpy(low_pass(np.hamming(size), 2 * width / rate_hz).astype(np.float32))
                  for size, width in zip(sizes, BANDWIDTHS_HZ))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
-from ddspvae.features.loudness import centred_stft, window_size
+from ddspvae.features.loudness import power_loudness, stft_power, window_size
 from ddspvae.signals.units import power_to_db
 
 N_MELS = 64
@@ -48,8 +50,14 @@ def mel_centres_hz(sample_rate: int, n_mels: int = N_MELS) -> list[float]:
 def mel_power(audio: Tensor, sample_rate: int, hop_size: int, n_mels: int = N_MELS) -> Tensor:
     """Mel power frames [B, F, n_mels] of audio [B, T]; frame n is centred on sample n * hop_size."""
     n_fft = window_size(sample_rate)
-    power = centred_stft(audio, n_fft, hop_size).abs().square()
-    return power @ mel_filterbank(n_fft, sample_rate, n_mels).to(power)
+    power = stft_power(audio, n_fft, hop_size)
+    return power @ _filters(n_fft, sample_rate, n_mels).to(power)
+
+
+@lru_cache(maxsize=8)
+@torch.inference_mode(False)  # a cached tensor must serve training too
+def _filters(n_fft: int, sample_rate: int, n_mels: int) -> Tensor:
+    return mel_filterbank(n_fft, sample_rate, n_mels)
 
 
 def timbre_frames(audio: Tensor, sample_rate: int, hop_size: int) -> Tensor:
@@ -60,7 +68,18 @@ def timbre_frames(audio: Tensor, sample_rate: int, hop_size: int) -> Tensor:
     Returns:
         [B, F, 64], about -1 to 1; silence gives -1 everywhere.
     """
-    power = mel_power(audio, sample_rate, hop_size)
+    return _relative(mel_power(audio, sample_rate, hop_size))
+
+
+def loudness_and_timbre(audio: Tensor, sample_rate: int, hop_size: int) -> Tensor:
+    """`a_weighted_loudness` and `timbre_frames` of audio [B, T], by one transform: [B, F, 1 + 64]."""
+    power = stft_power(audio, window_size(sample_rate), hop_size)
+    mels = power @ _filters(2 * (power.shape[-1] - 1), sample_rate, N_MELS).to(power)
+    return torch.cat([power_loudness(power, sample_rate)[..., None], _relative(mels)], dim=-1)
+
+
+def _relative(power: Tensor) -> Tensor:
+    """Mel power over the frame's own, on a scale of about -1 to 1."""
     # 1e-10 of a full-scale frame: digital silence must not be divided by itself
     share = power / power.sum(-1, keepdim=True).clamp(min=1e-6)
     level_db = power_to_db(share, floor_db=FLOOR_DB)

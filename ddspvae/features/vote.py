@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ddspvae.features.autocorrelation import RANGE_HZ, autocorrelation
-from ddspvae.features.comb import comb
+from ddspvae.features.autocorrelation import RANGE_HZ, Track, autocorrelation, autocorrelations
+from ddspvae.features.comb import comb, combs
 from ddspvae.features.paths import best_choice
 from ddspvae.features.ranges import MARGIN_BELOW_SEMITONES
 from ddspvae.signals.curves import LEAP_OCTAVES, read_pitch_at
@@ -22,6 +25,21 @@ UNHEARD = 0.4  # half a voter against the margin below what was heard: it is rat
 COMB_HEARS = 0.2
 
 
+class Others(NamedTuple):
+    """What the two voters hear that are not the tracker."""
+
+    autocorrelation: Track
+    comb: Track
+
+
+def ask_others(audio_16k: NDArray, prior_hz: float | None, ranges_hz: Sequence[tuple[float, float] | None]) -> list[Others]:
+    """What they hear in some ranges, arguments as of `settle_octave`: for little more than in one."""
+    if prior_hz is not None:
+        return [Others(autocorrelation(audio_16k, prior_hz), comb(audio_16k, prior_hz, one or RANGE_HZ)) for one in ranges_hz]
+    searched_hz = [one or RANGE_HZ for one in ranges_hz]
+    return [Others(*both) for both in zip(autocorrelations(audio_16k, searched_hz), combs(audio_16k, searched_hz))]
+
+
 def settle_octave(
     audio_16k: NDArray,
     times_s: NDArray,
@@ -31,6 +49,7 @@ def settle_octave(
     *,
     prior_hz: float | None = None,
     range_hz: tuple[float, float] | None = None,
+    others: Others | None = None,
 ) -> tuple[NDArray, NDArray]:
     """Correct the octave of a pitch curve, and replace it where the tracker is unsure or out of its range.
 
@@ -43,19 +62,18 @@ def settle_octave(
         range_hz: the lowest and highest pitch that can have been played, where they are known, as `ranges` finds it: its
             lowest tone is a margin. Nothing beyond is chosen but where nothing within is on offer, and there periodicity
             is 0; so it is where another octave of the tracker's is taken that neither of the others hears.
+        others: what the other two voters hear, where `ask_others` was asked already.
     Returns:
         f0_hz, periodicity: [F]. The curve is the tracker's, or it times 1/3, 1/2, 2 or 3, or autocorrelation's.
     """
-    searched_hz = RANGE_HZ if range_hz is None else range_hz
-    track = autocorrelation(audio_16k, prior_hz, searched_hz)
+    track, combed = others or ask_others(audio_16k, prior_hz, [range_hz])[0]
     other_hz = read_pitch_at(times_s, track.times_s, track.f0_hz)
     other_sure = np.interp(times_s, track.times_s, track.periodicity)
     if prior_hz is not None:  # one choice at least lies within the prior
         edge = 2.0 ** ((PRIOR_CENTS - 1) / 1200)
         other_hz = np.clip(other_hz, prior_hz / edge, prior_hz * edge)
-    track = comb(audio_16k, prior_hz, searched_hz)
-    comb_hz = read_pitch_at(times_s, track.times_s, track.f0_hz)
-    comb_sure = np.interp(times_s, track.times_s, track.periodicity)
+    comb_hz = read_pitch_at(times_s, combed.times_s, combed.f0_hz)
+    comb_sure = np.interp(times_s, combed.times_s, combed.periodicity)
 
     choices_hz = np.stack([f0_hz * ratio for ratio in RATIOS] + [other_hz], axis=1)
     tracker_sure = periodicity * _inside(f0_hz, tracker_range_hz)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ddspvae.features import f0, vote
+from ddspvae.features import f0
 from ddspvae.features.autocorrelation import Track, autocorrelation
 from ddspvae.features.comb import comb
 from ddspvae.features.f0 import FILL_BELOW, VOICED, track_f0
@@ -15,7 +15,7 @@ from ddspvae.features.lost import find_lost
 from ddspvae.features.ranges import find_range_hz
 from ddspvae.features.segments import segment_notes
 from ddspvae.features.trackers import TRACKERS
-from ddspvae.features.vote import settle_octave
+from ddspvae.features.vote import Others, settle_octave
 from ddspvae.signals import Features, Performance
 from ddspvae.signals.checks import InputError
 from ddspvae.signals.units import hz_to_cents
@@ -90,14 +90,14 @@ def test_a_prior_is_believed_against_the_range() -> None:
         assert (f0_hz[190:210] < lowest_hz).all() == (prior_hz is not None)
 
 
-def test_one_voter_alone_is_not_believed_in_the_margin(monkeypatch: pytest.MonkeyPatch) -> None:
-    def constant(f0_hz: float, sure: float) -> object:
-        return lambda *_: Track(np.arange(100) / 100, np.full(100, f0_hz), np.full(100, sure))
+def test_one_voter_alone_is_not_believed_in_the_margin() -> None:
+    def constant(f0_hz: float, sure: float) -> Track:
+        return Track(np.arange(100) / 100, np.full(100, f0_hz), np.full(100, sure))
 
     for margin_hz, wanted_hz in ((187.0, 374.0), (210.0, 210.0)):
-        monkeypatch.setattr(vote, "autocorrelation", constant(margin_hz, 0.95))
-        monkeypatch.setattr(vote, "comb", constant(374.0, 0.2))
-        f0_hz, _ = settle_octave(np.zeros(16_000), TIMES_S, np.full(200, 374.0), np.full(200, 0.5), WIDE, range_hz=VIOLIN)
+        others = Others(constant(margin_hz, 0.95), constant(374.0, 0.2))
+        f0_hz, _ = settle_octave(np.zeros(16_000), TIMES_S, np.full(200, 374.0), np.full(200, 0.5), WIDE, range_hz=VIOLIN,
+                                 others=others)
         np.testing.assert_allclose(f0_hz, wanted_hz)
 
 
