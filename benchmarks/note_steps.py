@@ -1,10 +1,11 @@
 """Notes of one melody, cut where an independent pitch curve steps to another semitone: what hears a trill as its notes.
 
-A transcriber for music that anybody plays must take a swing of the pitch for a vibrato. Here the tuning is known (twelve
-equal steps, A4 = 440 Hz), so that the question is a simpler one: a note begins where the curve's nearest semitone changes and
-stays for 40 ms, after 30 ms without pitch, or after a dip of 6 dB. Its pitch is the median of the curve within it, in cents.
+A transcriber for any music must take a swing of the pitch for a vibrato. Here the tuning is known (twelve equal steps,
+A4 = 440 Hz), so that the question is simpler: a note begins where the curve leaves its semitone by more than 60 cents and
+stays within 60 cents of another for 40 ms, after 30 ms without pitch, or after a dip of 6 dB. Its pitch is the median of the
+curve within it, in cents; nothing is rounded to what was asked.
 
-    python benchmarks/note_steps.py     trills and vibratos of known answers, by each curve
+    python benchmarks/note_steps.py [pYIN] ["CREPE full"]    trills and vibratos of known answers, by each curve
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -27,29 +29,35 @@ from ddspvae.features.trackers import load_torchcrepe
 from ddspvae.signals import Note, Notes
 from ddspvae.signals.units import hz_to_pitch, pitch_to_hz
 
-RATE_HZ, HOP = 16_000, 80  # 5 ms
+FRAME_S = 0.005
+CREPE_HZ = 16_000
 STAYS_S, GAP_S, DIP_DB, SILENT_DB = 0.040, 0.030, 6.0, 55.0
+NEAR, FIRST_NEAR = 0.6, 0.4  # semitones; the first of a stretch is told by where it is not between two
 LOWEST_MARGIN = 3.0  # semitones below the lowest note
-Curve = Callable[[NDArray, float], tuple[NDArray, NDArray]]  # audio at 16 kHz, lowest pitch -> pitch, whether there is one
+Curve = Callable[[NDArray, int, float], tuple[NDArray, NDArray]]  # audio, Hz, lowest pitch: pitch, and whether there is one
 
 
-def pyin(audio: NDArray, lowest: float) -> tuple[NDArray, NDArray]:
-    """librosa's pYIN (Mauch & Dixon, ICASSP 2014), over two periods of the lowest pitch; it took part in nothing here."""
+def pyin(audio: NDArray, sample_rate: int, lowest: float) -> tuple[NDArray, NDArray]:
+    """librosa's pYIN (Mauch & Dixon, ICASSP 2014), over two periods of the lowest pitch; it took part in nothing here.
+
+    At 16 kHz it reads a pure tone of 440 Hz 11 cents sharp, since a period is then 36 samples; hence the whole rate.
+    """
     import librosa
 
     low_hz = float(pitch_to_hz(lowest))
-    frame = 4 * int(np.ceil(RATE_HZ / low_hz))
-    f0_hz, voiced, _ = librosa.pyin(audio, fmin=low_hz, fmax=2500.0, sr=RATE_HZ, frame_length=frame, hop_length=HOP,
-                                    max_transition_rate=300.0, fill_na=None)
+    frame = 4 * int(np.ceil(sample_rate / low_hz))
+    f0_hz, voiced, _ = librosa.pyin(audio, fmin=low_hz, fmax=2500.0, sr=sample_rate, frame_length=frame,
+                                    hop_length=round(FRAME_S * sample_rate), max_transition_rate=300.0, fill_na=None)
     return hz_to_pitch(f0_hz), voiced
 
 
-def crepe_full(audio: NDArray, lowest: float) -> tuple[NDArray, NDArray]:
+def crepe_full(audio: NDArray, sample_rate: int, lowest: float) -> tuple[NDArray, NDArray]:
     """CREPE in full size, frame by frame, every 5 ms: no path is laid through its frames, which are 64 ms wide."""
     torchcrepe = load_torchcrepe()
+    heard = torch.from_numpy(resample(audio, sample_rate, CREPE_HZ).astype(np.float32))[None]
     with torch.no_grad():
-        salience = torch.cat([torchcrepe.infer(frames, "full") for frames in torchcrepe.preprocess(
-            torch.from_numpy(audio.astype(np.float32))[None], RATE_HZ, HOP, 512, "cpu", pad=True)]).numpy()
+        batches = torchcrepe.preprocess(heard, CREPE_HZ, round(FRAME_S * CREPE_HZ), 512, "cpu", pad=True)
+        salience = torch.cat([torchcrepe.infer(frames, "full") for frames in batches]).numpy()
     peak = salience.argmax(axis=1)
     near = np.clip(peak[:, None] + np.arange(-4, 5), 0, salience.shape[1] - 1)
     weights = salience[np.arange(len(peak))[:, None], near]
@@ -69,18 +77,18 @@ def stepped_notes(audio: NDArray, sample_rate: int, lowest: float, curve: Curve)
         lowest: pitch of its lowest note.
         curve: that finds the pitch.
     """
-    pitch, voiced = curve(resample(audio, sample_rate, RATE_HZ), lowest - LOWEST_MARGIN)
+    pitch, voiced = curve(np.asarray(audio), sample_rate, lowest - LOWEST_MARGIN)
     db = a_weighted_loudness(torch.from_numpy(np.asarray(audio, dtype=np.float32))[None], sample_rate,
-                             sample_rate * HOP // RATE_HZ)[0].numpy()
+                             round(FRAME_S * sample_rate))[0].numpy()
     n = min(len(pitch), len(db))
     pitch, voiced, db = pitch[:n], voiced[:n], db[:n]
     sounding = voiced & (db > db.max() - SILENT_DB)
-    stays, gap = round(STAYS_S * RATE_HZ / HOP), round(GAP_S * RATE_HZ / HOP)
+    stays, gap = round(STAYS_S / FRAME_S), round(GAP_S / FRAME_S)
     notes = []
     for start, stop in _stretches(sounding, gap):
         for begin, end in _steps(pitch[start:stop], _dips(db[start:stop]), stays):
             inner = pitch[start + begin : start + end][sounding[start + begin : start + end]]
-            notes.append(Note(float(np.median(inner)), 90, (start + begin) * HOP / RATE_HZ, (start + end) * HOP / RATE_HZ))
+            notes.append(Note(float(np.median(inner)), 90, (start + begin) * FRAME_S, (start + end) * FRAME_S))
     return Notes(tuple(notes))
 
 
@@ -104,18 +112,26 @@ def _dips(db: NDArray) -> NDArray:
 
 
 def _steps(pitch: NDArray, dips: NDArray, stays: int) -> list[tuple[int, int]]:
-    """Runs of one nearest semitone that last; what lies between two of them is shared."""
-    semitone = np.round(pitch)
-    edges = np.unique(np.concatenate([[0], np.flatnonzero(np.diff(semitone)) + 1, dips, [len(pitch)]]).astype(int))
-    runs = [(a, b) for a, b in zip(edges, edges[1:]) if b - a >= stays]
-    kept: list[tuple[int, int]] = []
-    for a, b in runs:
-        if kept and semitone[a] == semitone[kept[-1][0]] and not any(kept[-1][1] <= dip <= a for dip in dips):
-            kept[-1] = (kept[-1][0], b)  # it went away for less than a note
-        else:
-            kept.append((a, b))
-    borders = [kept[0][0], *((one[1] + other[0]) // 2 for one, other in zip(kept, kept[1:])), kept[-1][1]] if kept else []
-    return list(zip(borders, borders[1:]))
+    """Where notes begin and end; what lies between two of them is shared at the middle of their pitches."""
+    borders, semitone, at = [0], np.nan, 0
+    while at + stays <= len(pitch):
+        window = pitch[at : at + stays]
+        nearest = float(np.round(np.median(window)))
+        off = float(np.abs(window - nearest).max())
+        if at in dips and at > borders[-1]:
+            borders.append(at)
+            semitone = np.nan
+        if np.isnan(semitone):
+            semitone = nearest if off < FIRST_NEAR else semitone
+        elif off < NEAR and nearest != semitone and np.all(np.abs(window - semitone) > NEAR):
+            border = at
+            while border > borders[-1] + 1 and abs(pitch[border - 1] - nearest) < abs(pitch[border - 1] - semitone):
+                border -= 1
+            borders.append(border)
+            semitone = nearest
+        at += 1
+    borders.append(len(pitch))
+    return [(a, b) for a, b in pairwise(borders) if b - a >= stays]
 
 
 def known(kind: str, wide: float, rate_hz: float, harmonics: int, detuned: float = 0.0) -> tuple[NDArray, Notes]:
@@ -135,8 +151,9 @@ def known(kind: str, wide: float, rate_hz: float, harmonics: int, detuned: float
         pitch = base + wide * np.sin(2 * np.pi * rate_hz * at_s)
         answer = [Note(base, 90, 0.0, length_s)]
     phase = 2 * np.pi * np.cumsum(pitch_to_hz(pitch)) / sample_rate
-    sound = sum(np.sin(k * phase) / k for k in range(1, harmonics + 1)) * np.minimum(1, 100 * np.minimum(at_s, length_s - at_s))
-    return (0.2 * sound).astype(np.float32), Notes(tuple(answer))
+    sound = sum(np.sin(k * phase) / k for k in range(1, harmonics + 1))
+    fades = np.minimum(1, 100 * np.minimum(at_s, length_s - at_s))
+    return (0.2 * fades * sound).astype(np.float32), Notes(tuple(answer))
 
 
 CASES = [*(("trill", wide, rate, n, 0.0) for wide in (1.0, 2.0) for rate in (8.0, 12.0, 12.5) for n in (1, 8)),
@@ -146,16 +163,18 @@ CASES = [*(("trill", wide, rate, n, 0.0) for wide in (1.0, 2.0) for rate in (8.0
 def main() -> None:
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    print(f"| | wide, semitones | a second | partials | off tune, cents | notes | {' | '.join(f'{n}: found, F' for n in CURVES)} |\n"
-          f"|---|---:|---:|---:|---:|---:|{'---|' * len(CURVES)}")
+    curves = {name: curve for name, curve in CURVES.items() if name in (sys.argv[1:] or CURVES)}
+    heads = " | ".join(f"{name}: found, F" for name in curves)
+    print(f"| | wide, semitones | a second | partials | off tune, cents | notes | {heads} |\n"
+          f"|---|---:|---:|---:|---:|---:|{'---|' * len(curves)}")
     for kind, wide, rate, harmonics, detuned in CASES:
         sound, answer = known(kind, wide, rate, harmonics, detuned)
         cells = []
-        for curve in CURVES.values():
+        for curve in curves.values():
             found = stepped_notes(sound, 48_000, 69.0, curve)
             cells.append(f"{len(found.notes)}, {note_scores(answer, found).f_measure:.3f}")
-        print(f"| {kind} | {wide:g} | {rate:g} | {harmonics} | {100 * detuned:g} | {len(answer.notes)} | {' | '.join(cells)} |",
-              flush=True)
+        row = [kind, f"{wide:g}", f"{rate:g}", f"{harmonics}", f"{100 * detuned:g}", f"{len(answer.notes)}", *cells]
+        print("|", " | ".join(row), "|", flush=True)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def library(name: str) -> Any:
         raise InputError(f"play: {name} cannot be loaded ({error}); on Linux, install libportaudio2.") from error
 
 
-def aloud() -> threading._RLock:
+def aloud() -> contextlib.AbstractContextManager[bool]:
     """Inside `with`, what is written on stderr is not lost to another thread that is `quiet`."""
     return _STDERR
 
