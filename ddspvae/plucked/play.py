@@ -22,7 +22,7 @@ from ddspvae.synth.white import fft_size, noise_key
 Array = NDArray[np.float32]
 HOP_S = 0.005
 FOLLOWS = 0.5  # of the way to a new bend or gain, each frame
-TILT_DB, HOLLOW_DB, NOISE_DB = 2.0, 2.0, 4.0  # per standard deviation: an octave, odd against even, the onset's noise
+TILT_DB, HOLLOW_DB, NOISE_DB = 3.8, 1.8, 4.0  # per standard deviation: an octave, odd against even, the onset's noise
 SHORTEST_S = 0.030
 BLOCK_S = 1.0
 
