@@ -23,7 +23,7 @@ Array = NDArray[np.float32]
 HOP_S = 0.005
 FOLLOWS = 0.5  # of the way to a new bend or gain, each frame
 TILT_DB, HOLLOW_DB, NOISE_DB = 3.8, 1.8, 4.0  # per standard deviation: an octave, odd against even, the onset's noise
-EVEN_S = np.linspace(0.05, 0.8, 6)  # where loudness stays on average: what is brighter begins louder, and falls faster
+EVEN_S = np.arange(0.01, 0.8, 0.02)  # where loudness stays on average: what is brighter begins louder, and falls faster
 SHORTEST_S = 0.030
 BLOCK_S = 1.0
 

@@ -247,8 +247,8 @@ def test_tones_change_timbre_and_not_level(plucks):
         player = Player(plucks, RATE, tones=tones)
         pluck = player.strike(52, 80).pluck
         spectra.append(pluck.level_db)
-        loudness.append(pluck.loudness_db(np.linspace(0.05, 0.8, 40)).mean())
-    assert np.ptp(loudness) < 0.3
+        loudness.append(pluck.loudness_db(np.linspace(0.02, 0.79, 90)).mean())
+    assert np.ptp(loudness) < 0.3, "on average; what is brighter begins louder, and falls faster"
     assert spectra[1][8] - spectra[1][0] > spectra[0][8] - spectra[0][0] + 5
     assert spectra[2][1] - spectra[2][0] > spectra[0][1] - spectra[0][0] + 5
 
