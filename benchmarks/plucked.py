@@ -1,7 +1,7 @@
 """What the decay model is worth on notes that it has not seen: decays, stretched partials, damping, chords.
 
     python benchmarks/guitar_strings.py RECORDINGS/guitar-electric --out guitar-electric
-    python benchmarks/plucked.py guitar-electric [--transcriber nmp.onnx] [--chords 12]
+    python benchmarks/plucked.py guitar-electric [--judge | --takes guitar-electric] [--transcriber nmp.onnx] [--chords 12]
 
 Every note is left out once, the model fitted to all others in closed form, and the note played from MIDI (pitch, velocity,
 and the string that it was plucked on), with the damping of its offset. What is measured here took no part in the fit:

@@ -13,7 +13,7 @@ from ddspvae.features.band_tables import band_shapes
 from ddspvae.kernels.noise import Bins, bins_of, play_filtered_noise
 from ddspvae.kernels.plucks import FAINTEST, play_partials
 from ddspvae.midi.expression import BRIGHTNESS_RANGE, SOFT_PEDAL_DB, SOFTEST_DB, hold_steps
-from ddspvae.plucked.model import HEARD_S, Pluck, Plucks
+from ddspvae.plucked.model import Pluck, Plucks
 from ddspvae.plucked.strings import Fingering
 from ddspvae.signals import Notes
 from ddspvae.signals.units import amplitude_to_db, db_to_amplitude, semitones_to_ratio
@@ -22,7 +22,8 @@ from ddspvae.synth.white import fft_size, noise_key
 Array = NDArray[np.float32]
 HOP_S = 0.005
 FOLLOWS = 0.5  # of the way to a new bend or gain, each frame
-TILT_DB, HOLLOW_DB, NOISE_DB = 2.0, 2.0, 4.0  # per standard deviation: an octave, odd against even, the onset's noise
+TILT_DB, HOLLOW_DB, NOISE_DB = 3.8, 1.8, 4.0  # per standard deviation: an octave, odd against even, the onset's noise
+EVEN_S = np.arange(0.01, 0.8, 0.02)  # where loudness stays on average: what is brighter begins louder, and falls faster
 SHORTEST_S = 0.030
 BLOCK_S = 1.0
 
@@ -207,8 +208,7 @@ def _toned(pluck: Pluck, tones: Mapping[str, float]) -> Pluck:
     level = pluck.level_db + TILT_DB * bright * np.log2(pluck.ratios) + HOLLOW_DB * hollow * odd
     moved = Pluck(pluck.f0_hz, pluck.ratios, level, pluck.early_db, pluck.fall_db_per_s,
                   pluck.onset * db_to_amplitude(NOISE_DB * noise), pluck.damp_db_per_s)
-    at = np.array([HEARD_S])
-    level = level + float(pluck.loudness_db(at)[0] - moved.loudness_db(at)[0])
+    level = level + float(np.mean(pluck.loudness_db(EVEN_S) - moved.loudness_db(EVEN_S)))
     return Pluck(moved.f0_hz, moved.ratios, level, moved.early_db, moved.fall_db_per_s, moved.onset, moved.damp_db_per_s)
 
 
