@@ -213,7 +213,7 @@ def test_a_take_is_heard_changed_and_compared(server, page, tmp_path):
 
 def test_a_training_is_seen_stopped_and_goes_on(page, tmp_path):
     for index in range(2):
-        soundfile.write(tmp_path / f"{index}.wav", melody_take(4.0, 48_000, index), 48_000)
+        soundfile.write(tmp_path / f"{index}.wav", melody_take(11.0, 48_000, index), 48_000)
     show(page, "train")
     page.fill("[aria-label='Name of a new instrument']", "thing")
     page.click("text=New instrument")
