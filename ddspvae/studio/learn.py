@@ -94,7 +94,7 @@ def ask_judges(recording: NDArray[np.float32], now: NDArray[np.float32], sample_
     with contextlib.suppress(InputError):
         judgement = judge_take(recording, now, sample_rate)
         if judgement is None and len(now) < SHORTEST_S * sample_rate:
-            tell({"judges": "what is kept to validate on is shorter than 1 s, too short for the judges of hearing; record more."})
+            tell({"judges": "what is kept to validate on is shorter than 1 s, too short for the judges; record more."})
         if judgement is not None:
             tell({"judged": step, "zimtohrli": round(judgement.zimtohrli, 3),
                   "visqol": None if judgement.visqol is None else round(judgement.visqol, 3)})
