@@ -19,7 +19,7 @@ from tests.contracts.test_studio_page import VIEWS
 from tests.studio_server import FLAGS, Server, find_browser, wait_for
 
 WIDTHS = {1440: 900, 390: 844}
-TALL = {"score": 1240}  # so that the curves are in the picture
+TALL = {"score": 1240, "train": 1790}  # so that the curves are in the picture
 COLOURS = 128  # of a picture; its background is flat
 
 
@@ -54,12 +54,13 @@ def fill_studio(page, server: Server, folder: Path, steps: int, views: list[str]
     page.fill("[aria-label='Name of a new instrument']", "my violin")
     page.click("text=New instrument")
     for index in range(2):
-        soundfile.write(folder / f"scale {index + 1}.wav", melody_take(6.0, 48_000, index), 48_000)
+        soundfile.write(folder / f"scale {index + 1}.wav", melody_take(24.0, 48_000, index), 48_000)
         page.set_input_files("#view-train input[type=file]", folder / f"scale {index + 1}.wav")
         wait_for(page, f"document.querySelectorAll('#view-train tbody tr').length === {index + 1}")
     if steps:
         server.post("/api/trainings/my%20violin/start", {"steps": steps})
         wait_for(page, "training.lines.some((line) => line.finished || line.failed)", 900)
+        wait_for(page, "training.lines.some((line) => line.judged || line.judges || line.failed)")
 
 
 def main() -> None:
@@ -95,8 +96,12 @@ def main() -> None:
                     page.set_viewport_size({"width": width, "height": tall})
                     page.goto(f"{page.root}#{view}")
                     page.wait_for_timeout(1200)
+                    if width < 1000:  # the whole of it, with the views at its end
+                        tall = page.evaluate("() => document.documentElement.scrollHeight")
+                        page.set_viewport_size({"width": width, "height": tall})
+                        page.wait_for_timeout(400)
                     path = args.out / f"{view}-{width}{'' if theme == 'light' else '-dark'}.png"
-                    page.screenshot(path=path, full_page=width < 1000)
+                    page.screenshot(path=path)
                     Image.open(path).convert("RGB").quantize(COLOURS).save(path, optimize=True)
                     print(f"{path}: {path.stat().st_size // 1000} KB", flush=True)
             page.set_viewport_size({"width": 1440, "height": 900})

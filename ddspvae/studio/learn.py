@@ -89,10 +89,12 @@ def _train(job: dict[str, Any], folder: Path, tell: Callable[[dict[str, Any]], N
 def ask_judges(recording: NDArray[np.float32], now: NDArray[np.float32], sample_rate: int, step: int,
                tell: Callable[[dict[str, Any]], None]) -> None:
     """Tell what the judges of hearing say of a few seconds; nothing where they are not installed, or nothing sounds."""
-    from ddspvae.evaluation.perceptual import judge_take
+    from ddspvae.evaluation.perceptual import SHORTEST_S, judge_take
 
     with contextlib.suppress(InputError):
         judgement = judge_take(recording, now, sample_rate)
+        if judgement is None and len(now) < SHORTEST_S * sample_rate:
+            tell({"judges": "what is kept to validate on is shorter than 1 s, too short for the judges; record more."})
         if judgement is not None:
             tell({"judged": step, "zimtohrli": round(judgement.zimtohrli, 3),
                   "visqol": None if judgement.visqol is None else round(judgement.visqol, 3)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import struct
 import threading
@@ -92,6 +93,9 @@ class Playing:
                ) -> dict[str, Any]:
         """Open an instrument; what sounds is cut off."""
         instrument, knobs = open_instrument(preset)
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()  # what stays is not looked through while somebody plays
         self.stream = instrument.stream(self.voices, mono=mono, expression=expression, wet_db=wet_db, decay=decay)
         self.instrument = instrument
         self._knobs = {**{name: value for name, value in self._knobs.items() if not name.startswith("timbre")}, **knobs}

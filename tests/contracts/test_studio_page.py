@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from ddspvae.evaluation.perceptual import can_judge
+
 from ..conftest import ROOT, melody_take
 from ..studio_server import FLAGS, Server, find_browser, wait_for
 
@@ -211,7 +213,7 @@ def test_a_take_is_heard_changed_and_compared(server, page, tmp_path):
 
 def test_a_training_is_seen_stopped_and_goes_on(page, tmp_path):
     for index in range(2):
-        soundfile.write(tmp_path / f"{index}.wav", melody_take(4.0, 48_000, index), 48_000)
+        soundfile.write(tmp_path / f"{index}.wav", melody_take(11.0, 48_000, index), 48_000)
     show(page, "train")
     page.fill("[aria-label='Name of a new instrument']", "thing")
     page.click("text=New instrument")
@@ -228,12 +230,27 @@ def test_a_training_is_seen_stopped_and_goes_on(page, tmp_path):
     wait_for(page, "training.lines.some((line) => line.finished)", 300)
     wait_for(page, "studio.home.instruments.some((one) => one.name === 'thing')")
     assert "library" in page.inner_text("#view-train")
+    wait_for(page, "training.lines.some((line) => line.heard)")
+    for label in ("A the recording", "B as it is played now"):  # each heard, in the studio's own player
+        page.evaluate("() => { studio.figures.deckLoudest = 0; }")
+        page.click(f"#view-train button:has-text('{label}')")
+        wait_for(page, "studio.figures.deckLoudest > 0.001")
+    if can_judge():
+        judged = [line for line in page.evaluate("() => training.lines") if "judged" in line]
+        assert judged and all(1 <= line["zimtohrli"] <= 5 for line in judged)
+        assert "Zimtohrli" in page.inner_text("#view-train")
+    else:
+        assert "zimtohrli" in page.inner_text("#view-train") and "not installed" in page.inner_text("#view-train")
 
 
 def test_a_killed_server_comes_back_with_the_same_project(server, page):
     new_project(page, "killed")
     show(page, "score")
     drop_score(page, ROOT / "examples" / "melody.mid")
+    sound_of(server, page)
+    page.fill("[aria-label='Name of this version']", "as learned")
+    page.click("#view-score button:text-is('Keep')")
+    wait_for(page, "studio.compare().length === 1")
     page.focus("canvas.roll")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowUp")
@@ -246,6 +263,10 @@ def test_a_killed_server_comes_back_with_the_same_project(server, page):
     wait_for(page, "document.getElementById('banner').hidden")
     wait_for(page, "studio.view.edits === 1")
     assert page.evaluate("() => studio.view.parts[0].notes[0].pitch") == pitch
+    wait_for(page, "studio.compare()[0]?.label === 'as learned'")
+    page.evaluate("() => { studio.figures.deckLoudest = 0; }")
+    page.click("[aria-label='Hear as learned']")
+    wait_for(page, "studio.figures.deckLoudest > 0.001")
     page.keyboard.press("Control+z")
     wait_for(page, "studio.view.edits === 0")
 

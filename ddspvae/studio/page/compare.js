@@ -5,7 +5,7 @@ import { ask, send, studio, whenChanged } from "./state.js";
 export function buildCompare(transport, viewport) {
   let versions = [];
   let blind = null;
-  const label = el("input", { type: "text", "aria-label": "Name of this version", placeholder: "Name, for example: as learned", maxlength: "40" });
+  const label = el("input", { type: "text", "aria-label": "Name of this version", placeholder: "Name, or nothing", maxlength: "40" });
   const list = el("div", { class: "versions" });
   const fault = el("p", { class: "fault", role: "alert" });
   const hear = (version) => transport.play(transport.playing ? viewport.playhead : Math.max(0, viewport.playhead), undefined, { kind: "version", id: version.id, gain_db: version.gain_db });

@@ -46,7 +46,7 @@ export class PartPanel {
       el("div", { class: "fields" },
         el("label", {}, "Performer", el("select", { onchange: (event) => this.change({ performer: event.target.value || null }) },
           el("option", { value: "", selected: !part.performer }, "learned"), el("option", { value: "rules", selected: part.performer === "rules" }, "rules"))),
-        el("label", {}, "Performance (seed)", el("input", { type: "number", min: "0", max: "2147483647", step: "1", value: part.seed ?? "", placeholder: "likeliest", onchange: (event) => this.change({ seed: event.target.value === "" ? null : Number(event.target.value) }) }))),
+        el("label", {}, "Seed", el("input", { type: "number", min: "0", max: "2147483647", step: "1", value: part.seed ?? "", placeholder: "likeliest", onchange: (event) => this.change({ seed: event.target.value === "" ? null : Number(event.target.value) }) }))),
       slider({ label: "Expression", hint: "deadpan to exaggerated", min: 0, max: 2, step: 0.05, value: part.expression, show: (v) => v.toFixed(2), change: (expression) => this.change({ expression }) }),
       part.n_lines > 1 ? el("p", { class: "quiet small" }, `${part.n_lines} voices; the curves are those of the voice of the chosen note.`) : null,
       many ? el("details", {}, el("summary", {}, "Between two instruments"),

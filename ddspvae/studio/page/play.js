@@ -105,7 +105,11 @@ async function openChosen() {
   parts.between.hidden = !one?.timbres.length;
   parts.fault.textContent = "";
   parts.state.textContent = "Opening the instrument…";
-  await live.ready();
+  try { await live.ready(); } catch (error) {
+    parts.fault.textContent = error.message;
+    opening = null;
+    return;
+  }
   live.run(true);
   const content = { ...settings, type: "choose", preset: presetAsked() };
   const answered = new Promise((resolve) => { live.resolve = resolve; });

@@ -3,12 +3,13 @@
 class Ring extends AudioWorkletProcessor {
   constructor(options) {
     super();
-    const { channels, block, least, most } = options.processorOptions;
+    const { channels, block, least, most, first = least } = options.processorOptions;
     this.channels = channels;
     this.block = block;
     this.least = least;
     this.most = most;
-    this.target = least;
+    this.target = first; // samples ahead: more after a gap, less where some were never needed
+    this.spare = Infinity; // the fewest that were left after a block of the device, in the last seconds
     this.blocks = []; // { samples, mark, at, used }
     this.filled = 0;
     this.asked = 0;
@@ -62,13 +63,19 @@ class Ring extends AudioWorkletProcessor {
     this.filled -= written;
     if (this.running && written < n && this.started) {
       this.gaps += 1;
-      this.target = Math.min(this.most, this.target + this.block);
+      this.target = Math.min(this.most, this.target + 2 * this.block);
       this.calm = 0;
+      this.spare = Infinity;
       this.started = false;
     } else if (this.running && written === n) {
       this.started = true;
       this.calm += n;
-      if (this.calm > 8 * sampleRate) { this.calm = 0; this.target = Math.max(this.least, this.target - this.block); }
+      this.spare = Math.min(this.spare, this.filled);
+      if (this.calm > 10 * sampleRate) {
+        if (this.spare >= 1.5 * this.block) this.target = Math.max(this.least, this.target - this.block);
+        this.calm = 0;
+        this.spare = Infinity;
+      }
     }
     if (this.running && this.pipe) {
       while (this.filled + this.asked * this.block < this.target) { this.asked += 1; this.pipe.postMessage(1); }

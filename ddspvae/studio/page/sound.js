@@ -3,13 +3,16 @@ import { socketAddress } from "./api.js";
 
 let context = null;
 let loaded = null;
+let tries = 0;
 
 export async function audio() {
-  if (!context) {
-    context = new AudioContext({ sampleRate: 48000, latencyHint: "interactive" });
-    loaded = context.audioWorklet.addModule("/page/ring.js");
+  context ??= new AudioContext({ sampleRate: 48000, latencyHint: "interactive" });
+  loaded ??= context.audioWorklet.addModule(`/page/ring.js?${tries}`); // one that failed is not asked for again by its name
+  try { await loaded; } catch {
+    loaded = null;
+    tries += 1; // the server was ended just then; the next time it may be there
+    throw new Error("The studio's server does not answer. Start it again; nothing that was saved is lost.");
   }
-  await loaded;
   if (context.state !== "running") await context.resume();
   return context;
 }
@@ -49,5 +52,5 @@ export class Player extends EventTarget {
   get outputDelay() { return context ? (context.outputLatency || context.baseLatency || 0) : 0; }
 }
 
-export const live = new Player("/api/play", "marked", { channels: 1, block: 256, least: 512, most: 6144 });
+export const live = new Player("/api/play", "marked", { channels: 1, block: 256, least: 512, first: 1024, most: 6144 });
 export const deck = new Player("/api/listen", "placed", { channels: 2, block: 1024, least: 4096, most: 16384 });

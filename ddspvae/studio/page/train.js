@@ -16,7 +16,7 @@ export function buildTrain() {
   const attempt = async (work) => { fault.textContent = ""; try { await work(); } catch (error) { fault.textContent = error.message; } };
   const path = (rest) => `/api/trainings/${encodeURIComponent(state.name)}${rest}`;
   const which = el("select", { id: unique("training"), onchange: () => open(which.value) });
-  const name = el("input", { type: "text", maxlength: "40", placeholder: "Name, for example: my cello", "aria-label": "Name of a new instrument" });
+  const name = el("input", { type: "text", maxlength: "40", placeholder: "For example: my cello", "aria-label": "Name of a new instrument" });
   const naming = el("form", { class: "row" }, name, el("button", { type: "submit" }, "New instrument"));
   naming.addEventListener("submit", (event) => { event.preventDefault(); if (name.value.trim()) { open(name.value.trim(), true); name.value = ""; } });
 

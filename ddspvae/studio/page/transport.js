@@ -37,7 +37,11 @@ export class Transport {
     this.playing = true;
     this.last = { source, to };
     this.button.textContent = "Stop";
-    await deck.ready();
+    try { await deck.ready(); } catch (error) {
+      this.note.textContent = error.message;
+      this.stopped();
+      return;
+    }
     deck.send({ project: studio.project, source, at_s: Math.max(0, from), to_s: to }, true);
   }
 
