@@ -48,9 +48,9 @@ def spent(command: list[str], checkout: Path, cache: Path) -> tuple[float, str]:
     """Seconds of a processor that a command took, and what it said."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     env = {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1", "DDSPVAE_CACHE": str(cache)}
-    said = subprocess.run([sys.executable, *command], check=True, capture_output=True, text=True, env=env, cwd=checkout).stdout
+    done = subprocess.run([sys.executable, *command], check=True, capture_output=True, text=True, env=env, cwd=checkout)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, said
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stdout
 
 
 def main() -> None:
@@ -70,9 +70,10 @@ def main() -> None:
         soundfile.write(folder / "other.wav", 0.99 * audio, rate, subtype="FLOAT")  # so that nothing is found in the cache
         for number in range(-1, args.rounds):  # the first compiles
             for name, checkout in checkouts.items():
-                cache, out = folder / f"cache{number}{name}", folder / f"{name}.npz"
-                whole, _ = spent(["-m", "ddspvae", "analyze", str(take), "--preset", args.preset, "--out", str(out)], checkout, cache)
-                _, said = spent(["-c", STEADY, args.preset, str(folder / "other.wav"), str(take)], checkout, folder / f"again{number}{name}")
+                cache, out = folder / f"{number}{name}", folder / f"{name}.npz"
+                command = ["-m", "ddspvae", "analyze", str(take), "--preset", args.preset, "--out", str(out)]
+                whole, _ = spent(command, checkout, cache / "one")
+                _, said = spent(["-c", STEADY, args.preset, str(folder / "other.wav"), str(take)], checkout, cache / "two")
                 heard[name] = dict(np.load(out))
                 if number >= 0:
                     found[name].append((whole, *map(float, said.split())))

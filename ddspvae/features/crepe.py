@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 import torch
@@ -44,8 +44,8 @@ class Layer:
         n_fft = n_out + weight.shape[2]
         spectra = torch.fft.rfft(weight.contiguous(), n_fft).conj().permute(2, 1, 0).resolve_conj().contiguous()
         scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-        return cls(spectra, conv.bias[:, None], scale[:, None], (norm.bias - norm.running_mean * scale)[:, None], n_fft, n_out,
-                   before, stride)
+        shift = norm.bias - norm.running_mean * scale
+        return cls(spectra, conv.bias[:, None], scale[:, None], shift[:, None], n_fft, n_out, before, stride)
 
     def __call__(self, x: Tensor) -> Tensor:
         """[B, C, L] to [B, O, n_out / 2]."""
@@ -76,9 +76,8 @@ class Network:
     def __call__(self, frames: Tensor) -> Tensor:
         """Salience [B, 360], 0 to 1, of frames [B, 1024] as torchcrepe prepares them."""
         found = []
-        for x in frames[:, None].split(AT_ONCE):
-            for layer in self.layers:
-                x = layer(x)
+        for some in frames[:, None].split(AT_ONCE):
+            x = reduce(lambda x, layer: layer(x), self.layers, some)
             found.append(torch.sigmoid(self.classifier(x.transpose(1, 2).flatten(1))))
         return torch.cat(found)
 

@@ -34,7 +34,7 @@ def refine_f0(audio: Audio, sample_rate: int, hop_size: int, f0_hz: NDArray[np.f
         sample_rate: Hz.
         hop_size: samples per frame.
         f0_hz, periodicity: [F], a tracker's curve, in the right octave.
-        audio_16k: the same at 16 kHz, where it is there already.
+        audio_16k: the same at 16 kHz, at any level, where it is there already.
     Returns:
         [F], Hz; at most MOST_CENTS (MOST_CENTS_LOW below 70 Hz) from the tracker's, which it is where nothing is pitched.
     Source: Auger and Flandrin, "Improving the readability of time-frequency and time-scale representations by the
