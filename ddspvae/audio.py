@@ -10,7 +10,6 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 
@@ -18,12 +17,11 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from ddspvae.kernels.compiler import HAS_COMPILER
+from ddspvae.kernels.resampling import resample_block, resampling_taps
 from ddspvae.signals.blocks import even_blocks, with_context
 from ddspvae.signals.checks import InputError, check_range, fail
 from ddspvae.signals.clockless import forget_serial_number, forget_time
 from ddspvae.signals.files import new_file
-from ddspvae.signals.low_pass import kaiser_window, low_pass
 from ddspvae.signals.mono import Look, Mixing
 from ddspvae.signals.sound_formats import BYTES_PER_SAMPLE, FORMATS, check_format
 from ddspvae.signals.true_peak import PEAK_SIZE, interpolator_reach
@@ -163,40 +161,13 @@ def resample_blocks(blocks: Iterable[NDArray], from_rate: int, to_rate: int) -> 
         return
     divisor = math.gcd(from_rate, to_rate)
     up, down = to_rate // divisor, from_rate // divisor
-    taps = _resampling_taps(max(up, down))
+    n_taps = len(resampling_taps(max(up, down)))
     # The filter looks (n_taps / 2) / up input samples to either side. Context and blocks are multiples of `down`, which
     # is where a sample of the output falls on one of the input, so every block is filtered at the phase of the whole.
-    reach = -(-len(taps) // (2 * up * down)) * down
+    reach = -(-n_taps // (2 * up * down)) * down
     size = -(-max(BLOCK_SIZE, reach) // down) * down
     for around, first, last in with_context(blocks, size, reach):
-        begin, end = first * up // down, -(-last * up // down)
-        if HAS_COMPILER:
-            yield _filtered(around, taps, up, down, begin, end)
-            continue
-        from scipy import signal
-
-        filtered = signal.resample_poly(np.asarray(around, dtype=np.float64), up, down, axis=-1, window=taps)
-        yield filtered[..., begin:end].astype(np.float32)
-
-
-@lru_cache(maxsize=8)
-def _resampling_taps(ratio: int) -> NDArray[np.float64]:
-    """100 dB of stop band over a transition of 8 % of the lower Nyquist."""
-    return low_pass(kaiser_window(100.0, 0.08 / ratio), 0.96 / ratio)
-
-
-def _filtered(around: NDArray, taps: NDArray[np.float64], up: int, down: int, begin: int, end: int) -> Audio:
-    """Samples begin to end of what comes out of [..., T]."""
-    from ddspvae.kernels.resampling import filter_phases
-
-    n_taps = -(-len(taps) // up)
-    phases = np.ascontiguousarray(up * np.pad(taps, (0, n_taps * up - len(taps))).reshape(n_taps, up)[::-1].T)
-    out = np.empty((*around.shape[:-1], max(end - begin, 0)), np.float32)
-    for channel in np.ndindex(around.shape[:-1]):
-        padded = np.zeros(around.shape[-1] + 2 * n_taps)
-        padded[n_taps : n_taps + around.shape[-1]] = around[channel]
-        filter_phases(padded, phases, up, down, begin * down + (len(taps) - 1) // 2, out[channel])
-    return out
+        yield resample_block(around, up, down, first * up // down, -(-last * up // down))
 
 
 def true_peak(audio: NDArray) -> float:

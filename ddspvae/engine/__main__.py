@@ -1,4 +1,4 @@
-"""Compile the loops that play, ahead of the first render: `python -m ddspvae.engine`, some seconds, once."""
+"""Compile the loops that play and listen, ahead of the first time: `python -m ddspvae.engine`, half a minute, once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ddspvae.synth.tails import RoomTail
 
 
 def main() -> None:
-    """Play a moment of an instrument that has learned nothing, by everything that a render compiles."""
+    """Play a moment of an instrument that has learned nothing, by everything that a render compiles; and listen."""
     config = ModelConfig()
     if not can_play(config):
         return
@@ -31,6 +31,15 @@ def main() -> None:
         find_peak(sound, 0.0)
     one, few = np.zeros(1), np.zeros(1, np.int64)
     mean_of_notes(np.zeros((1, 1), np.float32), few, few + 1, one + 1, one, one, 1.0, 1.0, 1.0, 1.0, 1.0, np.zeros((1, 1)))
+    _listen(config)
+
+
+def _listen(config: ModelConfig) -> None:
+    """To a moment of a tone, by everything that an analysis compiles."""
+    from ddspvae.features.extract import extract  # torch
+
+    tone = np.sin(2 * np.pi * 440 * np.arange(config.sample_rate // 2) / config.sample_rate).astype(np.float32)
+    extract(tone, config.sample_rate, config.hop_size, "autocorrelation", range_hz=(200.0, 800.0))
 
 
 if __name__ == "__main__":

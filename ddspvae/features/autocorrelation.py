@@ -45,15 +45,19 @@ def autocorrelation(audio_16k: NDArray, prior_hz: float | None = None, range_hz:
     """
     if prior_hz is not None:
         ratio = 2.0 ** (1.5 / 12)
-        range_hz = prior_hz / ratio, prior_hz * ratio
+        return _tracks(audio_16k, [(prior_hz / ratio, prior_hz * ratio)])[0]
     return autocorrelations(audio_16k, [range_hz])[0]
 
 
 def autocorrelations(audio_16k: NDArray, ranges_hz: Sequence[tuple[float, float]]) -> list[Track]:
     """`autocorrelation` in each of some ranges, for little more than in one."""
+    return _tracks(audio_16k, [(max(low, RANGE_HZ[0]), min(high, RANGE_HZ[1])) for low, high in ranges_hz])
+
+
+def _tracks(audio_16k: NDArray, ranges_hz: Sequence[tuple[float, float]]) -> list[Track]:
     n_frames = -(-len(audio_16k) // HOP)
     found: list[list[tuple[NDArray, ...]]] = [[] for _ in ranges_hz]
-    for window_size, least_hz, most_hz in ((LONG, RANGE_HZ[0], SPLIT_HZ), (SHORT, SPLIT_HZ / 2**0.25, RANGE_HZ[1])):
+    for window_size, least_hz, most_hz in ((LONG, 0.0, SPLIT_HZ), (SHORT, SPLIT_HZ / 2**0.25, math.inf)):
         bands = [(max(low, least_hz), min(high, most_hz)) for low, high in ranges_hz]
         some = [at for at, (low_hz, high_hz) in enumerate(bands) if low_hz < high_hz]
         for at, candidates in zip(some, _candidates(audio_16k, n_frames, window_size, [bands[at] for at in some])):

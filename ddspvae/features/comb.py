@@ -86,5 +86,4 @@ def _kernel() -> tuple[NDArray, NDArray]:
     heights *= (bins >= 0) * np.concatenate(shares)[:, None]
     places = np.maximum(bins, 0) * n_states + np.tile(column, 4)[:, None]
     kernel = np.bincount(places.ravel(), heights.ravel(), n_bins * n_states).reshape(n_bins, n_states)
-    kernel /= np.linalg.norm(np.maximum(kernel, 0), axis=0)
-    return states_hz, kernel.astype(np.float32)
+    return states_hz, (kernel / np.linalg.norm(np.maximum(kernel, 0), axis=0)).astype(np.float32)

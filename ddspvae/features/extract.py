@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ddspvae.audio import Audio, resample
-from ddspvae.features.autocorrelation import RATE_HZ
+from ddspvae.audio import Audio
 from ddspvae.features.cache import cached
-from ddspvae.features.f0 import TRACKERS, track_f0
+from ddspvae.features.f0 import TRACKERS, for_trackers, track_f0
 from ddspvae.features.hum import find_hum, without_hum
 from ddspvae.features.loudness import by_blocks
 from ddspvae.features.partials import read_partials
@@ -26,7 +25,7 @@ def track_and_refine(audio: Audio, sample_rate: int, hop_size: int, tracker: str
     """f0_hz and periodicity [F] as `track_f0` gives them, the pitch refined unless it was read from a file."""
     if tracker not in TRACKERS:
         return track_f0(audio, sample_rate, hop_size, str(tracker), prior_hz=prior_hz, range_hz=range_hz)
-    audio_16k = resample(np.asarray(audio, dtype=np.float32), sample_rate, RATE_HZ)
+    audio_16k = for_trackers(audio, sample_rate)
     f0_hz, periodicity = track_f0(audio, sample_rate, hop_size, str(tracker), prior_hz=prior_hz, range_hz=range_hz,
                                   audio_16k=audio_16k)
     return refine_f0(audio, sample_rate, hop_size, f0_hz, periodicity, audio_16k=audio_16k), periodicity

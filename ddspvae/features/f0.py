@@ -51,7 +51,7 @@ def track_f0(
         range_hz: the lowest and highest pitch that the instrument plays, where they are known. A take that has slipped
             out of it is tracked again with only what lies within to choose from. Where more than a quarter lies outside
             it is no slip: the take is another instrument's, and stays as it is.
-        audio_16k: the same at 16 kHz, where it is there already.
+        audio_16k: what `for_trackers` makes of it, where it is there already.
     Returns:
         f0_hz: [F], F = ceil(T / hop_size), Hz, finite and positive. A stretch without pitch is a straight line in
             log f0 between its neighbours, or, where those are two notes, holds the nearer one.
@@ -90,8 +90,7 @@ def _track(
         some_hz = prior_hz or float(np.clip(SOME_HZ, *(range_hz or (0, np.inf))))
         return {"f0_hz": np.full(len(times_s), some_hz, np.float32),
                 "periodicity": np.zeros(len(times_s), np.float32)}
-    audio_16k = resample(audio, sample_rate, RATE_HZ) if audio_16k is None else audio_16k
-    audio_16k = audio_16k / np.float32(np.abs(audio).max())  # trackers call quiet recordings silent
+    audio_16k = for_trackers(audio, sample_rate) if audio_16k is None else audio_16k
     track = tracker.track(audio_16k)
     tracked_hz = read_pitch_at(times_s, track.times_s, track.f0_hz)
     tracked_sure = np.interp(times_s, track.times_s, track.periodicity)
@@ -116,6 +115,11 @@ def _track(
         f0_hz = np.where(lifted <= highest_hz, lifted, f0_hz)
     f0_hz = _fill(times_s, f0_hz, periodicity, prior_hz)
     return {"f0_hz": f0_hz.astype(np.float32), "periodicity": periodicity.astype(np.float32)}
+
+
+def for_trackers(audio: NDArray, sample_rate: int) -> NDArray[np.float32]:
+    """Audio [T] at 16 kHz and full scale: trackers call quiet recordings silent."""
+    return resample(np.asarray(audio) / (np.abs(audio).max(initial=0) or 1), sample_rate, RATE_HZ)
 
 
 def _check(audio: NDArray, sample_rate: int, hop_size: int, prior_hz: float | None,

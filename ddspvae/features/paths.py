@@ -24,7 +24,8 @@ def best_choice(reward: NDArray, switch_cost: float | NDArray) -> NDArray:
     if HAS_COMPILER:
         from ddspvae.kernels.paths import choose
 
-        costs = np.asarray(switch_cost * (1 - np.eye(n_choices))[None] if np.ndim(switch_cost) == 0 else switch_cost, dtype=float)
+        costs = np.asarray(switch_cost, dtype=float)
+        costs = costs if costs.ndim else costs * (1 - np.eye(n_choices))[None]
         path, total, arrived = np.empty(n_frames, dtype=np.intp), np.empty(n_choices), np.empty(n_choices)
         choose(np.ascontiguousarray(reward, dtype=float), np.ascontiguousarray(costs), total, arrived,
                np.empty((n_frames, n_choices), np.int32), path)
@@ -56,11 +57,10 @@ def best_track(reward: NDArray, reach: int, slope: float, leap_cost: float) -> N
     steps = np.arange(-reach, reach + 1)
     cost = slope * np.abs(steps)
     if HAS_COMPILER:
-        from ddspvae.kernels.paths import glide
+        from ddspvae.kernels.paths import follow
 
-        path, arrived = np.empty(n_frames, dtype=np.intp), np.empty(n_states)
-        glide(np.ascontiguousarray(reward), reach, cost, leap_cost, np.empty(n_states + 2 * reach), arrived,
-              np.empty((n_frames, n_states), np.int32), path)
+        path, room = np.empty(n_frames, dtype=np.intp), (np.empty(n_states + 2 * reach), np.empty(n_states))
+        follow(np.ascontiguousarray(reward), reach, cost, leap_cost, *room, np.empty((n_frames, n_states), np.int32), path)
         return path
     back = np.zeros((n_frames, n_states), dtype=np.intp)
     states = np.arange(n_states)

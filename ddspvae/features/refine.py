@@ -38,7 +38,7 @@ def refine_f0(audio: Audio, sample_rate: int, hop_size: int, f0_hz: NDArray[np.f
         f0_hz, periodicity: [F], a tracker's curve, in the right octave.
         stiffness: [F], B of a stiff string, whose partials are f_k = k f0 sqrt((1 + B k^2) / (1 + B)); the pitch is that
             of the first. None is 0.
-        audio_16k: the same at 16 kHz, where it is there already.
+        audio_16k: the same at 16 kHz, at any level, where it is there already.
     Returns:
         [F], Hz; at most MOST_CENTS (MOST_CENTS_LOW below 70 Hz) from the tracker's, which it is where nothing is pitched.
     Source: Auger and Flandrin, "Improving the readability of time-frequency and time-scale representations by the

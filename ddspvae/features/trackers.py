@@ -74,11 +74,14 @@ def crepe(audio_16k: NDArray, capacity: str) -> Track:
     """
     import torch
 
+    from ddspvae.features.crepe import load_network
+
     torchcrepe = load_torchcrepe()
+    network = load_network(torchcrepe, capacity)
     audio = torch.from_numpy(np.asarray(audio_16k, dtype=np.float32))[None]
     with torch.no_grad():
         batches = torchcrepe.preprocess(audio, RATE_HZ, CREPE_HOP, BATCH_FRAMES, "cpu", pad=True)
-        salience = torch.cat([torchcrepe.infer(frames, capacity) for frames in batches]).numpy()
+        salience = torch.cat([network(frames) for frames in batches]).numpy()
     path = best_track(np.log(salience + 1e-3), reach=12, slope=0.02, leap_cost=6.0)
     rows = np.arange(len(path))
     near = np.clip(path[:, None] + np.arange(-4, 5), 0, salience.shape[1] - 1)

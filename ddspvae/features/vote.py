@@ -35,7 +35,8 @@ class Others(NamedTuple):
 def ask_others(audio_16k: NDArray, prior_hz: float | None, ranges_hz: Sequence[tuple[float, float] | None]) -> list[Others]:
     """What they hear in some ranges, arguments as of `settle_octave`: for little more than in one."""
     if prior_hz is not None:
-        return [Others(autocorrelation(audio_16k, prior_hz), comb(audio_16k, prior_hz, one or RANGE_HZ)) for one in ranges_hz]
+        return [Others(autocorrelation(audio_16k, prior_hz, one or RANGE_HZ), comb(audio_16k, prior_hz, one or RANGE_HZ))
+                for one in ranges_hz]
     searched_hz = [one or RANGE_HZ for one in ranges_hz]
     return [Others(*both) for both in zip(autocorrelations(audio_16k, searched_hz), combs(audio_16k, searched_hz))]
 

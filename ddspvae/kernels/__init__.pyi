@@ -1,6 +1,5 @@
 from .noise import play_filtered_noise as play_filtered_noise
 from .oscillators import play_oscillators as play_oscillators
-from .partials import take_harmonics as take_harmonics
 from .partitions import convolve_newest as convolve_newest
 from .partitions import sum_partitions as sum_partitions
 from .peaks import find_peak as find_peak

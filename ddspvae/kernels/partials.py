@@ -34,7 +34,8 @@ class Tile(NamedTuple):
     @classmethod
     def of(cls, every: int) -> Tile:
         """For pieces of so many samples."""
-        return cls(*(np.empty((every, LANES), np.float32) for _ in range(5)), *(np.empty(LANES, np.float32) for _ in range(4)))
+        samples, sums = (every, LANES), (LANES,)
+        return cls(*(np.empty(shape, np.float32) for shape in [*[samples] * 5, *[sums] * 4]))
 
 
 @ready_made_in_any_order
@@ -110,7 +111,8 @@ def read_levels(slow, f0_hz, filters, sizes, class_of, highest_hz, line, levels)
                 size = sizes[class_of[frame]]
                 first = frame * stride - size // 2
                 low, high = max(0, -first), min(size, n_slow - first)
-                taps, u, v = filters[class_of[frame], low:high], line[0, first + low : first + high], line[1, first + low : first + high]
+                taps = filters[class_of[frame], low:high]
+                u, v = line[0, first + low : first + high], line[1, first + low : first + high]
                 for k in range(high - low):
                     cosine += taps[k] * u[k]
                     sine += taps[k] * v[k]
@@ -142,8 +144,8 @@ def take_off(rest, turn, hop_size, every, n_heard, levels, tile):  # type: ignor
                     tile.u[t, lane], tile.v[t, lane] = turn[0, at], turn[1, at]
             begun = _F(piece * every) * per_sample
             for harmonic in range(n_harmonics):
-                now_u, now_v = levels[harmonic, 0, first : first + LANES], levels[harmonic, 1, first : first + LANES]
-                then_u, then_v = levels[harmonic, 0, first + 1 : first + LANES + 1], levels[harmonic, 1, first + 1 : first + LANES + 1]
+                now, then = levels[harmonic, :, first : first + LANES], levels[harmonic, :, first + 1 : first + LANES + 1]
+                now_u, now_v, then_u, then_v = now[0], now[1], then[0], then[1]
                 for lane in range(LANES):
                     rise_u, rise_v = then_u[lane] - now_u[lane], then_v[lane] - now_v[lane]
                     level_u[lane], level_v[lane] = now_u[lane] + rise_u * begun, now_v[lane] + rise_v * begun

@@ -36,7 +36,7 @@ def choose(reward, costs, total, arrived, back, path):  # type: ignore[no-untype
 
 
 @ready_made
-def glide(reward, reach, costs, leap_cost, total, arrived, back, path):  # type: ignore[no-untyped-def]
+def follow(reward, reach, costs, leap_cost, total, arrived, back, path):  # type: ignore[no-untyped-def]
     """`features.paths.best_track`.
 
     Args:

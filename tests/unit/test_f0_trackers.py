@@ -5,8 +5,10 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from ddspvae.features import trackers
+from ddspvae.features.crepe import load_network
 from ddspvae.features.f0 import track_f0
 from ddspvae.features.trackers import TRACKERS, load_torchcrepe
 from ddspvae.signals.checks import InputError
@@ -83,3 +85,16 @@ def test_the_program_starts_without_the_heavy_libraries() -> None:
             "print([m for m in ('torchcrepe', 'librosa', 'numba', 'torchaudio', 'onnxruntime') if m in sys.modules])")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("capacity", ["tiny", pytest.param("full", marks=pytest.mark.slow)])
+def test_crepe_by_transforms_is_crepe(capacity):
+    torchcrepe = load_torchcrepe()
+    t = np.arange(16_000) / 16_000
+    sound = np.sin(2 * np.pi * (200 * t + 100 * t**2)) + 0.1 * np.random.default_rng(0).standard_normal(16_000)
+    batches = torchcrepe.preprocess(torch.from_numpy(sound.astype(np.float32))[None], 16_000, 800, 512, "cpu", pad=True)
+    frames = torch.cat(list(batches))
+    with torch.no_grad():
+        theirs = torchcrepe.infer(frames, capacity)
+    assert float(theirs.max()) > 0.5
+    torch.testing.assert_close(load_network(torchcrepe, capacity)(frames), theirs, atol=1e-5, rtol=0)

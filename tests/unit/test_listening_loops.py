@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from ddspvae import audio as audio_module
 from ddspvae.audio import resample
 from ddspvae.features import f0, paths, refine, spectrum
 from ddspvae.features.autocorrelation import autocorrelations
 from ddspvae.features.comb import combs
 from ddspvae.features.loudness import a_weighted_loudness
 from ddspvae.features.timbre import loudness_and_timbre, timbre_frames
+from ddspvae.kernels import resampling
 from ddspvae.kernels.compiler import HAS_COMPILER
 
 pytestmark = pytest.mark.skipif(not HAS_COMPILER, reason="numba is not installed")
@@ -44,7 +44,7 @@ def both(monkeypatch: pytest.MonkeyPatch, module: object, compute: object) -> li
 def test_resampling(monkeypatch, rates):
     sound = np.stack([sung(0.3, rates[0]), -sung(0.3, rates[0])[::-1]])[:, :-5]
     for audio in (sound, sound[0], sound[0, :7]):
-        plain, compiled = both(monkeypatch, audio_module, lambda audio=audio: resample(audio, *rates))
+        plain, compiled = both(monkeypatch, resampling, lambda audio=audio: resample(audio, *rates))
         assert plain.shape == compiled.shape and plain.dtype == compiled.dtype == np.float32
         np.testing.assert_allclose(compiled, plain, atol=1e-7)
 
