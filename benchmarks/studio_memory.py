@@ -25,10 +25,10 @@ def resident_mb(pid: int, what: str = "VmRSS") -> float:
 
 
 def worker_of(pid: int) -> int:
-    """The process that renders for a server: of its children the one that holds most."""
+    """The process that renders for a server: the child that multiprocessing has spawned; a training is another."""
     children = [int(one) for task in Path(f"/proc/{pid}/task").iterdir()
                 for one in (task / "children").read_text(encoding="utf-8").split()]
-    return max(children, key=resident_mb)
+    return next(one for one in children if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes())
 
 
 def measure_memory(browser: Any, page: Any, server: Server, minutes: float) -> list[tuple[str, str]]:
