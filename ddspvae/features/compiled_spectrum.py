@@ -80,5 +80,5 @@ def _turn(f0_hz: NDArray[np.float64], n_frames: int, how: Measure) -> Floats:
     speed_hz, cycles = np.empty(n_frames * how.hop_size), np.empty(n_frames * how.hop_size)
     count_cycles(f0_hz, float(how.hop_size), 0, how.sample_rate, speed_hz, cycles)
     cycles += speed_hz / how.sample_rate
-    angle = (2 * np.pi * (cycles - np.rint(cycles))).astype(np.float32)
-    return np.stack([np.cos(angle), np.sin(angle)])
+    angle = 2 * np.pi * (cycles - np.rint(cycles))  # in double precision: high harmonics multiply what is off
+    return np.stack([np.cos(angle), np.sin(angle)]).astype(np.float32)

@@ -133,3 +133,8 @@ def ready_made(function: Callable[..., Any]) -> Callable[..., Any]:
 def ready_made_in_any_order(function: Callable[..., Any]) -> Callable[..., Any]:
     """As `ready_made`, with sums as in `compiled_in_any_order`."""
     return ReadyMade(cast(FunctionType, function), _ANY_ORDER) if HAS_COMPILER else function
+
+
+def ready_made_as_written(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As `ready_made`, every operation rounded by itself, for what is looked up in a table by what comes out."""
+    return ReadyMade(cast(FunctionType, function), set()) if HAS_COMPILER else function

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ddspvae.kernels.compiler import ready_made, ready_made_in_any_order
+from ddspvae.kernels.compiler import ready_made, ready_made_as_written, ready_made_in_any_order
 
 LANES = 64  # frames that are worked on side by side
 _F = np.float32
@@ -162,7 +162,7 @@ def take_off(rest, turn, hop_size, every, n_heard, levels, tile):  # type: ignor
                     rest[(first + lane) * hop_size + piece * every + t] = tile.sound[t, lane]
 
 
-@ready_made
+@ready_made_as_written
 def read_noise(power, f0_hz, n_taken, holes, class_of, step_hz, bin_hz, shares, sums, left, of_noise):  # type: ignore[no-untyped-def]
     """What of each bin harmonics have left, and the noise that was taken off with them.
 

@@ -109,7 +109,7 @@ def test_spectra(monkeypatch, rates):
     plain, compiled = both(monkeypatch, spectrum, lambda: spectrum.measure_spectrum(audio, rate, hop, f0_hz))
     assert plain.shape == compiled.shape
     # what float32 leaves of the phases of high harmonics, over a fundamental of 0.2
-    np.testing.assert_allclose(compiled, plain, atol=2e-5, rtol=2e-3)
+    np.testing.assert_allclose(compiled, plain, atol=2e-6, rtol=2e-3)
 
 
 def test_loudness_and_timbre_are_read_off_one_transform():
