@@ -1,10 +1,10 @@
 """Cents asked and cents heard, for three scales by three doors: Scala files, tuning messages in a file, and a live stream.
 
 The pitches that are asked for are reckoned here, from ratios. Those that are heard are found in three ways that took no part
-in training or in playing: by CREPE in full size, whose bins are 20 cents wide; by the period, in time (YIN's difference at
-64 periods); and by the peaks of the spectrum. CREPE is shown twice: as it is, and beside what it says of an exact tone of the
-asked frequency with the note's own harmonics, which takes its own error out. The last row is how far each is off such exact
-tones, whose pitch is known.
+in training or in playing: by CREPE in full size, whose bins are 20 cents wide; by the period, in time (YIN's difference
+at 64 periods); and by the peaks of the spectrum. CREPE is shown twice: as it is, and beside what it says of an exact tone of
+the asked frequency with the note's own harmonics, which takes its own error out. The last row is how far each is off such
+exact tones, whose pitch is known.
 
     python benchmarks/tuning.py [--preset flute]
 """

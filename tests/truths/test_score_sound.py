@@ -59,7 +59,7 @@ def test_the_measure_of_steps_hears_trills_and_no_notes_in_vibratos(kind, wide, 
 
 
 def test_all_notes_of_the_excerpts_are_heard():
-    """Transcribed, but for the ornaments, whose notes of 80 ms a transcriber takes for a vibrato; these cut at their steps."""
+    """Transcribed, but for the ornaments, whose notes of 80 ms it takes for a vibrato: these are cut at their steps."""
     right = asked = heard = 0.0
     for name in ANSWERS:
         lines = sounds(name)
