@@ -93,10 +93,16 @@ class Listener:
 
     def connect(self, keys: str, sound: str) -> None:
         """Between a MIDI input and an audio output, by parts of their names."""
+        import jack as jack_client
+
         (keyboard,) = self.client.get_ports(keys, is_midi=True, is_input=True)
         source = self.client.get_ports(sound, is_audio=True, is_output=True)[0]
-        self.client.connect(self.midi, keyboard)
-        self.client.connect(source, self.audio)
+        try:
+            for one, other in ((self.midi, keyboard), (source, self.audio)):
+                if not self.client.get_all_connections(one):
+                    self.client.connect(one, other)
+        except jack_client.JackError as error:
+            raise ValueError("not active yet") from error
 
 
 def click(block: int) -> None:

@@ -2,8 +2,8 @@
 
     python benchmarks/scores.py [--curve pYIN]
 
-Notes are found twice: by the package's transcriber, which takes a trill for a vibrato, and by `benchmarks/note_steps.py`, which
-knows the tuning, from the curve of a tracker that took no part in anything.
+Notes are found twice: by the package's transcriber, which takes a trill for a vibrato, and by `benchmarks/note_steps.py`,
+which knows the tuning, from the curve of a tracker that took no part in anything.
 """
 
 from __future__ import annotations

@@ -1,7 +1,10 @@
 """Cents asked and cents heard, for three scales by three doors: Scala files, tuning messages in a file, and a live stream.
 
-The pitches that are asked for are reckoned here, from ratios; those that are heard are found by CREPE in full size, which
-took no part in training or in playing, and by the peaks of the spectrum, which are finer.
+The pitches that are asked for are reckoned here, from ratios. Those that are heard are found in three ways that took no part
+in training or in playing: by CREPE in full size, whose bins are 20 cents wide; by the period, in time (YIN's difference
+at 64 periods); and by the peaks of the spectrum. CREPE is shown twice: as it is, and beside what it says of an exact tone of
+the asked frequency with the note's own harmonics, which takes its own error out. The last row is how far each is off such
+exact tones, whose pitch is known.
 
     python benchmarks/tuning.py [--preset flute]
 """
@@ -93,35 +96,79 @@ def play_live(preset: str, tuning: object, first: list[mido.Message]) -> np.ndar
     return np.concatenate([*sound, stream.read(RATE)])
 
 
-def heard_cents(sound: np.ndarray, asked_hz: list[float]) -> tuple[np.ndarray, np.ndarray]:
-    """How far each note lies from what was asked, by CREPE and by the spectrum."""
+def by_crepe(note: np.ndarray, wanted: float) -> float:
+    """Cents from what is wanted."""
     from ddspvae.audio import resample
 
-    crepe, peaks = [], []
+    track = TRACKERS["crepe-full"].track(resample(note[: round(CREPE_S * RATE)], RATE, 16_000))
+    return float(1200 * np.log2(np.median(track.f0_hz[5:-5]) / wanted))
+
+
+def by_period(note: np.ndarray, wanted: float) -> float:
+    """Cents from what is wanted, by the lag at which the note differs least from itself, one period later, then 2, 4 ... 64.
+
+    The lag lies between samples; where, a parabola says, and its error counts less the more periods fit in.
+    """
+    period = RATE / wanted
+    for times in (1, 2, 4, 8, 16, 32, 64):
+        reach = max(2, round(0.03 * period)) if times == 1 else 2
+        lags = round(times * period) + np.arange(-reach - 1, reach + 2)
+        n = len(note) - lags[-1]
+        differences = np.array([np.square(note[:n] - note[lag : lag + n]).sum() for lag in lags])
+        at = 1 + int(differences[1:-1].argmin())
+        before, here, after = differences[at - 1 : at + 2]
+        period = (lags[at] + 0.5 * (before - after) / (before - 2 * here + after)) / times
+    return float(1200 * np.log2(RATE / period / wanted))
+
+
+def by_spectrum(note: np.ndarray, wanted: float) -> float:
+    """Cents from what is wanted, by the peaks of five harmonics, each with the weight of its power."""
+    power = np.abs(np.fft.rfft(note * np.hanning(len(note)), 8 * len(note)))
+    found, weights, per_hz = [], [], 8 * len(note) / RATE
+    for harmonic in range(1, 6):
+        low, high = (round(harmonic * wanted * ratio * per_hz) for ratio in (0.97, 1.03))
+        peak = low + int(power[low:high].argmax())
+        before, here, after = np.log(power[peak - 1 : peak + 2])
+        found.append((peak + 0.5 * (before - after) / (before - 2 * here + after)) / per_hz / harmonic)
+        weights.append(power[peak])
+    return float(1200 * np.log2(np.average(found, weights=weights) / wanted))
+
+
+def exact_tone(note: np.ndarray, wanted: float) -> np.ndarray:
+    """The asked frequency, with the note's own harmonics, as strong as in the note."""
+    at_s = np.arange(len(note)) / RATE
+    tone, window = np.zeros(len(note)), np.hanning(len(note))
+    for harmonic in range(1, int(8000 / wanted) + 1):
+        wave = np.exp(2j * np.pi * harmonic * wanted * at_s)
+        tone += 2 * np.real((note * window * wave.conj()).sum() / window.sum() * wave)
+    return tone
+
+
+def heard_cents(sound: np.ndarray, asked_hz: list[float]) -> np.ndarray:
+    """How far each note lies from what was asked, [4, notes], and how far its exact tone is read, [3, notes]; [7, notes]."""
+    rows = []
     for number, wanted in enumerate(asked_hz):
         begin = round((REST_S + number * (REST_S + NOTE_S) + 0.4) * RATE)
         note = sound[begin : begin + round((NOTE_S - 0.6) * RATE)]
-        track = TRACKERS["crepe-full"].track(resample(note[: round(CREPE_S * RATE)], RATE, 16_000))
-        crepe.append(1200 * np.log2(np.median(track.f0_hz[5:-5]) / wanted))
-        power = np.abs(np.fft.rfft(note * np.hanning(len(note)), 8 * len(note)))
-        found, weights = [], []
-        for harmonic in range(1, 6):
-            per_hz = 8 * len(note) / RATE
-            low, high = (round(harmonic * wanted * ratio * per_hz) for ratio in (0.97, 1.03))
-            peak = low + int(power[low:high].argmax())
-            before, here, after = np.log(power[peak - 1 : peak + 2])
-            found.append((peak + 0.5 * (before - after) / (before - 2 * here + after)) / per_hz / harmonic)
-            weights.append(power[peak])
-        peaks.append(1200 * np.log2(np.average(found, weights=weights) / wanted))
-    return np.array(crepe), np.array(peaks)
+        exact = exact_tone(note, wanted)
+        crepe, itself = by_crepe(note, wanted), by_crepe(exact, wanted)
+        rows.append([crepe, crepe - itself, by_period(note, wanted), by_spectrum(note, wanted), itself,
+                     by_period(exact, wanted), by_spectrum(exact, wanted)])
+    return np.array(rows).T
+
+
+def both(off: np.ndarray) -> str:
+    """Median and most."""
+    return f"{np.median(np.abs(off)):.2f}, {np.abs(off).max():.2f}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--preset", default="flute")
     args = parser.parse_args()
-    print("| scale, and how it is asked for | | asked, cents from equal at 440 Hz | off by CREPE, median and most | "
-          "off by the spectrum, median and most |\n|---|---|---|---|---|")
+    print("| scale, and how it is asked for | | cents from equal at 440 Hz, asked | off by CREPE, median and most | "
+          "by CREPE beside an exact tone | by the period | by the spectrum |\n|---|---|---|---|---|---|---|")
+    exact = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         werckmeister, bohlen, keys = folder / "w.scl", folder / "bp.scl", folder / "bp.kbm"
@@ -148,10 +195,13 @@ def main() -> None:
             sounds = (("rendered", render(folder, args.preset, song(folder / "a.mid", first), *options)),
                       ("live", play_live(args.preset, read_tuning(files, a4_hz), first)))
             for how, sound in sounds:
-                crepe, peaks = (np.abs(off) for off in heard_cents(sound, [hz(value) for value in cents]))
+                off = heard_cents(sound, [hz(value) for value in cents])
+                exact.append(off[4:])
                 deviation = " ".join(f"{value - 100 * (key - 69):+.1f}" for key, value in zip(KEYS, cents))
-                print(f"| {title} | {how} | {deviation if how == 'rendered' else 'the same'} | {np.median(crepe):.2f}, "
-                      f"{crepe.max():.2f} | {np.median(peaks):.2f}, {peaks.max():.2f} |", flush=True)
+                print(f"| {title} | {how} | {deviation if how == 'rendered' else 'the same'} | "
+                      + " | ".join(both(row) for row in off[:4]) + " |", flush=True)
+        crepe, period, spectrum = np.concatenate(exact, axis=1)
+        print(f"| exact tones of all these | | | {both(crepe)} | | {both(period)} | {both(spectrum)} |")
 
 
 if __name__ == "__main__":

@@ -179,11 +179,11 @@ class JackPorts:
             jack.jack_free(found)
         if not theirs:
             raise InputError(f"play: the JACK server has no {self._target}.")
+        play, record, late = _callbacks()  # takes a second, and ports that wait for it cannot be joined
         self._ports = [jack.jack_port_register(client, f"{'in' if self._inputs else 'out'}_{number}".encode(), AUDIO,
                                                IS_INPUT if self._inputs else IS_OUTPUT, 0)
                        for number in range(int(self.ring.state[CHANNELS]))]
         self.ring.state[PORTS : PORTS + len(self._ports)] = self._ports
-        play, record, late = _callbacks()
         where = self.ring.memory.ctypes.data
         jack.jack_set_process_callback(client, (record if self._inputs else play).address, where)
         jack.jack_set_xrun_callback(client, late.address, where)

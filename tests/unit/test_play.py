@@ -108,6 +108,19 @@ def test_eight_voices_for_a_while():
     assert "sample is -180 dBFS" in told or float(told.split("sample is ")[1].split(" dBFS")[0]) < -80
 
 
+def test_a_ring_goes_round():
+    from ddspvae.devices.jack_ports import Ring
+
+    ring, told, heard = Ring(2, 8), np.arange(22, dtype=np.float32).reshape(11, 2), []
+    for first, last in ((0, 5), (5, 8), (8, 11)):
+        ring.write(told[first:last])
+        assert ring.read_available == last - first
+        heard.append(np.frombuffer(ring.read(last - first), dtype=np.float32).reshape(-1, 2))
+    np.testing.assert_array_equal(np.concatenate(heard), told)
+    ring.write(np.ones((20, 2), dtype=np.float32))
+    assert ring.read_available == 8  # as many as there is room for
+
+
 def without_devices(monkeypatch):
     monkeypatch.setenv("JACK_DEFAULT_SERVER", "ddspvae-none")
     monkeypatch.setenv("MIDO_BACKEND", "mido.backends.rtmidi/UNIX_JACK")
