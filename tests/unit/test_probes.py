@@ -3,7 +3,7 @@ import sys
 import numpy as np
 import pytest
 
-from ddspvae.evaluation.independence.probes import _exchanges, mlp_path, number_blocks, probe, ridge_path, score
+from ddspvae.evaluation.independence.probes import ALPHAS, _exchanges, mlp_path, number_blocks, probe, ridge_path, score
 from ddspvae.signals.checks import InputError
 
 RATE_HZ = 25.0
@@ -107,3 +107,14 @@ def test_inputs_at_fault(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.model_selection", None)
     with pytest.raises(InputError, match=r"scikit-learn is not installed; pip install 'ddspvae\[evaluation\]'"):
         probe(z, z, {"f0": target}, BLOCKS)
+
+
+@pytest.mark.parametrize("n_rows", [300, 20])
+def test_ridge_is_ridge(n_rows):
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    random = np.random.default_rng(0)
+    x, rows = random.normal(2, 1, (n_rows, 44)), random.normal(2, 1, (50, 44))
+    y = x[:, :5].sum(1) + random.normal(size=n_rows)
+    guesses = ridge_path(x, y, rows, 0)
+    theirs = [linear_model.Ridge(alpha=alpha).fit(x, y).predict(rows) for alpha in ALPHAS]
+    np.testing.assert_allclose(guesses, [np.full(50, y.mean()), *theirs], rtol=1e-6, atol=1e-8)

@@ -176,9 +176,11 @@ def _settle(checks: NDArray, wanted: NDArray, answers: Sequence[tuple[float, NDA
 
 def ridge_path(x: NDArray, y: NDArray, rows: NDArray, seed: int) -> NDArray:
     """Predictions [P, R] for rows [R, D]: of the mean of y, then of ridge regressions held back less and less."""
-    linear_model = sklearn_module("linear_model")
-    models = [linear_model.Ridge(alpha=alpha).fit(x, y) for alpha in ALPHAS]
-    return np.stack([np.full(len(rows), y.mean()), *(model.predict(rows) for model in models)])
+    at, mean = x.mean(0), y.mean()
+    left, sizes, right = np.linalg.svd(x - at, full_matrices=False)  # once for all
+    along = (rows - at) @ right.T
+    weights = sizes / (sizes**2 + ALPHAS[:, None]) * ((y - mean) @ left)
+    return np.concatenate([np.full((1, len(rows)), mean), mean + weights @ along.T])
 
 
 def mlp_path(x: NDArray, y: NDArray, rows: NDArray, seed: int) -> NDArray:
@@ -222,7 +224,7 @@ def _exchanges(blocks: NDArray, n_shuffles: int, random: np.random.Generator) ->
 
 def _one_thread() -> AbstractContextManager[Any]:
     """Matrices as small as these are many times slower on threads that spin beside other work."""
-    for module in ("linear_model", "neural_network", "model_selection"):  # here, and not in every worker
+    for module in ("neural_network", "model_selection"):  # here, and not in every worker
         sklearn_module(module)
     limits: AbstractContextManager[Any] = import_module("threadpoolctl").threadpool_limits(1)  # comes with scikit-learn
     return limits
