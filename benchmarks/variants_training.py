@@ -65,7 +65,7 @@ def tracked(is_refined: bool) -> Iterator[None]:
     """Pitch as the tracker has it inside, unless it is to be refined."""
     before = listening.refine_f0
     if not is_refined:
-        listening.refine_f0 = lambda audio, sample_rate, hop_size, f0_hz, periodicity: f0_hz
+        listening.refine_f0 = lambda audio, sample_rate, hop_size, f0_hz, periodicity, **more: f0_hz
     try:
         yield
     finally:
