@@ -24,10 +24,11 @@ from ddspvae.training.trainer import Run, TrainingConfig
 
 CPU = torch.device("cpu")
 RATE, HOP, STEPS, BATCH = 16_000, 80, 6, 8  # details begin at step 2
+WEIGHT = "weight before: "
 
 
-def steps(folder: Path) -> list[dict[str, torch.Tensor]]:
-    """Gradients, and at the end the weights."""
+def steps(folder: Path, begin: list[dict[str, torch.Tensor]] | None = None) -> list[dict[str, torch.Tensor]]:
+    """Gradients of each step, and the weights that it begins with: its own, or those that are given."""
     torch.set_num_threads(1)
     with joined(CPU) as processes, patch.object(excitation, "MOST_NUMBERS", 2_000_000):  # which looks at every third frame
         takes = []
@@ -40,11 +41,14 @@ def steps(folder: Path) -> list[dict[str, torch.Tensor]]:
         crops = Crops(takes, ("a",), 200, 64, HOP)
         run = Run(model, TrainingConfig(steps=STEPS, batch_size=BATCH), CPU, processes)
         found = []
-        for _ in range(STEPS):
+        for step in range(STEPS):
+            if begin is not None:
+                model.load_state_dict({name.removeprefix(WEIGHT): value for name, value in begin[step].items()
+                                       if name.startswith(WEIGHT)})
+            weights = {WEIGHT + name: value.clone() for name, value in model.state_dict().items()}
             loss, bits = run.advance(crops)
-            found.append({"loss": torch.tensor(loss), "bits": bits, **{
+            found.append({"loss": torch.tensor(loss), "bits": bits, **weights, **{
                 name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None}})
-        found.append({name: weight.detach().clone() for name, weight in model.named_parameters()})
     return found
 
 

@@ -33,6 +33,21 @@ def run_jobs(client: Client, function: Callable[[Any], dict[str, Any]], jobs: It
     Raises:
         InputError: the scheduler is gone; what is done stays done.
     """
+    from asyncio import CancelledError
+
+    try:
+        _run(client, function, jobs, ended)
+    except InputError:
+        raise
+    except (Exception, CancelledError) as error:  # whatever was being said to the scheduler when it went
+        time.sleep(LOOK_S)  # a client notices a little later
+        if client.status == "running":
+            raise
+        raise _gone(client) from error
+
+
+def _run(client: Client, function: Callable[[Any], dict[str, Any]], jobs: Iterable[Job],
+         ended: Callable[[Outcome, bool], None]) -> None:
     came: queue.SimpleQueue[Future] = queue.SimpleQueue()
     running: dict[Any, tuple[Job, Future, bool]] = {}
     coming, suspects = iter(jobs), list[Job]()

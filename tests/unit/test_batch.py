@@ -301,7 +301,7 @@ def test_a_scheduler_that_is_killed_is_told_and_gone_on_from(tmp_path):
             wait_for(lambda: len(list((out / "logs").glob("*.json"))) >= 2)
             scheduler.kill()
             _, told = process.communicate(timeout=60)
-        assert process.returncode == 2
+        assert process.returncode == 2, told
         assert told.splitlines()[-1].startswith(f"batch: the scheduler at {address} is gone; what is done stays done")
         scheduler, address = cluster()
         code, said, told = run(*argv, "--scheduler", address)

@@ -75,17 +75,16 @@ def takes(tmp_path_factory):
 @pytest.mark.slow
 def test_gradients_of_two_times_four_are_those_of_one_times_eight(takes, tmp_path):
     process = torchrun(2, ROOT / "tests" / "two_processes.py", "steps", takes, tmp_path / "two")
-    alone = steps(takes)
     _, told = process.communicate(timeout=300)
     assert process.returncode == 0, told
     two = torch.load(tmp_path / "two")
+    alone = steps(takes, two)  # each step from the same weights: what rounding makes of them is not what is asked
     for step, (one, shared) in enumerate(zip(alone, two)):
         assert set(one) == set(shared), "the same weights learn"
         for name, expected in one.items():
-            # gradients of the largest in the tensor; the last row is the weights themselves after all steps
-            scale = max(float(expected.abs().max()), 1e-3) if step < len(alone) - 1 else 1.0
+            scale = max(float(expected.abs().max()), 1e-3)  # the largest in the tensor
             assert float((shared[name] - expected).abs().max()) <= 1e-5 * scale, (step, name)
-    details = [float(found[DETAILS].abs().max()) if DETAILS in found else 0.0 for found in (alone[0], alone[-2])]
+    details = [float(found[DETAILS].abs().max()) if DETAILS in found else 0.0 for found in (alone[0], alone[-1])]
     assert details[0] == 0 < details[1], "details have begun on the way"
 
 
