@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ddspvae.kernels.compiler import ready_made, ready_made_as_written, ready_made_in_any_order
+from ddspvae.kernels.compiler import compiled, ready_made, ready_made_as_written, ready_made_in_any_order
 
 LANES = 64  # frames that are worked on side by side
 _F = np.float32
@@ -38,6 +38,17 @@ class Tile(NamedTuple):
         return cls(*(np.empty(shape, np.float32) for shape in [*[samples] * 5, *[sums] * 4]))
 
 
+@compiled
+def _lay_out(audio, turn, begin, hop_size, tile):  # type: ignore[no-untyped-def]
+    """A piece of LANES frames side by side, from sample `begin` of the first; the first harmonic is the fundamental."""
+    for t in range(len(tile.sound)):
+        for lane in range(LANES):
+            at = begin + lane * hop_size + t
+            tile.sound[t, lane] = audio[at]
+            tile.cosine[t, lane], tile.sine[t, lane] = turn[0, at], turn[1, at]
+            tile.u[t, lane], tile.v[t, lane] = turn[0, at], turn[1, at]
+
+
 @ready_made_in_any_order
 def turn_down(audio, turn, hop_size, every, tile, slow):  # type: ignore[no-untyped-def]
     """Turn every harmonic down to 0 Hz, and read it slowly, through triangles.
@@ -53,12 +64,7 @@ def turn_down(audio, turn, hop_size, every, tile, slow):  # type: ignore[no-unty
     whole_u, whole_v, rise_u, rise_v = tile.whole_u, tile.whole_v, tile.rise_u, tile.rise_v
     for first in range(0, n_frames, LANES):
         for piece in range(stride):
-            for t in range(every):
-                for lane in range(LANES):
-                    at = (first + lane) * hop_size + piece * every + t
-                    tile.sound[t, lane] = audio[at]
-                    tile.cosine[t, lane], tile.sine[t, lane] = turn[0, at], turn[1, at]
-                    tile.u[t, lane], tile.v[t, lane] = turn[0, at], turn[1, at]
+            _lay_out(audio, turn, first * hop_size + piece * every, hop_size, tile)
             for harmonic in range(len(slow)):
                 for lane in range(LANES):
                     whole_u[lane] = whole_v[lane] = rise_u[lane] = rise_v[lane] = _F(0)
@@ -136,12 +142,7 @@ def take_off(rest, turn, hop_size, every, n_heard, levels, tile):  # type: ignor
         for frame in range(first, min(first + LANES + 1, n_frames)):
             n_harmonics = max(n_harmonics, n_heard[frame])
         for piece in range(stride):
-            for t in range(every):
-                for lane in range(LANES):
-                    at = (first + lane) * hop_size + piece * every + t
-                    tile.sound[t, lane] = rest[at]
-                    tile.cosine[t, lane], tile.sine[t, lane] = turn[0, at], turn[1, at]
-                    tile.u[t, lane], tile.v[t, lane] = turn[0, at], turn[1, at]
+            _lay_out(rest, turn, first * hop_size + piece * every, hop_size, tile)
             begun = _F(piece * every) * per_sample
             for harmonic in range(n_harmonics):
                 now, then = levels[harmonic, :, first : first + LANES], levels[harmonic, :, first + 1 : first + LANES + 1]

@@ -170,7 +170,7 @@ class Run:
         cost = self.rate.cost(bits, progress) if self.is_charged else loss.new_zeros(())
         self.optimizer.zero_grad()
         (loss + cost).backward()
-        torch.nn.utils.clip_grad_norm_(self._weights, 3.0, foreach=True)
+        torch.nn.utils.clip_grad_norm_(self._weights, 3.0, foreach=True if self.device.type == "cpu" else None)
         self.optimizer.step()
         self._average()
         self.step += 1
