@@ -99,7 +99,7 @@ class Listener:
         source = self.client.get_ports(sound, is_audio=True, is_output=True)[0]
         try:
             for one, other in ((self.midi, keyboard), (source, self.audio)):
-                if not self.client.get_all_connections(one):
+                if all(joined.name != other.name for joined in self.client.get_all_connections(one)):
                     self.client.connect(one, other)
         except jack_client.JackError as error:
             raise ValueError("not active yet") from error
