@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ddspvae.engine.ability import can_play
+from ddspvae.engine.live import LiveNetwork
+from ddspvae.engine.live_player import LivePlayer
+from ddspvae.engine.live_room import LiveRoom
 from ddspvae.engine.network import Network
 from ddspvae.engine.playing import play_takes
 from ddspvae.engine.shapes import player_shapes
@@ -31,7 +35,18 @@ def main() -> None:
         find_peak(sound, 0.0)
     one, few = np.zeros(1), np.zeros(1, np.int64)
     mean_of_notes(np.zeros((1, 1), np.float32), few, few + 1, one + 1, one, one, 1.0, 1.0, 1.0, 1.0, 1.0, np.zeros((1, 1)))
+    _stream(config, weights, tail)
     _listen(config)
+
+
+def _stream(config: ModelConfig, weights: dict[str, NDArray[np.float32]], tail: RoomTail) -> None:
+    """A moment of a note, by everything that a stream compiles."""
+    player = LivePlayer(LiveNetwork(config, weights), tail, 1)
+    curve, one = np.ones((1, 3), np.float32), np.zeros(1, np.int64)
+    frame = player.attack(one, 440 * curve, curve, -30 * curve, np.zeros((1, config.n_z), np.float32))
+    sound, _ = player.harmonics(player.last, frame, player.phase, config.hop_size)
+    room = LiveRoom(tail.response(config.sample_rate)[None], config.hop_size)
+    room(sound[0] + player.noise(player.last, frame, 0, player.noise_keys, config.hop_size)[0])
 
 
 def _listen(config: ModelConfig) -> None:

@@ -1,33 +1,65 @@
-"""The decoder's heads one frame at a time, for voices of any ages: what streams run where there is a compiler."""
+"""The decoder one step and one frame at a time, for voices of any ages: what streams run where there is a compiler."""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ddspvae.engine.network import Array, Network, scale_curves
-from ddspvae.kernels.spectrum import Level
-from ddspvae.model.form import ONSET_FRAMES, TAPS
-from ddspvae.synth.tails import QUIETEST_DRY
+from ddspvae.engine.network import Array, Network
+from ddspvae.features.band_tables import band_shapes
+from ddspvae.kernels.noise import bins_of
+from ddspvae.kernels.stepping import Heads, Stack
+from ddspvae.model.form import DILATIONS, KERNEL, frames_per_step
+from ddspvae.synth.white import fft_size
+
+if TYPE_CHECKING:
+    from ddspvae.model.config import ModelConfig
 
 
 class LiveNetwork(Network):
-    """`Decoder.frame` at the level that the loudness asks for in a room, for R voices; arrays in and out."""
+    """What the decoder of an instrument has learned, laid out for loops over some of many voices.
 
-    def frame(self, f0_hz: Array, periodicity: Array, loudness_db: Array, before: Array, now: Array, fade: Array,
-              curves: Array, before_hz: Array, after_hz: Array, ringing: NDArray[np.float64], keep: NDArray[np.float64],
-              at_once: NDArray[np.float64], first: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
-        """One frame; arguments and results as `live.networks.FrameNetwork.forward` has them."""
-        f0, loudness = (np.ascontiguousarray(curve[:, 0, 0]) for curve in (f0_hz, loudness_db))
-        hidden = before[:, 0] + (now[:, 0] - before[:, 0]) * fade[:, 0]
-        seen = np.concatenate([curves, scale_curves(f0, periodicity[:, 0, 0], loudness)[:, None]], axis=1)
-        taps = seen[:, ONSET_FRAMES + 1 - TAPS :].transpose(0, 2, 1).reshape(len(seen), -1)
-        highest_hz = np.maximum(f0, np.maximum(before_hz[:, 0, 0], after_hz[:, 0, 0]))
-        rows = np.arange(len(seen))
-        ringing = ringing.copy()
-        heights, magnitudes = self.heads(f0, loudness, highest_hz, hidden, taps, seen.reshape(-1, 3),
-                                         rows * (ONSET_FRAMES + 1) + ONSET_FRAMES,
-                                         Level(keep[0], at_once[0], first[0], QUIETEST_DRY), rows, ringing)
-        return heights[:, None], magnitudes[:, None], seen[:, 1:], ringing
+    Args: as in Network.
+    """
+
+    def __init__(self, config: ModelConfig, weights: Mapping[str, Array]) -> None:
+        super().__init__(config, weights)
+        own = self._weights
+        self.n_channels, n_layers = len(own["stack.inlet.bias"]), len(DILATIONS)
+
+        def stacked(name: str) -> Array:
+            return np.stack([own[f"stack.layers.{at}.{name}"] for at in range(n_layers)])
+
+        nothing = np.zeros((len(own["envelope_head.bias"]), 0), np.float32)
+        self.stack = Stack(own["stack.inlet.weight"], own["stack.inlet.bias"], stacked("taps.weight"), stacked("taps.bias"),
+                           stacked("out.weight"), stacked("out.bias"), own["stack.norm.weight"], own["stack.norm.bias"],
+                           own["envelope_head.weight"], own["envelope_head.bias"], own.get("detail_head.weight", nothing),
+                           np.array(DILATIONS))
+        layers = ("frame_inlet", "frame_layer", "harmonic_head", "noise_head", "balance_layer", "balance_head")
+        knots = np.zeros((0, config.n_harmonics), np.float32) if self._knots is None else np.ascontiguousarray(self._knots)
+        self.heads_of = Heads._make([*(own[f"{name}.{part}"] for name in layers for part in ("weight", "bias")), knots])
+        self.form = self._form
+        self.bins = bins_of(band_shapes(config.n_noise_bands, fft_size(config.hop_size, config.n_noise_bands) // 2 + 1))
+
+    @property
+    def n_beside(self) -> int:
+        """Numbers that go past the stack: envelopes, named axes, and the timbre code."""
+        return len(self.stack.envelope) + self.n_named + self.config.n_timbre
+
+    def rings(self) -> NDArray[np.int64]:
+        """Steps that each layer of the stack keeps, this one among them, [L]."""
+        return (KERNEL - 1) * np.array(DILATIONS) + 1
+
+    @property
+    def pace(self) -> int:
+        """Frames a step."""
+        return frames_per_step(self.config.frames_per_z)
+
+    @property
+    def whole_frames(self) -> int:
+        """Frames after which steps and rows of z begin together."""
+        return math.lcm(self.config.frames_per_z, self.pace)

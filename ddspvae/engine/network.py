@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ddspvae.features.attributes import HIGHEST_HZ, N_PARTIALS, octaves_above, odd_or_even
 from ddspvae.features.band_tables import band_weights, breath_shares
 from ddspvae.kernels.spectrum import Form, Level, shape_frames
+from ddspvae.kernels.stepping import EPSILON
 from ddspvae.model.form import (
     DB_PER_UNIT,
     DILATIONS,
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from ddspvae.model.config import ModelConfig
 
 Array = NDArray[np.float32]
-EPSILON = 1e-5  # of the norm
 
 
 @dataclass
@@ -55,12 +55,13 @@ class State:
 
     Args:
         pasts: of the stack, [left, C] each.
-        now: [1, C + E + N + G], the stack's last step; None before the first.
+        before, now: [1, C + E + N + G], the stack's last two steps; None before the first.
         curves: [ONSET_FRAMES, 3], of the last frames.
         ringing: [1, J], what the room still rings, as power.
     """
 
     pasts: list[Array]
+    before: Array | None = None
     now: Array | None = None
     curves: Array = field(default_factory=lambda: np.zeros((ONSET_FRAMES, 3), np.float32))
     ringing: NDArray[np.float64] = field(default_factory=lambda: np.zeros((1, N_ROOM_BANDS)))
@@ -135,7 +136,7 @@ class Network:
         fade = (np.arange(1, pace + 1, dtype=np.float32) / np.float32(pace))[:, None]
         hidden = (ends[:-1, None] + np.diff(ends, axis=0)[:, None] * fade).reshape(-1, ends.shape[1])[:n_frames]
         seen = np.concatenate([state.curves, curves])
-        state.now, state.curves = ends[-1:], seen[-ONSET_FRAMES:]
+        state.before, state.now, state.curves = ends[-2:-1], ends[-1:], seen[-ONSET_FRAMES:]
         taps = np.lib.stride_tricks.sliding_window_view(seen[ONSET_FRAMES + 1 - TAPS :], TAPS, axis=0).reshape(n_frames, -1)
         return self.heads(f0_hz, loudness_db, highest_hz, hidden, taps, seen, ONSET_FRAMES + np.arange(n_frames), level,
                           np.zeros(n_frames, np.int64), state.ringing)

@@ -130,7 +130,7 @@ def _shape(network: Network, takes: Sequence[Performance], tail: RoomTail | None
            start: int, end: int, stiffness: Stiffness | None, n_rows: int) -> Iterator[Shaped]:
     config, level = network.config, network.level(tail)
     keys = noise_key(seed, np.arange(first_voice, first_voice + len(takes)))
-    voices = [_Voice(network.state(), key, _phase_at(take, start, config, stiffness)) for key, take in zip(keys, takes)]
+    voices = [_Voice(network.state(), key, phase_at(take, start, config, stiffness)) for key, take in zip(keys, takes)]
     step = n_rows * math.lcm(config.frames_per_z, frames_per_step(config.frames_per_z))
     for first in range(start, end, step):
         last = min(first + step, end)
@@ -138,7 +138,15 @@ def _shape(network: Network, takes: Sequence[Performance], tail: RoomTail | None
                       for voice, take in zip(voices, takes) if first < take.n_frames], first, last, last == end)
 
 
-def _phase_at(take: Performance, frame: int, config: ModelConfig, stiffness: Stiffness | None) -> NDArray[np.float64]:
+def highest_around(take: Performance, first: int, last: int) -> Array:
+    """The highest f0 of each frame and its neighbours, Hz, from frame first up to last."""
+    around = np.asarray(take.f0_hz[max(first - 1, 0) : last + 1], dtype=np.float32)
+    around = np.pad(around, (int(first == 0), int(last == take.n_frames)), mode="edge")
+    return np.maximum(around[1:-1], np.maximum(around[:-2], around[2:]))
+
+
+def phase_at(take: Performance, frame: int, config: ModelConfig, stiffness: Stiffness | None = None
+             ) -> NDArray[np.float64]:
     """Cycles [1] or [H] at a frame of a take that began at 0: pitch goes in straight lines from frame to frame."""
     f0_hz = np.asarray(take.f0_hz[: frame + 1], dtype=np.float64)
     if stiffness is not None:
@@ -158,9 +166,7 @@ def _shape_piece(network: Network, level: Level, voice: _Voice, take: Performanc
     """Frames first to last of a take, after the frame before them and, at the end, before the last one once more."""
     f0_hz, periodicity, loudness_db = (np.ascontiguousarray(curve[first:last], dtype=np.float32)
                                        for curve in (take.f0_hz, take.periodicity, take.loudness_db))
-    around = np.asarray(take.f0_hz[max(first - 1, 0) : last + 1], dtype=np.float32)
-    around = np.pad(around, (int(first == 0), int(last == take.n_frames)), mode="edge")
-    highest_hz = np.maximum(f0_hz, np.maximum(around[:-2], around[2:]))
+    highest_hz = highest_around(take, first, last)
     z = np.asarray(take.z[first // take.frames_per_z : -(-last // take.frames_per_z)], dtype=np.float32)
     frames: tuple[Array, ...] = (f0_hz, *network.play(f0_hz, periodicity, loudness_db, z, highest_hz, level, voice.state))
     ends = [frames] if voice.last is None else [voice.last, frames]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ddspvae.audio import Audio
 from ddspvae.export.loop import Loop, close_loop, find_loop, periodic_places, tune_loop
 from ddspvae.export.plan import Plan, Span
-from ddspvae.live.player import Frames, Player
+from ddspvae.live.torch_player import TensorFrames, TensorPlayer
 from ddspvae.midi.closed_forms import velocity_to_level_db
 from ddspvae.signals import Note, Notes, Performance
 from ddspvae.signals.units import db_to_amplitude, db_to_power, hz_to_pitch, pitch_to_hz, power_to_db
@@ -68,7 +68,7 @@ def play_samples(instrument: Instrument, plan: Plan) -> Iterator[Sample]:
     Yields:
         Sample, plan.n_samples of them, in order of key, layer, turn, brightness.
     """
-    player = Player(instrument.model, None, 1)
+    player = TensorPlayer(instrument.model, None, 1)
     for key in plan.keys:
         for layer in plan.layers:
             takes = _performances(instrument, key.sampled, layer.sampled, plan)
@@ -130,7 +130,7 @@ def _slow_part(curve: NDArray, window_frames: int) -> NDArray:
 
 @torch.inference_mode()
 @one_thread()
-def _play(player: Player, take: Performance, key: int, seed: int) -> tuple[Audio, Loop]:
+def _play(player: TensorPlayer, take: Performance, key: int, seed: int) -> tuple[Audio, Loop]:
     """The sound of a held note up to the end of its loop and a little on."""
     config = player.model.config
     rate_hz, hop = config.frame_rate_hz, config.hop_size
@@ -143,7 +143,7 @@ def _play(player: Player, take: Performance, key: int, seed: int) -> tuple[Audio
     heights, magnitudes = (close_loop(part[0].numpy(), loop, rate_hz) for part in (frames.heights, frames.noise_magnitudes))
     parts = (f0_hz.astype(np.float32)[:, None], heights, magnitudes)
     again = slice(loop.begin + 1, loop.begin + 1 + GUARD_HOPS)
-    played = Frames(*(torch.from_numpy(np.concatenate([part, part[again]]))[None] for part in parts))
+    played = TensorFrames(*(torch.from_numpy(np.concatenate([part, part[again]]))[None] for part in parts))
     audio, _ = player.harmonics(played, torch.zeros(1, 1, 1, dtype=torch.float64), hop)
     if config.with_noise:
         audio = audio + _periodic_noise(played.noise_magnitudes, loop, hop, noise_key(seed, key))

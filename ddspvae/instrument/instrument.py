@@ -34,15 +34,13 @@ from ddspvae.signals import Features, Notes, Performance
 from ddspvae.signals.checks import InputError, check_choice, check_range
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
+    from ddspvae.engine.live import LiveNetwork
     from ddspvae.live.networks import LiveNetworks
     from ddspvae.live.stream import Stream
     from ddspvae.model.autoencoder import Autoencoder
     from ddspvae.plucked.model import Plucks
     from ddspvae.plucked.stream import PluckedStream
     from ddspvae.signals import Latents
-    from ddspvae.synth.reverb import Room
 
 LEAST_TAIL_S, RELEASED_DB = 1.0, 60.0  # after the last note of a score
 
@@ -223,14 +221,9 @@ class Instrument:
                            first_voice=voice, span=span, stiffness=self.plucks.stiffness_at if self.plucks else None)
 
     @cached_property
-    def live_networks(self) -> LiveNetworks:
-        """What streams run once a frame, exported once for all of them."""
-        return live.LiveNetworks.of(self.model)
-
-    def room_and_response(self, dry: bool = False, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0
-                          ) -> tuple[Room | None, Tensor | None]:
-        """The room that the level accounts for, and what to play in, as tensors; see `Rooms.response`."""
-        return with_torch().as_tensors(*self.rooms.response(dry, ir, wet_db, decay))
+    def live_networks(self) -> LiveNetwork | LiveNetworks:
+        """What streams run once a frame, made once for all of them."""
+        return live.networks_of(self.config, lambda: weights_of(self._model), lambda: self.model)
 
     def tail_s(self, dry: bool = False, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0) -> float:
         """Seconds after the end of a last note until it and the learned room have fallen by 60 dB; an ir adds its own."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ddspvae.audio import Audio
 from ddspvae.engine.playing import BLOCK_STEPS, Stiffness
 from ddspvae.instrument.in_torch import as_tensors
-from ddspvae.live.player import Frames, Player, play_whole
+from ddspvae.live.torch_player import TensorFrames, TensorPlayer, play_whole
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.signals import Performance
 from ddspvae.synth.convolve import Convolver, partition_size
@@ -52,13 +52,13 @@ def play_in_torch(model: Autoencoder, takes: Sequence[Performance], tail: RoomTa
         yield block
 
 
-class _Player(Player):
+class _Player(TensorPlayer):
     """One whose partials may be those of stiff strings."""
 
     stiffness: Stiffness | None = None
 
-    def harmonics(self, frames: Frames, phase: torch.Tensor, length: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """As `Player.harmonics`; the phase of a stiff string is one of each partial, [V, 1, H]."""
+    def harmonics(self, frames: TensorFrames, phase: torch.Tensor, length: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """As `TensorPlayer.harmonics`; the phase of a stiff string is one of each partial, [V, 1, H]."""
         if self.stiffness is None:
             return super().harmonics(frames, phase, length)
         stiffness = torch.from_numpy(np.asarray(self.stiffness(frames.f0_hz.flatten().numpy()))).view_as(frames.f0_hz)

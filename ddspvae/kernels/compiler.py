@@ -72,6 +72,21 @@ class ReadyMade(Compiled):
         self._entries: dict[tuple[Any, ...], Callable[..., int] | None] = {}
 
     def __call__(self, *args: Any) -> None:
+        entry, values = self._prepare(args)
+        if entry is None:
+            self.dispatcher(kept=True)(*args)
+        else:
+            _run(entry, values)
+
+    def bind(self, *args: Any) -> Callable[[], None]:
+        """The function of these arrays, whatever they hold when it is called: to look at them takes longer than to loop."""
+        entry, values = self._prepare(args)
+        if entry is None:
+            return partial(self.dispatcher(kept=True), *args)
+        return _Bound(entry, values, args)
+
+    def _prepare(self, args: tuple[Any, ...]) -> tuple[Callable[..., int] | None, list[Any]]:
+        """What is called, None if that is numba's; and what it is given."""
         spec: list[Any] = []
         values: list[Any] = []
         for arg in args:
@@ -83,19 +98,33 @@ class ReadyMade(Compiled):
                 _add(arg, spec, values)
         key = tuple(spec)
         if None in spec:  # an array that is not contiguous
-            self.dispatcher(kept=True)(*args)
-            return
+            return None, values
         if key not in self._entries:
             from ddspvae.kernels.objects import find_entry
 
             self._entries[key] = find_entry(self.function, self.liberties, partial(self.dispatcher, kept=False), key)
-        entry = self._entries[key]
-        if entry is None:
-            self.dispatcher(kept=True)(*args)
-            return
-        nothing = ctypes.c_int64()  # where numba puts what is returned, and what is raised
-        failed = entry(ctypes.byref(nothing), ctypes.byref(nothing), *values)
-        assert failed in (0, -2), f"{self.function.__name__} failed"  # -2: it returned None
+        return self._entries[key], values
+
+
+def _run(entry: Callable[..., int], values: list[Any]) -> None:
+    nothing = ctypes.c_int64()  # where numba puts what is returned, and what is raised
+    failed = entry(ctypes.byref(nothing), ctypes.byref(nothing), *values)
+    assert failed in (0, -2), "a compiled loop failed"  # -2: it returned None
+
+
+class _Bound:
+    """Machine code and what it is given, whose arrays live as long."""
+
+    def __init__(self, entry: Callable[..., int], values: list[Any], arrays: tuple[Any, ...]) -> None:
+        self._entry, self._values, self._arrays = entry, values, arrays
+
+    def __call__(self) -> None:
+        _run(self._entry, self._values)
+
+
+def bind(function: Callable[..., None], *args: Any) -> Callable[[], None]:
+    """A function that is `ready_made`, and what it is given each time; as it is where there is no compiler."""
+    return function.bind(*args) if isinstance(function, ReadyMade) else partial(function, *args)
 
 
 def _add(value: Any, spec: list[Any], values: list[Any]) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ddspvae.kernels.compiler import compiled, ready_made
+from ddspvae.kernels.compiler import bind, compiled, ready_made
 from ddspvae.kernels.transforms import fft
 
 SEGMENTS_AT_ONCE = 64  # their spectra fit the cache of one core
@@ -42,12 +43,68 @@ def play_filtered_noise(magnitudes: NDArray[np.float32], length: int, keys: NDAr
     for at in range(0, len(voices), SEGMENTS_AT_ONCE):
         few = slice(at, at + SEGMENTS_AT_ONCE)
         pieces = np.empty((-(-len(voices[few]) // 2), n_fft), dtype=np.complex64)
-        _cut_white(keys, voices[few], segments[few], length, start_sample - (n_fft - length) // 2, work[0], pieces)
+        where = np.array([length, start_sample - (n_fft - length) // 2])
+        _cut_white(keys, voices[few], segments[few], where, work[0], pieces)
         spectra = fft(pieces)
         filtered = np.empty((len(voices[few]), n_fft), dtype=np.complex64)
         _filter(spectra, magnitudes, voices[few], segments[few], lower, weight, work, filtered)
-        _crossfade(np.fft.ifft(filtered), voices[few], segments[few], length, audio)
+        _crossfade(np.fft.ifft(filtered), voices[few], segments[few], where, audio)
     return audio
+
+
+class FewSegments:
+    """`play_filtered_noise` for a segment of each of a few voices, again and again in the same memory.
+
+    Args:
+        n_bands: K.
+        longest: samples, of a segment.
+        bins: of the bands, see `bins_of`.
+    """
+
+    def __init__(self, n_bands: int, longest: int, bins: Bins) -> None:
+        self._n_bands, self._longest, self._bins = n_bands, longest, bins
+        self._n_fft = 2 * (len(bins[0]) - 1)
+        self._where = np.zeros(2, np.int64)
+        self._by_number: dict[int, tuple[tuple[NDArray, ...], Callable[[], NDArray[np.float32]]]] = {}
+
+    def __call__(self, begin: NDArray[np.float32], end: NDArray[np.float32], length: int, keys: NDArray[np.uint32],
+                 start_sample: int) -> NDArray[np.float32]:
+        """Noise [V, length] from the magnitudes [V, K] at both ends, the rest as in play_filtered_noise.
+
+        Good until it is called again.
+        """
+        n = len(begin)
+        if n not in self._by_number:
+            self._by_number[n] = self._prepare(n)
+        (magnitudes, own_keys), play = self._by_number[n]
+        magnitudes[:, 0], magnitudes[:, 1], own_keys[:] = begin, end, keys
+        self._where[:] = length, start_sample - (self._n_fft - length) // 2
+        audio = play()
+        is_heard = magnitudes.any(axis=(1, 2))
+        if not is_heard.all():
+            audio[~is_heard] = 0
+        return audio[:, :length]
+
+    def _prepare(self, n: int) -> tuple[tuple[NDArray, ...], Callable[[], NDArray[np.float32]]]:
+        """What n voices are given, and what plays it."""
+        magnitudes, keys = np.zeros((n, 2, self._n_bands), np.float32), np.zeros(n, np.uint32)
+        voices, segments, work = np.arange(n), np.zeros(n, np.int64), np.zeros((3, self._n_fft), np.float32)
+        pieces = np.zeros((-(-n // 2), self._n_fft), np.complex64)
+        spectra, (filtered, sounds) = np.zeros_like(pieces), np.zeros((2, n, self._n_fft), np.complex64)
+        audio = np.zeros((n, self._longest), np.float32)
+        cut = bind(_cut_white, keys, voices, segments, self._where, work[0], pieces)
+        shape = bind(_filter, spectra, magnitudes, voices, segments, *self._bins, work, filtered)
+        crossfade = bind(_crossfade, sounds, voices, segments, self._where, audio)
+
+        def play() -> NDArray[np.float32]:
+            cut()
+            spectra[:] = fft(pieces)
+            shape()
+            sounds[:] = np.fft.ifft(filtered)
+            crossfade()
+            return audio
+
+        return (magnitudes, keys), play
 
 
 def bins_of(shapes: NDArray[np.float32]) -> Bins:
@@ -102,9 +159,12 @@ def _white(key, start, noise):  # type: ignore[no-untyped-def]
 
 
 @ready_made
-def _cut_white(keys, voices, segments, length, start_sample, noise, pieces):  # type: ignore[no-untyped-def]
-    """White noise around each segment: of two segments as the real and the imaginary part of one piece."""
-    n_fft = pieces.shape[1]
+def _cut_white(keys, voices, segments, where, noise, pieces):  # type: ignore[no-untyped-def]
+    """White noise around each segment: of two segments as the real and the imaginary part of one piece.
+
+    where: [2], samples per segment, and the absolute position of the first piece.
+    """
+    n_fft, length, start_sample = pieces.shape[1], where[0], where[1]
     for i in range(len(voices)):
         begin = start_sample + segments[i] * length
         overlap = n_fft - length
@@ -154,7 +214,8 @@ def _filter(spectra, magnitudes, voices, segments, lower, weight, work, filtered
 
 
 @ready_made
-def _crossfade(sounds, voices, segments, length, audio):  # type: ignore[no-untyped-def]
+def _crossfade(sounds, voices, segments, where, audio):  # type: ignore[no-untyped-def]
+    length = where[0]
     margin, step = (sounds.shape[1] - length) // 2, np.float32(1.0 / length)
     for i in range(len(voices)):
         at = segments[i] * length

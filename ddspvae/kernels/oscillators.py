@@ -7,11 +7,12 @@ subtraction for each harmonic, in double precision (in single, the recursion is 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ddspvae.kernels.compiler import compiled, ready_made
+from ddspvae.kernels.compiler import bind, compiled, ready_made
 
 AT_ONCE = 8  # harmonics a pass over the samples
 _CYCLE = 2**52  # phases are whole multiples of 2^-52 cycles, whose sum never drifts
@@ -34,16 +35,57 @@ def play_oscillators(f0_hz: NDArray[np.float32], heights: NDArray[np.float32], p
     audio = np.empty((n_voices, (n_frames - 1) * length), dtype=np.float32)
     after = np.empty(n_voices)
     work, level = np.empty((5, length)), np.empty((2, heights.shape[2] + AT_ONCE))
-    _oscillate(np.ascontiguousarray(f0_hz), np.ascontiguousarray(heights), phase, float(sample_rate), length, work, level,
-               audio, after)
+    _oscillate(np.ascontiguousarray(f0_hz), np.ascontiguousarray(heights), phase, float(sample_rate), np.array([length]),
+               work, level, audio, after)
     return audio, after
 
 
+class FewOscillators:
+    """`play_oscillators` for a segment of each of a few voices, again and again in the same memory.
+
+    Args:
+        n_harmonics: H.
+        longest: samples, of a segment.
+        sample_rate: Hz.
+    """
+
+    def __init__(self, n_harmonics: int, longest: int, sample_rate: int) -> None:
+        self._sample_rate, self._length = float(sample_rate), np.zeros(1, np.int64)
+        self._work, self._level = np.empty((5, longest)), np.empty((2, n_harmonics + AT_ONCE))
+        self._by_number: dict[int, tuple[tuple[NDArray, ...], Callable[[], None]]] = {}
+
+    def __call__(self, begin: tuple[NDArray[np.float32], NDArray[np.float32]],
+                 end: tuple[NDArray[np.float32], NDArray[np.float32]], phase: NDArray[np.float64], length: int
+                 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Harmonics [V, length] from f0 [V] and heights [V, H] at both ends, and the phase after them [V].
+
+        Good until it is called again.
+        """
+        n = len(phase)
+        if n not in self._by_number:
+            self._by_number[n] = self._prepare(n)
+        (f0_hz, heights, before, after, audio), play = self._by_number[n]
+        f0_hz[:, 0], heights[:, 0] = begin
+        f0_hz[:, 1], heights[:, 1] = end
+        before[:], self._length[0] = phase, length
+        play()
+        return audio[:, :length], after
+
+    def _prepare(self, n: int) -> tuple[tuple[NDArray, ...], Callable[[], None]]:
+        """What n voices are given and find, and what plays it."""
+        f0_hz, heights = np.zeros((n, 2), np.float32), np.zeros((n, 2, self._level.shape[1] - AT_ONCE), np.float32)
+        (before, after), audio = np.zeros((2, n)), np.zeros((n, self._work.shape[1]), np.float32)
+        play = bind(_oscillate, f0_hz, heights, before, self._sample_rate, self._length, self._work, self._level, audio,
+                    after)
+        return (f0_hz, heights, before, after, audio), play
+
+
 @ready_made
-def _oscillate(f0_hz, heights, phase, sample_rate, length, work, level, audio, after):  # type: ignore[no-untyped-def]
-    n_segments, n_harmonics = heights.shape[1] - 1, heights.shape[2]
+def _oscillate(f0_hz, heights, phase, sample_rate, lengths, work, level, audio, after):  # type: ignore[no-untyped-def]
+    n_segments, n_harmonics, length = heights.shape[1] - 1, heights.shape[2], lengths[0]
     # of each sample: 2 cos x, the sines of the last two harmonics, their sum, and what is added to it on the way
-    twice_cos, sine, before, first, change = work[0], work[1], work[2], work[3], work[4]
+    twice_cos, sine, before = work[0, :length], work[1, :length], work[2, :length]
+    first, change = work[3, :length], work[4, :length]
     height, slope = level[0], level[1]
     for voice in range(len(f0_hz)):
         parts = np.int64(np.rint(phase[voice] * _CYCLE))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ddspvae.kernels.compiler import compiled, compiled_in_any_order
+from ddspvae.kernels.compiler import ready_made, ready_made_in_any_order
 
 
-@compiled
+@ready_made
 def convolve_newest(heard, begin, taps, wet):  # type: ignore[no-untyped-def]
     """Add to wet [R, T] what the first taps [R, P] make of samples from `begin` on; P - 1 samples are before them."""
     n_taps = taps.shape[1]
@@ -18,7 +18,7 @@ def convolve_newest(heard, begin, taps, wet):  # type: ignore[no-untyped-def]
                 wet[channel, t] += tap * heard[begin + t - k]
 
 
-@compiled_in_any_order
+@ready_made_in_any_order
 def sum_partitions(real, imag, taps_real, taps_imag, oldest, total):  # type: ignore[no-untyped-def]
     """Sum of the spectra of past inputs times those of the response's partitions, bin by bin.
 

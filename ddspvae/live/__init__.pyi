@@ -1,3 +1,2 @@
-from .networks import LiveNetworks as LiveNetworks
-from .player import Player as Player
+from .opening import networks_of as networks_of
 from .stream import Stream as Stream

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-import torch
-from torch import Tensor
+import numpy as np
 
+from ddspvae.engine.frames import Array
 from ddspvae.midi.expression import SMOOTH_S
 from ddspvae.signals import CONTROLLERS
 
@@ -32,16 +32,16 @@ class Desk:
             self._from = tuple(before + (now - before) * way for before, now in zip(self._from, self._to))  # type: ignore
             self._to, self._moved_sample = to, at_sample
 
-    def place(self, audio: Tensor, at_sample: int) -> Tensor:
+    def place(self, audio: Array, at_sample: int) -> Array:
         """The sound [R, T] that begins at a sample, as it stands in the mix: [R, T], or [2, T] in stereo."""
         n_samples, is_mono = audio.shape[-1], len(audio) == 1
         if self._to[0] == 1 and self._to[1] == CONTROLLERS["pan"] and at_sample - self._moved_sample >= self._width:
             if is_mono and self._stereo:
-                return (audio * math.sqrt(0.5)).expand(2, -1)
+                return np.repeat(audio * np.float32(math.sqrt(0.5)), 2, axis=0)
             return audio
-        way = ((at_sample - self._moved_sample + torch.arange(n_samples)) / self._width).clamp(0, 1)
+        way = ((at_sample - self._moved_sample + np.arange(n_samples)) / self._width).clip(0, 1)
         gain, pan = (before + (now - before) * way for before, now in zip(self._from, self._to))
         if is_mono and not self._stereo:
-            return audio * gain
-        sides = torch.stack([torch.cos(pan * (math.pi / 2)), torch.sin(pan * (math.pi / 2))])
-        return audio * ((1 if is_mono else math.sqrt(2)) * gain * sides)
+            return (audio * gain).astype(np.float32)
+        sides = np.stack([np.cos(pan * (math.pi / 2)), np.sin(pan * (math.pi / 2))])
+        return (audio * ((1 if is_mono else math.sqrt(2)) * gain * sides)).astype(np.float32)

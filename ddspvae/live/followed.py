@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from ddspvae.engine.frames import Ahead, Array
 from ddspvae.features.reach import within_reach
-from ddspvae.live.player import Ahead
 from ddspvae.signals.units import DB_FLOOR
 
 if TYPE_CHECKING:
@@ -22,10 +20,10 @@ class Followed:
 
     Args:
         instrument: that plays.
-        knobs: [1, Z], what z is.
+        knobs: [Z], what z is.
     """
 
-    def __init__(self, instrument: Playable, knobs: Tensor) -> None:
+    def __init__(self, instrument: Playable, knobs: Array) -> None:
         self._statistics, self._knobs = instrument.statistics, knobs
         self._frame = (440.0, 0.0, DB_FLOOR)
         self.is_begun = False
@@ -34,13 +32,11 @@ class Followed:
         """The frame that is played from now on."""
         self._frame = f0_hz, periodicity, loudness_db
 
-    def ahead(self, voices: NDArray[np.int64], ages: NDArray[np.int64], at_sample: int, before_hz: Tensor) -> Ahead | None:
+    def ahead(self, voices: NDArray[np.int64], ages: NDArray[np.int64], at_sample: int, before_hz: Array) -> Ahead | None:
         """As Source wants it."""
         f0_hz, periodicity, loudness_db = (np.full(len(voices), value, dtype=np.float32) for value in self._frame)
         loudness_db = within_reach(f0_hz, loudness_db, self._statistics)
-        curves = [torch.from_numpy(curve)[:, None, None] for curve in (f0_hz, periodicity, loudness_db)]
-        z = self._knobs[None].expand(len(voices), 1, -1).clone()
-        return Ahead(voices, curves[0], curves[1], curves[2], z, before_hz, curves[0])
+        return Ahead(voices, f0_hz, periodicity, loudness_db, np.tile(self._knobs, (len(voices), 1)), before_hz, f0_hz)
 
     def over(self, voices: NDArray[np.int64], at_sample: int) -> NDArray[np.bool_]:
         """As Source wants it; it never is."""

@@ -6,14 +6,11 @@ import heapq
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from ddspvae.engine.frames import Ahead, Array, Frames
 from ddspvae.features.reach import within_reach
 from ddspvae.live.desk import Desk
-from ddspvae.live.networks import LiveNetworks
-from ddspvae.live.player import Ahead, Frames
 from ddspvae.live.voices import Voices
 from ddspvae.midi.allocate import Allocator, Assignment
 from ddspvae.midi.causal import CausalPerformer
@@ -22,7 +19,6 @@ from ddspvae.midi.controller_map import USUAL, ControllerMap, Shape
 from ddspvae.midi.held_keys import Sounding
 from ddspvae.midi.mpe import Port
 from ddspvae.midi.tuning import Pitches
-from ddspvae.model.decoder import rows_of
 from ddspvae.signals import CONTROLLERS
 
 if TYPE_CHECKING:
@@ -44,19 +40,18 @@ class LiveNotes:
     Args: as in Instrument.stream.
     """
 
-    def __init__(self, instrument: Playable, networks: LiveNetworks, voices: int, mono: bool, expression: float,
-                 controllers: str = USUAL, tuning: Pitches | None = None, stereo: bool = False) -> None:
+    def __init__(self, instrument: Playable, voices: int, mono: bool, expression: float, controllers: str = USUAL,
+                 tuning: Pitches | None = None, stereo: bool = False) -> None:
         config, self._statistics = instrument.config, instrument.statistics
         self._rate, self._hop_size, self._frames_per_z = config.sample_rate, config.hop_size, config.frames_per_z
-        self._networks = networks
         self._allocator = Allocator(voices, mono=mono)
         self._map = ControllerMap(controllers, instrument.statistics)
         expression = 0.0 if self._map.is_breath else expression  # whose vibrato is all played by hand
         self._performer = CausalPerformer(instrument.statistics, config.sample_rate, voices, expression=expression)
-        self._z = torch.zeros(voices, 1, config.n_z)
-        self.knobs = torch.zeros(1, config.n_z)  # 0 is what is typical
+        self._z = np.zeros((voices, config.n_z), np.float32)
+        self.knobs = np.zeros(config.n_z, np.float32)  # 0 is what is typical
         self._brightness = instrument.axis_names.index("brightness") if "brightness" in instrument.axis_names else None
-        self._offsets = torch.zeros(voices, 1, config.n_z)  # of each voice, beside the knobs
+        self._offsets = np.zeros((voices, config.n_z), np.float32)  # of each voice, beside the knobs
         self._tuning = tuning
         self._port = Port(tuning, keeps_older=True)
         self._notes: dict[int, Sounding] = {}  # that each voice played last
@@ -193,24 +188,22 @@ class LiveNotes:
         self._performer.shape(voice, sample, gain_db=shape.gain_db, vibrato_cents=shape.vibrato_cents, rate_hz=shape.rate_hz,
                               at_once=at_once)
         if self._brightness is not None:
-            self._offsets[voice, 0, self._brightness] = shape.brightness
+            self._offsets[voice, self._brightness] = shape.brightness
 
     def _attack(self, voices: Voices, fresh: NDArray[np.int64], sample: int) -> Frames:
         """Begin notes; their frames at the end of the hop."""
         curves = self._curves(fresh, (sample, voices.end, voices.end + self._hop_size))
         self._z[fresh] = self.knobs + self._offsets[fresh]
         f0_hz, periodicity, loudness_db = curves
-        z = self._z[rows_of(fresh, self._z)]
-        return voices.player.attack(self._networks, fresh, f0_hz, periodicity, loudness_db, z)
+        return voices.player.attack(fresh, f0_hz, periodicity, loudness_db, self._z[fresh])
 
-    def ahead(self, voices: NDArray[np.int64], ages: NDArray[np.int64], at_sample: int, before_hz: Tensor) -> Ahead:
+    def ahead(self, voices: NDArray[np.int64], ages: NDArray[np.int64], at_sample: int, before_hz: Array) -> Ahead:
         """As Source wants it; z is what the knobs say, anew every frames_per_z frames of each voice, held in between."""
         curves = self._curves(voices, (at_sample, at_sample + self._hop_size))
-        f0_hz, periodicity, loudness_db = (curve[:, :1] for curve in curves)
+        f0_hz, periodicity, loudness_db = (curve[:, 0] for curve in curves)
         due = voices[ages % self._frames_per_z == 0]
         self._z[due] = self.knobs + self._offsets[due]
-        z = self._z[rows_of(voices, self._z)]
-        return Ahead(voices, f0_hz, periodicity, loudness_db, z, before_hz, curves[0][:, 1:])
+        return Ahead(voices, f0_hz, periodicity, loudness_db, self._z[voices], before_hz, curves[0][:, 1])
 
     def over(self, voices: NDArray[np.int64], at_sample: int) -> NDArray[np.bool_]:
         """Released and faded out; looked for now and then."""
@@ -222,9 +215,9 @@ class LiveNotes:
             self._notes.pop(voice, None)
         return over
 
-    def _curves(self, voices: NDArray[np.int64], instants: tuple[int, ...]) -> tuple[Tensor, ...]:
-        """f0_hz, periodicity, loudness_db [V, N, 1] at N instants: in one call, which costs little more than one instant."""
+    def _curves(self, voices: NDArray[np.int64], instants: tuple[int, ...]) -> tuple[Array, ...]:
+        """f0_hz, periodicity, loudness_db [V, N] at N instants: in one call, which costs little more than one instant."""
         f0_hz, periodicity, loudness_db = self._performer.curves(np.repeat(voices, len(instants)),
                                                                  np.tile(instants, len(voices)))
         curves = f0_hz, periodicity, within_reach(f0_hz, loudness_db, self._statistics)
-        return tuple(torch.from_numpy(curve).view(len(voices), -1, 1) for curve in curves)
+        return tuple(curve.reshape(len(voices), -1) for curve in curves)

@@ -1,8 +1,8 @@
-"""The part of the control network that a live stream runs once a frame, without torch where that is possible.
+"""The part of the control network that a live stream runs once a frame where there is no compiler.
 
 A frame of one voice is a hundred operations on a few hundred numbers, and torch spends more time on calling than on
-computing. Frames are compiled loops (`engine.live`), steps of the stack run on ONNX Runtime; without a compiler both do,
-and without `pip install "ddspvae[live]"` the modules run as they are.
+computing. Where there is a compiler, loops play instead (`engine.live`). Without one both parts run on ONNX Runtime, and
+without `pip install "ddspvae[live]"` as they are.
 """
 
 from __future__ import annotations
@@ -13,13 +13,10 @@ import threading
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ddspvae.engine.ability import can_play
-from ddspvae.engine.live import LiveNetwork
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.form import ONSET_FRAMES
 from ddspvae.synth.level import asked_power, controls_of, solve_frame, weigh
@@ -72,6 +69,7 @@ class LiveNetworks:
 
     step: Network
     frame: Network
+    model: Autoencoder
 
     @classmethod
     def of(cls, model: Autoencoder) -> LiveNetworks:
@@ -84,20 +82,7 @@ class LiveNetworks:
         frame_inputs = (one, one, one, steps, steps, one, torch.zeros(1, ONSET_FRAMES, 3), one, one, *[ringing] * 4)
         with EXPORTING:
             step = _fastest(StepNetwork(model), step_inputs)
-            if can_play(model.config):
-                weights = {name: weight.detach().numpy() for name, weight in model.state_dict().items()}
-                frame = _on_arrays(LiveNetwork(model.config, weights).frame)
-                frame(*frame_inputs)  # loads what is compiled, before a note waits for it
-                return cls(step, frame)
-            return cls(step, _fastest(FrameNetwork(model), frame_inputs, alike=range(10, 13)))
-
-
-def _on_arrays(function: Callable[..., tuple[Any, ...]]) -> Network:
-    """A function of arrays as one of tensors, which share their memory."""
-    def run(*tensors: Tensor) -> tuple[Tensor, ...]:
-        return tuple(map(torch.from_numpy, function(*(tensor.numpy() for tensor in tensors))))
-
-    return run
+            return cls(step, _fastest(FrameNetwork(model), frame_inputs, alike=range(10, 13)), model)
 
 
 def _fastest(network: nn.Module, inputs: tuple[Tensor, ...], alike: Sequence[int] = ()) -> Network:

@@ -7,15 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from ddspvae.engine.playing import LEVEL_REACH_S
-from ddspvae.live.player import Ahead, Player
+from ddspvae.engine.frames import Ahead, Array
+from ddspvae.kernels.transforms import rfft
+from ddspvae.live.player import Player
+from ddspvae.model.form import frames_per_step
 from ddspvae.signals import Performance
-from ddspvae.synth.convolve import fft_convolve
-from ddspvae.synth.envelopes import start_phase
 
 if TYPE_CHECKING:
     from ddspvae.live.playable import Playable
@@ -25,7 +23,7 @@ class FedTakes:
     """What each voice was fed, and where on the clock that lies."""
 
     def __init__(self, instrument: Playable) -> None:
-        self._model, self._config = instrument.model, instrument.config
+        self._config = instrument.config
         self._by_voice: dict[int, tuple[int, Performance]] = {}  # the frame on the clock at which it begins
 
     def __bool__(self) -> bool:
@@ -50,7 +48,7 @@ class FedTakes:
         first, performance = self._by_voice[voice]
         return first + performance.n_frames
 
-    def ahead(self, voices: NDArray[np.int64], ages: NDArray[np.int64], at_sample: int, before_hz: Tensor) -> Ahead | None:
+    def ahead(self, voices: NDArray[np.int64], ages: NDArray[np.int64], at_sample: int, before_hz: Array) -> Ahead | None:
         """As Source wants it."""
         frame = at_sample // self._config.hop_size
         goes_on = np.array([frame < self.end(voice) for voice in voices.tolist()])
@@ -58,67 +56,36 @@ class FedTakes:
             return None
         going = voices[goes_on]
         takes = [(take, frame - first) for first, take in (self._by_voice[voice] for voice in going.tolist())]
-        f0_hz, periodicity, loudness_db = (_rows(np.array([getattr(take, name)[at] for take, at in takes]))
+        f0_hz, periodicity, loudness_db = (np.array([getattr(take, name)[at] for take, at in takes], dtype=np.float32)
                                            for name in ("f0_hz", "periodicity", "loudness_db"))
-        after_hz = _rows(np.array([take.f0_hz[min(at + 1, take.n_frames - 1)] for take, at in takes]))
-        z = torch.from_numpy(np.stack([take.z[at // self._config.frames_per_z] for take, at in takes]))[:, None]
-        return Ahead(going, f0_hz, periodicity, loudness_db, z, before_hz[torch.from_numpy(goes_on)], after_hz)
+        after_hz = np.array([take.f0_hz[min(at + 1, take.n_frames - 1)] for take, at in takes], dtype=np.float32)
+        z = np.stack([take.z[at // self._config.frames_per_z] for take, at in takes]).astype(np.float32)
+        return Ahead(going, f0_hz, periodicity, loudness_db, z, before_hz[goes_on], after_hz)
 
     def over(self, voices: NDArray[np.int64], at_sample: int) -> NDArray[np.bool_]:
         """As Source wants it."""
         frame = at_sample // self._config.hop_size
         return np.array([self.end(voice) <= frame for voice in voices.tolist()], dtype=bool)
 
-    def enter(self, player: Player, performance: Performance, voice: int, now: int, response: Tensor | None
-              ) -> Tensor | None:
+    def enter(self, player: Player, performance: Performance, voice: int, now: int, response: Array | None) -> Array | None:
         """Bring a voice of a player to where it is at frame `now` of a performance that began at 0.
 
         Returns:
-            what it played before and the room of `response` still rings with, [R, L]; None if nothing.
+            what it played before and the room of `response` [R, L] still rings with, [R, L]; None if nothing.
         """
-        config, per_row = self._config, self._config.frames_per_z
-        tail = 0 if response is None else -(-response.shape[-1] // config.hop_size)
+        hop_size, n_taps = self._config.hop_size, 0 if response is None else response.shape[-1]
+        tail = -(-n_taps // hop_size)
         if now >= performance.n_frames + tail:
             return None
         # what reaches to now: the room's tail, before it the decoder's memory and the level's
-        decoder = self._model.decoder
-        reach = tail + decoder.frames_per_step * decoder.stack.receptive_field
-        reach += math.ceil(LEVEL_REACH_S * config.frame_rate_hz)
-        every = math.lcm(per_row, decoder.frames_per_step)
+        every = math.lcm(self._config.frames_per_z, frames_per_step(self._config.frames_per_z))
         last = min(now, performance.n_frames - 1)
-        first = max(0, last - reach) // every * every
-        past = player.alone(voice)
-        past.memory.n_frames += first
-        part = slice(first, last + 1)
-        f0_hz, periodicity, loudness_db = (_column(curve[part]) for curve in (
-            performance.f0_hz, performance.periodicity, performance.loudness_db))
-        z = torch.from_numpy(np.array(performance.z[first // per_row : last // per_row + 1]))[None]
-        frames = past.control(f0_hz, periodicity, loudness_db, z, _one(performance.f0_hz, last + 1),
-                              _one(performance.f0_hz, first - 1))
-        past.phase = start_phase(_column(performance.f0_hz[: first + 1]), config.sample_rate, config.hop_size)[:, -1:]
-        past.last = frames[:, -1:]
-        rung = None
-        if now > first:
-            played = frames if now == last else frames.then(past.last)
-            audio, past.phase = past.sound(played, past.phase, first * config.hop_size, past.noise_keys)
-            if response is not None:
-                audio = torch.nn.functional.pad(audio, (0, (now - first) * config.hop_size - audio.shape[-1]))
-                n_taps = response.shape[-1]
-                rung = fft_convolve(torch.nn.functional.pad(audio, (0, n_taps)), response)[:, -n_taps:]
-        player.adopt(voice, past)
+        first = max(0, last - tail - player.reach_frames) // every * every
+        dry = player.replay(voice, performance, first, last, 0 if response is None else last - first + (now > last))
+        if dry is None or response is None:
+            return None
+        begin = (now - first) * hop_size
+        n_fft = 1 << max(begin, len(dry) + n_taps).bit_length()
+        wet = np.fft.irfft(rfft(response, n_fft) * rfft(dry, n_fft), n_fft)
+        rung: Array = wet[:, begin : begin + n_taps].astype(np.float32)
         return rung
-
-
-def _column(curve: NDArray) -> Tensor:
-    """[F] to [1, F, 1]."""
-    return torch.from_numpy(np.array(curve, dtype=np.float32))[None, :, None]
-
-
-def _rows(curve: NDArray) -> Tensor:
-    """[V] to [V, 1, 1]."""
-    return torch.from_numpy(np.array(curve, dtype=np.float32))[:, None, None]
-
-
-def _one(curve: NDArray, frame: int) -> Tensor | None:
-    """[1, 1, 1], or None where the curve has no such frame."""
-    return _rows(curve[frame : frame + 1]) if 0 <= frame < len(curve) else None

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ddspvae.audio import Audio
+from ddspvae.engine.frames import Array
+from ddspvae.engine.live import LiveNetwork
 from ddspvae.features.statistics import Statistics
-from ddspvae.live.networks import LiveNetworks
-from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.config import ModelConfig
 from ddspvae.signals import Performance
-from ddspvae.synth.reverb import Room
+from ddspvae.synth.tails import RoomTail
+
+if TYPE_CHECKING:
+    from ddspvae.live.networks import LiveNetworks
+
+
+class Responding(Protocol):
+    """The rooms of an instrument."""
+
+    def response(self, dry: bool, ir: Audio | None, wet_db: float, decay: float) -> tuple[RoomTail | None, Array | None]: ...
 
 
 class Playable(Protocol):
     """An instrument, as far as streams know it; what each part is stands there."""
-
-    @property
-    def model(self) -> Autoencoder: ...
 
     @property
     def config(self) -> ModelConfig: ...
@@ -28,10 +32,10 @@ class Playable(Protocol):
     @property
     def axis_names(self) -> tuple[str, ...]: ...
     @property
-    def live_networks(self) -> LiveNetworks: ...
+    def rooms(self) -> Responding: ...
+    @property
+    def live_networks(self) -> LiveNetwork | LiveNetworks: ...
     def adapt(self, performance: Performance) -> Performance: ...
-    def room_and_response(self, dry: bool, ir: Audio | None, wet_db: float, decay: float
-                          ) -> tuple[Room | None, Tensor | None]: ...
 
 
 class LiveStream(Protocol):

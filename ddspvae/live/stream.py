@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from ddspvae.engine.live_room import LiveRoom
-from ddspvae.kernels.compiler import HAS_COMPILER
+from ddspvae.engine.frames import Array, Frames
 from ddspvae.live.followed import Followed
 from ddspvae.live.midi_source import LiveNotes
+from ddspvae.live.opening import open_player, open_room
 from ddspvae.live.performance_source import FedTakes
-from ddspvae.live.player import Player
 from ddspvae.live.voices import Voices
 from ddspvae.midi.controller_map import USUAL
 from ddspvae.midi.tuning import Pitches
 from ddspvae.signals import Performance
 from ddspvae.signals.checks import InputError, check_choice, check_range, fail
-from ddspvae.synth.convolve import Convolver
-from ddspvae.threads import one_thread
 
 if TYPE_CHECKING:
     from ddspvae.audio import Audio
@@ -30,23 +25,13 @@ if TYPE_CHECKING:
 KNEE = 0.9  # of full scale; below it nothing is changed
 
 
-def within_full_scale(audio: torch.Tensor) -> torch.Tensor:
+def within_full_scale(audio: Array) -> Array:
     """Sample by sample: what is below the knee as it is, what is above bent so that it stays below 1."""
-    over = audio.abs() - KNEE
-    if not bool((over > 0).any()):
+    over = np.abs(audio) - np.float32(KNEE)
+    if not (over > 0).any():
         return audio
-    bent = audio.sign() * (KNEE + (1 - KNEE - 1e-6) * torch.tanh(over / (1 - KNEE)))
-    return torch.where(over > 0, bent, audio)
-
-
-def _convolver(response: torch.Tensor | None, hop_size: int) -> Callable[[torch.Tensor], torch.Tensor] | None:
-    """What plays mono blocks [1, T] in a room, compiled where that is possible."""
-    if response is None:
-        return None
-    if not HAS_COMPILER:
-        return Convolver(response, hop_size)
-    room = LiveRoom(response.numpy(), hop_size)
-    return lambda dry: torch.from_numpy(room(dry[0].numpy()))
+    bent = np.sign(audio) * (KNEE + (1 - KNEE - 1e-6) * np.tanh(over / (1 - KNEE)))
+    return np.where(over > 0, bent, audio).astype(np.float32)
 
 
 class Stream:
@@ -72,21 +57,17 @@ class Stream:
         check_range("stream", "start_s", start_s, 0, 1e6)
         self.instrument, self.hop_size = instrument, instrument.config.hop_size
         self.sample = self._start = round(start_s * instrument.config.frame_rate_hz) * self.hop_size
-        networks = instrument.live_networks
-        with torch.inference_mode():
-            room, self._response = instrument.room_and_response(dry, ir, wet_db, decay)
-            self._convolver = _convolver(self._response, self.hop_size)
-            self._player = Player(instrument.model, room, voices, seed=seed)
-            self._player.warm_up()
-            if self._convolver is not None:
-                self._convolver(torch.zeros(1, self.hop_size))
-            self._notes = LiveNotes(instrument, networks, voices, mono, expression, controllers, tuning, stereo)
-            self._takes = FedTakes(instrument)
-            self._followed = Followed(instrument, self._notes.knobs)
-            self._voices = Voices(self._player, networks, self._notes, self.sample)
+        tail, self._response = instrument.rooms.response(dry, ir, wet_db, decay)
+        self._player = open_player(instrument.live_networks, tail, voices, seed)
+        self._room = None if self._response is None else open_room(self._response, self.hop_size)
+        self._notes = LiveNotes(instrument, voices, mono, expression, controllers, tuning, stereo)
+        self._takes = FedTakes(instrument)
+        self._followed = Followed(instrument, self._notes.knobs)
+        self._voices = Voices(self._player, self._notes, self.sample)
+        self._warm_up()
         self._entered: set[int] = set()  # voices that were fed
-        self._rung: dict[int, torch.Tensor] = {}  # of what fed voices played before the clock began
-        self._ringing = torch.zeros(1, 0)  # all of it
+        self._rung: dict[int, Array] = {}  # of what fed voices played before the clock began
+        self._ringing = np.zeros((1, 0), np.float32)  # all of it
         self._shape = (2,) if stereo or (self._response is not None and len(self._response) == 2) else ()
 
     def send(self, message: Any, offset: int = 0) -> None:
@@ -128,7 +109,6 @@ class Stream:
         """How many voices sound."""
         return int(self._voices.sounding.sum())
 
-    @torch.inference_mode()
     def turn(self, axis: str, value: float) -> None:
         """Turn a knob: an axis of z for all notes of a stream that plays MIDI, heard from each voice's next row on.
 
@@ -140,10 +120,8 @@ class Stream:
         """
         check_choice("stream.turn", "axis", axis, self.instrument.axis_names)
         check_range("stream.turn", "value", value, -10, 10)
-        self._notes.knobs[0, self.instrument.axis_names.index(axis)] = value
+        self._notes.knobs[self.instrument.axis_names.index(axis)] = value
 
-    @torch.inference_mode()
-    @one_thread()
     def feed(self, performance: Performance, voice: int = 0) -> None:
         """Play frames: the first of them at 0 on the clock, or after those that this voice was fed before.
 
@@ -156,7 +134,7 @@ class Stream:
         Raises:
             InputError: no such voice, MIDI was sent, or the first frames come in the middle of a hop.
         """
-        check_range("stream.feed", "voice", voice, 0, self._player.n_voices - 1)
+        check_range("stream.feed", "voice", voice, 0, len(self._player.last) - 1)
         if self._notes.n_received:
             raise InputError("stream.feed: this stream plays MIDI; open another one for performances.")
         performance = self.instrument.adapt(performance)
@@ -175,12 +153,10 @@ class Stream:
             voices.sounding[voice] = now < joined.n_frames
             if rung is not None:
                 self._rung[voice] = rung
-                self._ringing = torch.stack(list(self._rung.values())).sum(0)
+                self._ringing = np.sum(list(self._rung.values()), axis=0)
         elif now < self._takes.end(voice):
             voices.resume(voice, self.sample)
 
-    @torch.inference_mode()
-    @one_thread()
     def follow(self, f0_hz: float, periodicity: float, loudness_db: float) -> None:
         """Let the first voice play a frame from now on, until another one is told; heard within three hops.
 
@@ -200,8 +176,6 @@ class Stream:
             self._voices.source = self._followed
             self._voices.resume(0, self.sample)
 
-    @torch.inference_mode()
-    @one_thread()
     def read(self, n_samples: int) -> Audio:
         """The next samples, [n_samples], or [2, n_samples] in a stereo room; within full scale if this stream limits."""
         check_range("stream.read", "n_samples", n_samples, 0, 10**9)
@@ -216,19 +190,32 @@ class Stream:
             begin = self.sample - hop
             self._go_on_to(min(end, self._voices.end))
             dry = self._voices.mix[None, begin : self.sample - hop]
-            wet = dry if self._convolver is None else self._convolver(dry)
+            wet = dry if self._room is None else self._room(dry[0])
             parts.append(self._notes.desk.place(wet, hop + begin))
         if not parts:
             return np.zeros((*self._shape, 0), dtype=np.float32)
-        audio = parts[0].clone() if len(parts) == 1 else torch.cat(parts, dim=-1)
+        audio = parts[0].copy() if len(parts) == 1 else np.concatenate(parts, axis=-1)
         if self._ringing.shape[-1]:
             n = min(n_samples, self._ringing.shape[-1])
             audio[:, :n] += self._ringing[:, :n]
             self._ringing = self._ringing[:, n:]
         if self.limits:
             audio = within_full_scale(audio)
-        sound: Audio = audio.numpy()
-        return sound[0] if len(sound) == 1 else sound
+        sound: Audio = audio[0] if len(audio) == 1 else audio
+        return sound
+
+    def _warm_up(self) -> None:
+        """Load what is compiled, before a note waits for it: a moment of a voice, which then forgets it."""
+        player, config = self._player, self.instrument.config
+        curve, z = np.ones((1, 3), np.float32), np.zeros((1, config.n_z), np.float32)
+        for length in (1, self.hop_size):
+            frame = player.attack(np.zeros(1, np.int64), curve, curve, -curve, z)
+            player.harmonics(player.last[:1], frame, np.zeros(1), length)
+            player.noise(player.last[:1], frame, 0, player.noise_keys[:1], length)
+        player.last.put(slice(0, 1), Frames.nothing(1, config.n_harmonics, config.n_noise_bands))
+        player.n_frames[0] = 0
+        if self._room is not None:
+            self._room(np.zeros(self.hop_size, np.float32))
 
     def _next_hop(self) -> None:
         self._voices.next_hop()

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from ddspvae.live.networks import LiveNetworks
-from ddspvae.live.player import Ahead, Frames, Player
+from ddspvae.engine.frames import Ahead, Array, Frames, rows_of
+from ddspvae.live.player import Player
 from ddspvae.live.source import Source
-from ddspvae.model.decoder import Memory, rows_of
-from ddspvae.synth.constrain import audible
-from ddspvae.synth.envelopes import segment_phase
 
 JUMP_HOPS = 4  # for which a pitch may come as a surprise to frames that were made ahead
 
@@ -26,15 +22,16 @@ class _Leaving:
 
     Args:
         voice: that played it.
-        segment: its frames at both ends, the second silent.
-        phase: [1, 1, 1], at the first.
+        begin, end: its frames at both ends, the second silent.
+        phase: [1], at the first.
         noise: [hop_size], when it is made.
     """
 
     voice: int
-    segment: Frames
-    phase: Tensor
-    noise: Tensor | None = None
+    begin: Frames
+    end: Frames
+    phase: NDArray[np.float64]
+    noise: Array | None = None
 
 
 class Voices:
@@ -46,18 +43,16 @@ class Voices:
 
     Args:
         player: of the voices.
-        networks: of the same model.
         source: of their frames.
         first_sample: where the clock begins, a whole number of hops.
     """
 
-    def __init__(self, player: Player, networks: LiveNetworks, source: Source, first_sample: int) -> None:
-        config, n_voices = player.model.config, player.n_voices
+    def __init__(self, player: Player, source: Source, first_sample: int) -> None:
+        n_voices = len(player.last)
         self.player, self.source, self.hop_size = player, source, player.hop_size
-        self._networks = networks
         self.sounding = np.zeros(n_voices, dtype=bool)
         self.begin = first_sample - self.hop_size  # of the hop whose sound is there
-        self.mix = torch.zeros(self.hop_size)
+        self.mix = np.zeros(self.hop_size, np.float32)
         self._chores: Mapping[int, Callable[[], None]] = {  # by place in the hop
             self.hop_size // 4: self._expect, self.hop_size // 2: self._listen_ahead,
             self.hop_size * 3 // 4: self._control_ahead, self.hop_size * 7 // 8: self._make_noise_ahead,
@@ -67,18 +62,18 @@ class Voices:
         self._is_late = False  # this hop had notes to begin
         self._ahead: Ahead | None = None  # what the frame at the end of the next hop will be
         self._next_begin = first_sample  # where the next hop begins
-        self._next = Frames.nothing(n_voices, config.n_harmonics, config.n_noise_bands)  # that frame
+        self._next = player.last.copy()  # that frame
         self._is_next = np.zeros(n_voices, dtype=bool)  # who has it
-        self._remembered: tuple[Memory, NDArray] | None = None  # before voices heard it
+        self._remembered: Any = None  # before voices heard it
         self._is_changed = np.zeros(n_voices, dtype=bool)  # what has another future since it was expected
         self._is_new = np.zeros(n_voices, dtype=bool)  # what has another past since that was remembered
-        self._begun = Frames.nothing(n_voices, config.n_harmonics, config.n_noise_bands)  # where segments began
-        self._begun_phase = player.phase.clone()
+        self._begun = player.last.copy()  # where segments began
+        self._begun_phase = player.phase.copy()
         self._begun_sample = np.zeros(n_voices, dtype=np.int64)
         self._jumping_until = first_sample
-        self._dry = torch.zeros(n_voices, self.hop_size)
-        self._noise = torch.zeros(n_voices, self.hop_size)  # up to the next frame
-        self._fading = torch.zeros(self.hop_size)  # what is left in this hop of notes that gave way
+        self._dry = np.zeros((n_voices, self.hop_size), np.float32)
+        self._noise = np.zeros((n_voices, self.hop_size), np.float32)  # up to the next frame
+        self._fading = np.zeros(self.hop_size, np.float32)  # what is left in this hop of notes that gave way
         self._leaving: list[_Leaving] = []  # notes that gave way and take one more hop to fade
 
     @property
@@ -90,8 +85,8 @@ class Voices:
         """Go on to the hop that begins where this one ends; its sound is there after `advance`."""
         self.begin = self.end
         self._is_late = False
-        self._dry.zero_()
-        self._fading.zero_()
+        self._dry[:] = 0
+        self._fading[:] = 0
 
     def advance(self) -> None:
         """Make the sound of a hop that begins."""
@@ -127,18 +122,17 @@ class Voices:
         if len(bound):
             self.expect_jumps()
             if at_sample > self.begin:
-                rows = torch.from_numpy(bound)
-                frames, phase = self._cut(rows, at_sample)
-                self.player.last.put(rows, frames)
-                self.player.phase[rows] = phase
+                frames, phase = self._cut(bound, at_sample)
+                self.player.last.put(bound, frames)
+                self.player.phase[bound] = phase
         if begun is not None:
             self._is_late = True
-            self._next.put(rows_of(fresh, self._dry), begun)
+            self._next.put(fresh, begun)
             self._is_next[fresh] = self.sounding[fresh] = self._is_new[fresh] = True
             self._make_noise(fresh, at_sample, self.end - at_sample)
         if at_sample == self.begin:
             self.advance()
-        else:
+        elif len(new):
             self._advance(new, at_sample)
             self._sum()
 
@@ -153,10 +147,10 @@ class Voices:
         way = 1.0  # of the fade, in this hop
         if 2 * length < self.hop_size or not place:
             way = length / (length + self.hop_size) if place else 0.0
-            last = self.player.last[row].scaled(1 - way)
-            self._leaving.append(_Leaving(voice, last.then(last.scaled(0)), self.player.phase[row].clone()))
+            last = self.player.last[row].copy().scaled(1 - way)
+            self._leaving.append(_Leaving(voice, last, last.scaled(0), self.player.phase[row].copy()))
         if place:
-            self._fading[place:] += self._dry[voice, place:] * torch.linspace(1, 1 - way, length)
+            self._fading[place:] += self._dry[voice, place:] * np.linspace(1, 1 - way, length, dtype=np.float32)
         self._dry[voice, place:] = 0
 
     def stop(self, voice: int) -> None:
@@ -167,28 +161,20 @@ class Voices:
         """Let a voice that had fallen silent go on from the frame at a sample."""
         ahead = self._look_ahead(np.array([voice]), at_sample)
         if ahead is not None:
-            self.player.step(self._networks, ahead)
-            self.player.last.put(torch.tensor([voice]), self.player.frame(self._networks, ahead))
+            self.player.step(ahead)
+            self.player.last.put(slice(voice, voice + 1), self.player.frame(ahead))
             self.sounding[voice] = True
 
     def _sum(self) -> None:
         self.mix = self._dry.sum(0) + self._fading
 
-    def _cut(self, rows: Tensor, at_sample: int) -> tuple[Frames, Tensor]:
+    def _cut(self, voices: NDArray[np.int64], at_sample: int) -> tuple[Frames, NDArray[np.float64]]:
         """Frame and phase of voices at a sample inside the hop, from which they may go on differently."""
-        last = self.player.last[rows]
-        frames, phases = [], []
-        for row, voice in enumerate(rows.tolist()):  # each may have begun its segment elsewhere
-            one = rows[row : row + 1]
-            length, done = self.end - int(self._begun_sample[voice]), at_sample - int(self._begun_sample[voice])
-            begun, begun_phase = self._begun[one], self._begun_phase[one]
-            both = torch.cat([begun.f0_hz, last.f0_hz[row : row + 1]], dim=1)
-            frames.append(begun.between(last[row : row + 1], done / length))
-            if done:
-                phases.append(segment_phase(both, begun_phase, self.player.sample_rate, length)[..., done : done + 1] % 1)
-            else:
-                phases.append(begun_phase)
-        return Frames.joined(frames), torch.cat(phases)
+        begun, last, begun_sample = self._begun[voices], self.player.last[voices], self._begun_sample[voices]
+        length, done = self.end - begun_sample, at_sample - begun_sample  # each may have begun its segment elsewhere
+        begin_hz, end_hz = begun.f0_hz.astype(np.float64), last.f0_hz.astype(np.float64)
+        cycles = (begin_hz * done + (end_hz - begin_hz) * np.square(done) / (2 * length)) / self.player.sample_rate
+        return begun.between(last, done / length), (self._begun_phase[voices] + cycles) % 1
 
     def _expect(self) -> None:
         """What will be played at the end of the next hop, if nothing happens."""
@@ -201,13 +187,13 @@ class Voices:
         self._is_new[:] = False
         self._remembered = self.player.remember()
         if self._ahead is not None and self._drop_changed():
-            self.player.step(self._networks, self._ahead)
+            self.player.step(self._ahead)
 
     def _control_ahead(self) -> None:
         """The frames there, for the voices that went on as they were expected to."""
         if self._ahead is not None and self._drop_changed():
             voices = self._ahead.voices
-            self._next.put(rows_of(voices, self._dry), self.player.frame(self._networks, self._ahead))
+            self._next.put(rows_of(voices, len(self._dry)), self.player.frame(self._ahead))
             self._is_next[voices] = True
         self._ahead = None
 
@@ -224,18 +210,19 @@ class Voices:
 
     def _make_noise(self, voices: NDArray[np.int64], at_sample: int, length: int, leaving: Sequence[_Leaving] = ()) -> None:
         """The noise of segments from the last frames to the next, and of notes that leave meanwhile."""
-        segments = [one.segment for one in leaving]
+        begins, ends = ([getattr(one, name) for one in leaving] for name in ("begin", "end"))
         numbers = [one.voice for one in leaving]
         if len(voices):
-            rows = rows_of(voices, self._dry)
-            segments.append(self.player.last[rows].then(self._next[rows]))
+            rows = rows_of(voices, len(self._dry))
+            begins.append(self.player.last[rows])
+            ends.append(self._next[rows])
             numbers += voices.tolist()
-        if not segments:
+        if not numbers:
             return
-        frames = segments[0] if len(segments) == 1 else Frames.joined(segments)
-        noise = self.player.noise(frames, at_sample, self.player.noise_keys[numbers], length)
+        keys = self.player.noise_keys[numbers]
+        noise = self.player.noise(Frames.joined(begins), Frames.joined(ends), at_sample, keys, length)
         for one, part in zip(leaving, noise):
-            one.noise = part
+            one.noise = part.copy()
         if len(voices):
             self._noise[rows, :length] = noise[len(leaving) :]
 
@@ -244,22 +231,24 @@ class Voices:
         length = self.end - at_sample
         missing = voices[~self._is_next[voices]]
         if len(missing):
-            self._next.put(rows_of(missing, self._dry), self._frames_at(missing, self.end))
+            self._next.put(missing, self._frames_at(missing, self.end))
             self._make_noise(missing, at_sample, length)
         self._is_next[voices] = False
-        rows = rows_of(voices, self._dry)
+        rows = rows_of(voices, len(self._dry))
         begun, phase, frames = self.player.last[rows], self.player.phase[rows], self._next[rows]
         if self.begin < self._jumping_until:  # no harmonic may sound across Nyquist
-            may = audible(frames.f0_hz, begun.heights.shape[-1], self.player.sample_rate)
+            numbers = np.arange(1, begun.heights.shape[1] + 1)
+            may = frames.f0_hz[:, None] * numbers < self.player.sample_rate / 2
             begun = Frames(begun.f0_hz, begun.heights * may, begun.noise_magnitudes)
-        segments, start = begun.then(frames), phase
+        begins, ends, start = begun, frames, phase
         leaving = self._leaving if length == self.hop_size else []
         if leaving:  # in one go with the others, which costs little more than those alone
             self._make_noise(voices[:0], at_sample, length, [one for one in leaving if one.noise is None])
-            segments = Frames.joined([*(one.segment for one in leaving), segments])
-            start = torch.cat([*(one.phase for one in leaving), phase])
+            begins, ends = (Frames.joined([*(getattr(one, name) for one in leaving), own])
+                            for name, own in (("begin", begun), ("end", frames)))
+            start = np.concatenate([*(one.phase for one in leaving), phase])
         if len(start):
-            audio, after = self.player.harmonics(segments, start, length)
+            audio, after = self.player.harmonics(begins, ends, start, length)
         for row, one in enumerate(leaving):
             assert one.noise is not None
             self._fading += audio[row] + one.noise
@@ -278,16 +267,16 @@ class Voices:
         """The frames of voices at a later instant, if nothing happens until then; who has nothing to play stays."""
         ahead = self._look_ahead(voices, at_sample)
         if ahead is not None:
-            self.player.step(self._networks, ahead)
+            self.player.step(ahead)
         if ahead is not None and len(ahead.voices) == len(voices):
-            return self.player.frame(self._networks, ahead)
-        frames = self.player.last[torch.from_numpy(voices)]
+            return self.player.frame(ahead)
+        frames = self.player.last[voices]
         if ahead is not None:
-            frames.put(torch.from_numpy(np.searchsorted(voices, ahead.voices)), self.player.frame(self._networks, ahead))
+            frames.put(np.searchsorted(voices, ahead.voices), self.player.frame(ahead))
         return frames
 
     def _look_ahead(self, voices: NDArray[np.int64], at_sample: int) -> Ahead | None:
         if not len(voices):
             return None
-        before_hz = self.player.last.f0_hz[rows_of(voices, self._dry)].clone()
-        return self.source.ahead(voices, self.player.memory.n_frames[voices], at_sample, before_hz)
+        before_hz = self.player.last.f0_hz[voices]
+        return self.source.ahead(voices, self.player.n_frames[voices], at_sample, before_hz)

@@ -39,7 +39,7 @@ def open_instrument(preset: str) -> tuple[Instrument, dict[str, float]]:
 def _open(preset: str) -> tuple[Instrument, dict[str, float]]:
     """An instrument that streams, and what its knobs of timbre stand at."""
     from ddspvae.instrument.instrument import Instrument
-    from ddspvae.instrument.loading import load
+    from ddspvae.instrument.loading import load_to_play as load
 
     whole, colon, pair = preset.partition(":")
     knobs: dict[str, float] = {}

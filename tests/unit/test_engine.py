@@ -14,6 +14,7 @@ from ddspvae.engine.playing import play_takes
 from ddspvae.engine.room import in_room
 from ddspvae.engine.shapes import player_shapes
 from ddspvae.features.spectrum import measure_spectrum
+from ddspvae.instrument.in_torch import as_tensors
 from ddspvae.instrument.loading import load_to_play
 from ddspvae.instrument.presets import arrays_of, find_preset, read_card, read_weights, save_instrument
 from ddspvae.instrument.rooms import Rooms
@@ -23,7 +24,7 @@ from ddspvae.kernels.compiler import HAS_COMPILER
 from ddspvae.kernels.noise import bins_of, play_filtered_noise
 from ddspvae.kernels.oscillators import play_oscillators
 from ddspvae.kernels.peaks import find_peak
-from ddspvae.live.player import Player
+from ddspvae.live.torch_player import TensorPlayer
 from ddspvae.signals import Performance
 from ddspvae.signals.checks import InputError
 from ddspvae.signals.jobs import on_cores
@@ -119,7 +120,7 @@ def test_live_rooms_in_blocks_of_any_size(rng, n_taps, n_channels):
 
 
 def test_rooms_are_those_of_torch(violin):
-    room, response = violin.room_and_response(wet_db=3.0, decay=0.5)
+    room, response = as_tensors(*violin.rooms.response(wet_db=3.0, decay=0.5))
     np.testing.assert_allclose(impulse_response(room, RATE).numpy(), response.numpy(), rtol=0, atol=1e-7)
     assert tail_ringing_s(response[0].numpy(), RATE) == pytest.approx(ringing_s(room, RATE), abs=1e-3)
 
@@ -148,7 +149,7 @@ def test_the_network_agrees_with_torch(name, rng):
     tail = RoomTail(room.tail_energy[0].detach().numpy(), room.decay_s[0].detach().numpy())
     heights, magnitudes = network.play(*curves, take.z, highest_hz, network.level(tail), network.state())
     with torch.inference_mode():
-        frames = Player(instrument.model, room, 1).control(*(torch.tensor(curve)[None, :, None] for curve in curves),
+        frames = TensorPlayer(instrument.model, room, 1).control(*(torch.tensor(curve)[None, :, None] for curve in curves),
                                                            torch.tensor(take.z)[None], None, None)
     for ours, theirs in ((heights, frames.heights), (magnitudes, frames.noise_magnitudes)):
         np.testing.assert_allclose(ours, theirs[0].numpy(), rtol=0, atol=1e-5 * float(theirs.max()))
@@ -185,15 +186,19 @@ def test_without_a_compiler_torch_plays(violin, rng, monkeypatch):
     np.testing.assert_allclose(violin.resynthesize(take), ours, rtol=0, atol=1e-5 * np.abs(ours).max())
 
 
-def test_streams_without_a_compiler_sound_alike(rng, monkeypatch):
+@pytest.mark.parametrize("name, mono", [("violin", False), ("tuba", True), ("ensemble", False)])
+def test_streams_without_a_compiler_sound_alike(rng, monkeypatch, name, mono):
+    """Chords, notes that are bound, bent, cut off and struck again, in blocks of any size."""
     sounds = []
     for has_compiler in (True, False):
-        for module in ("engine.ability", "live.player", "live.stream"):
+        for module in ("engine.ability", "live.opening", "live.torch_player"):
             monkeypatch.setattr(f"ddspvae.{module}.HAS_COMPILER", has_compiler)
-        stream = load("violin").stream(voices=2)
-        for note, at in ((69, 17), (76, 3000)):
-            stream.send(mido.Message("note_on", note=note, velocity=90), at)
-        sounds.append(stream.read(12_000))
+        stream = load(name).stream(voices=3, mono=mono)
+        for number, (note, at) in enumerate(((57, 17), (64, 3000), (62, 3100), (55, 9000), (57, 9111), (60, 9600))):
+            stream.send(mido.Message("note_on", note=note, velocity=60 + 10 * number), at)
+            stream.send(mido.Message("note_off", note=note), at + 5000)
+        stream.send(mido.Message("pitchwheel", pitch=4000), 7001)
+        sounds.append(np.concatenate([stream.read(size) for size in (1, 5000, 63, 7000, 64, 8000)]))
     np.testing.assert_allclose(sounds[1], sounds[0], rtol=0, atol=1e-5)
     assert np.abs(sounds[0]).max() > 0.05
 
