@@ -11,9 +11,12 @@ from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 from types import FunctionType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from ddspvae.kernels.objects import Entry
 
 # as Python, these loops are thousands of times slower than torch
 HAS_COMPILER = find_spec("numba") is not None and os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
@@ -69,23 +72,23 @@ class ReadyMade(Compiled):
 
     def __init__(self, function: FunctionType, liberties: set[str]) -> None:
         super().__init__(function, liberties)
-        self._entries: dict[tuple[Any, ...], Callable[..., int] | None] = {}
+        self._entries: dict[tuple[Any, ...], Entry | None] = {}
 
     def __call__(self, *args: Any) -> None:
         entry, values = self._prepare(args)
         if entry is None:
             self.dispatcher(kept=True)(*args)
         else:
-            _run(entry, values)
+            _run(entry.freely, values)
 
     def bind(self, *args: Any) -> Callable[[], None]:
         """The function of these arrays, whatever they hold when it is called: to look at them takes longer than to loop."""
         entry, values = self._prepare(args)
         if entry is None:
             return partial(self.dispatcher(kept=True), *args)
-        return _Bound(entry, values, args)
+        return _Bound(entry.alone, values, args)
 
-    def _prepare(self, args: tuple[Any, ...]) -> tuple[Callable[..., int] | None, list[Any]]:
+    def _prepare(self, args: tuple[Any, ...]) -> tuple[Entry | None, list[Any]]:
         """What is called, None if that is numba's; and what it is given."""
         spec: list[Any] = []
         values: list[Any] = []
@@ -113,7 +116,7 @@ def _run(entry: Callable[..., int], values: list[Any]) -> None:
 
 
 class _Bound:
-    """Machine code and what it is given, whose arrays live as long."""
+    """Machine code and what it is given, whose arrays live as long; short, so other threads wait."""
 
     def __init__(self, entry: Callable[..., int], values: list[Any], arrays: tuple[Any, ...]) -> None:
         self._entry, self._values, self._arrays = entry, values, arrays

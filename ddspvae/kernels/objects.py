@@ -12,6 +12,7 @@ import hashlib
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,8 +26,15 @@ from ddspvae.signals.files import OLD_S, cache_folder, new_file
 DIGEST_BYTES = 32  # the SHA-256 of an object, before it
 ENTRY = "ddspvae_entry"
 FOREIGN = re.compile(r"(exp|exp2|expm1|log|log2|log10|log1p|pow|sin|cos|sqrt|floor|ceil|rint)f?|mem(cpy|move|set)")
-Entry = Callable[..., int]
 _loaded: list[Any] = []  # engines, which own the code
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Machine code: other threads of the interpreter go on meanwhile, or wait; asking to go on may take longer than a loop."""
+
+    freely: Callable[..., int]
+    alone: Callable[..., int]
 
 
 def find_entry(function: FunctionType, liberties: set[str], dispatcher: Callable[[], Any], spec: tuple[Any, ...]
@@ -136,7 +144,7 @@ def _load(code: bytes, spec: tuple[Any, ...]) -> Entry:
         letter, n_axes = kind
         scalar = {"q": ctypes.c_int64, "f": ctypes.c_float, "d": ctypes.c_double}
         kinds += [ctypes.c_void_p, *[ctypes.c_int64] * n_axes] if n_axes else [scalar[letter]]
-    return ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(address)
+    return Entry(ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(address), ctypes.PYFUNCTYPE(ctypes.c_int32, *kinds)(address))
 
 
 def _make(dispatcher: Any, liberties: set[str], spec: tuple[Any, ...]) -> bytes:

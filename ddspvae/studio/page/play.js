@@ -151,6 +151,9 @@ export function release(pitch) {
   }
 }
 
+// A page that is laid out anew takes time from the sound.
+function show(node, text) { if (node.textContent !== text) node.textContent = text; }
+
 function ring(detail) {
   if (detail.mark !== undefined) {
     const struck = marks.get(detail.mark);
@@ -161,14 +164,14 @@ function ring(detail) {
     const sorted = [...delays].sort((a, b) => a - b);
     const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
     studio.figures.delays = delays;
-    parts.p50.textContent = `${at(0.5).toFixed(0)} ms`;
-    parts.p99.textContent = `${at(0.99).toFixed(0)} ms`;
-    parts.out.textContent = `${(1000 * live.outputDelay).toFixed(0)} ms`;
+    show(parts.p50, `${at(0.5).toFixed(0)} ms`);
+    show(parts.p99, `${at(0.99).toFixed(0)} ms`);
+    show(parts.out, `${(1000 * live.outputDelay).toFixed(0)} ms`);
   }
   if (detail.peak !== undefined) {
     const shown = Math.max(0, 1 + Math.log10(Math.max(detail.peak, 1e-6)) / 3);
-    parts.meter.style.width = `${Math.round(100 * Math.min(1, shown))}%`;
-    parts.gaps.textContent = String(detail.gaps);
+    parts.meter.style.transform = `scaleX(${Math.min(1, shown).toFixed(2)})`;
+    show(parts.gaps, String(detail.gaps));
     studio.figures.live = detail;
     studio.figures.loudest = Math.max(studio.figures.loudest ?? 0, detail.peak);
   }

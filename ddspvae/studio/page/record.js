@@ -36,7 +36,7 @@ export class Recorder {
 
   show() {
     const db = 20 * Math.log10(Math.max(this.peak, 1e-6));
-    this.bar.style.width = `${Math.round(100 * Math.min(1, Math.max(0, 1 + db / 60)))}%`;
+    this.bar.style.transform = `scaleX(${Math.min(1, Math.max(0, 1 + db / 60)).toFixed(2)})`;
     this.said.textContent = `${clock(this.length / this.rate)}  peak ${db.toFixed(0)} dB${this.clipped ? ", it clips: turn it down" : db < -40 ? ", very soft" : ""}`;
   }
 

@@ -9,6 +9,9 @@ class Ring extends AudioWorkletProcessor {
     this.least = least;
     this.most = most;
     this.target = first; // samples ahead: more after a gap, less where some were never needed
+    this.low = least; // what was too few is not tried again for a while, after each gap for twice as long
+    this.hold = 20;
+    this.since = 0; // samples since the last gap, or since it was forgotten
     this.spare = Infinity; // the fewest that were left after a block of the device, in the last seconds
     this.blocks = []; // { samples, mark, at, used }
     this.filled = 0;
@@ -63,16 +66,27 @@ class Ring extends AudioWorkletProcessor {
     this.filled -= written;
     if (this.running && written < n && this.started) {
       this.gaps += 1;
+      this.low = Math.min(this.most, this.target + this.block);
       this.target = Math.min(this.most, this.target + 2 * this.block);
+      if (this.since < this.hold * sampleRate) this.hold = Math.min(320, 2 * this.hold);
+      this.since = 0;
       this.calm = 0;
       this.spare = Infinity;
       this.started = false;
     } else if (this.running && written === n) {
       this.started = true;
       this.calm += n;
+      this.since += n;
       this.spare = Math.min(this.spare, this.filled);
-      if (this.calm > 10 * sampleRate) {
-        if (this.spare >= 1.5 * this.block) this.target = Math.max(this.least, this.target - this.block);
+      if (this.since > this.hold * sampleRate && this.low > this.least) {
+        this.low -= this.block;
+        this.since = 0;
+      }
+      if (this.calm > 3 * sampleRate) {
+        if (this.spare >= 1.5 * this.block) {
+          const blocks = Math.max(1, Math.floor((this.spare / this.block - 1) / 2));
+          this.target = Math.max(this.low, this.target - blocks * this.block);
+        }
         this.calm = 0;
         this.spare = Infinity;
       }

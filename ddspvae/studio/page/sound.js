@@ -6,7 +6,7 @@ let loaded = null;
 let tries = 0;
 
 export async function audio() {
-  context ??= new AudioContext({ sampleRate: 48000, latencyHint: "interactive" });
+  context ??= new AudioContext({ sampleRate: 48000, latencyHint: 0 });
   loaded ??= context.audioWorklet.addModule(`/page/ring.js?${tries}`); // one that failed is not asked for again by its name
   try { await loaded; } catch {
     loaded = null;
@@ -52,5 +52,5 @@ export class Player extends EventTarget {
   get outputDelay() { return context ? (context.outputLatency || context.baseLatency || 0) : 0; }
 }
 
-export const live = new Player("/api/play", "marked", { channels: 1, block: 256, least: 512, first: 1024, most: 6144 });
+export const live = new Player("/api/play", "marked", { channels: 1, block: 256, least: 512, first: 768, most: 6144 });
 export const deck = new Player("/api/listen", "placed", { channels: 2, block: 1024, least: 4096, most: 16384 });
