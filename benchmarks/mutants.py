@@ -36,7 +36,7 @@ MUTANTS = (
     ("model/axes.py", "torch.maximum(now - lowest, highest - now)", "(now - lowest)", "unit/test_axes.py"),
     ("performer/loudness_shape.py", "np.sqrt(target**2 - now**2)", "(target - now)", "unit/test_note_controls.py"),
     ("midi/causal.py", "state[DIP_DB] * 4 * left", "state[DIP_DB] * 2 * left", "unit/test_causal_performer.py"),
-    ("kernels/oscillators.py", "first[t] + change[t] * (t / length)", "first[t]", "unit/test_engine.py"),
+    ("kernels/oscillators.py", "sums[t] + sums[t + TILE] * np.float32((tile + t) / length)", "sums[t]", "unit/test_engine.py"),
     ("kernels/noise.py", "sound.real + (sound.imag - sound.real)", "sound.real + 0 * (sound.imag)", "unit/test_engine.py"),
     ("kernels/spectrum.py", "level.keep[j] * ring[j] +", "ring[j] +", "unit/test_engine.py"),
     ("kernels/partials.py", "all_real * level_share - rise_real + last_real", "all_real * level_share",

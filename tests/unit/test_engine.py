@@ -1,5 +1,7 @@
 """What plays without torch, beside the torch that it must agree with."""
 
+from itertools import pairwise
+
 import mido
 import numpy as np
 import pytest
@@ -68,6 +70,23 @@ def test_oscillators_agree_with_tables(rng, n_harmonics, low_hz, high_hz):
     np.testing.assert_allclose(audio, tables.numpy(), rtol=0, atol=1e-6 * np.abs(heights).sum(-1).max())
     np.testing.assert_array_equal(after, start[:, -1, 0].numpy())
     assert not audio[0, 10 * HOP : 13 * HOP].any() and audio[0, 14 * HOP :].any()
+
+
+@pytest.mark.parametrize(("n_harmonics", "f0_hz", "length"), [(62, 900.0, 240), (491, 48.0, 240), (15, 1000.0, 17), (16, 700.0, 700)])
+def test_oscillators_are_exact(rng, n_harmonics, f0_hz, length):
+    """Beside sines in double precision, at pitches that move: 120 dB below."""
+    f0 = (f0_hz * np.array([1.0, 0.99, 1.01])).astype(np.float32)
+    heights = rng.random((1, 3, n_harmonics)).astype(np.float32)
+    audio, after = play_oscillators(f0[None], heights, np.array([0.3]), RATE, length)
+    t, phase, exact = np.arange(length), 0.3, []
+    for (begin_hz, end_hz), (begin, end) in zip(pairwise(f0.astype(float)), pairwise(heights[0].astype(float))):
+        cycles = phase + (begin_hz + (end_hz - begin_hz) * t / (2 * length)) * t / RATE
+        amplitude = begin + (end - begin) * (t / length)[:, None]
+        exact.append((amplitude * np.sin(2 * np.pi * np.outer(cycles, np.arange(1, n_harmonics + 1)))).sum(1))
+        phase += (begin_hz + end_hz) / 2 * length / RATE
+    error = audio[0] - np.concatenate(exact)
+    assert np.square(error).mean() < 1e-12 * np.square(np.concatenate(exact)).mean()
+    assert after[0] == pytest.approx(phase % 1, abs=1e-9)
 
 
 def test_oscillators_join_without_a_seam(rng):
