@@ -115,7 +115,8 @@ def _begin(phase, speed, bend, first, n, waves, sums):  # type: ignore[no-untype
         waves[t], waves[t + TILE], waves[t + 2 * TILE], waves[t + 3 * TILE] = x1, x2, x3, x4
         waves[t + 4 * TILE], waves[t + 5 * TILE], waves[t + 6 * TILE], waves[t + 7 * TILE] = x5, x6, x7, x8 * x7 - y8 * y7
         waves[t + 8 * TILE], waves[t + 9 * TILE], waves[t + 10 * TILE], waves[t + 11 * TILE] = y1, y2, y3, y4
-        waves[t + 12 * TILE], waves[t + 13 * TILE], waves[t + 14 * TILE], waves[t + 15 * TILE] = y5, y6, y7, x8 * y7 + y8 * x7
+        waves[t + 12 * TILE], waves[t + 13 * TILE], waves[t + 14 * TILE] = y5, y6, y7
+        waves[t + 15 * TILE] = x8 * y7 + y8 * x7
         sums[t], sums[t + TILE], sums[t + 2 * TILE], sums[t + 3 * TILE] = 0, 0, x8, y8
 
 
