@@ -34,7 +34,7 @@ from ddspvae.synth.envelopes import start_phase
 from ddspvae.synth.harmonic import play_harmonics
 from ddspvae.synth.noise import bin_shapes, fft_size, noise_key, play_noise
 from ddspvae.synth.reverb import impulse_response, ringing_s
-from ddspvae.synth.tails import RoomTail
+from ddspvae.synth.tails import RoomTail, heard_part
 from ddspvae.synth.tails import ringing_s as tail_ringing_s
 
 RATE, HOP = 48_000, 240
@@ -117,7 +117,8 @@ def test_the_peak_is_looked_for_only_where_it_may_be(rng):
     assert find_peak(low, 0.0) > 0.95  # 0.707 at its samples
 
 
-@pytest.mark.parametrize(("n_samples", "n_taps", "n_channels"), [(50_000, 100, 1), (3000, 5000, 2), (1, 3, 1), (100, 1, 2)])
+@pytest.mark.parametrize(("n_samples", "n_taps", "n_channels"), [(50_000, 100, 1), (3000, 5000, 2), (1, 3, 1), (100, 1, 2),
+                                                               (70_000, 20_000, 2)])
 def test_rooms_in_large_pieces(rng, n_samples, n_taps, n_channels):
     sound = rng.standard_normal(n_samples).astype(np.float32)
     response = (rng.standard_normal((n_channels, n_taps)) / n_taps).astype(np.float32)
@@ -126,6 +127,15 @@ def test_rooms_in_large_pieces(rng, n_samples, n_taps, n_channels):
         wet = np.concatenate(list(in_room(np.array_split(sound, 7), response, n_wet)), axis=1)
         assert wet.dtype == np.float32
         np.testing.assert_allclose(wet, whole[:, :n_wet], rtol=0, atol=1e-6)
+
+
+def test_what_is_left_out_of_a_room_is_not_heard(rng):
+    response = (rng.standard_normal((2, 48_000)) * np.exp(-np.arange(48_000) / 2000)).astype(np.float32)
+    part = heard_part(response)
+    assert 2000 * 13 < part.shape[1] < 2000 * 15  # 120 dB are 13.8 times 8.7 dB
+    np.testing.assert_array_equal(part, response[:, : part.shape[1]])
+    assert np.square(response[:, part.shape[1] :]).sum() <= 1e-12 * np.square(response).sum()
+    assert heard_part(np.zeros((1, 5), np.float32)).shape == (1, 1)
 
 
 @pytest.mark.parametrize(("n_taps", "n_channels"), [(1000, 1), (100, 2), (240, 1), (241, 2), (48_000, 1)])
