@@ -27,7 +27,7 @@ class LiveNetwork(Network):
         highest_hz = np.maximum(f0, np.maximum(before_hz[:, 0, 0], after_hz[:, 0, 0]))
         rows = np.arange(len(seen))
         ringing = ringing.copy()
-        heights, magnitudes = self.heads(f0, loudness, highest_hz, hidden, taps, seen.reshape(-1, 3),
+        heights, magnitudes = self.heads(f0, loudness, highest_hz, self.split(hidden), taps, seen.reshape(-1, 3),
                                          rows * (ONSET_FRAMES + 1) + ONSET_FRAMES,
                                          Level(keep[0], at_once[0], first[0], QUIETEST_DRY), rows, ringing)
         return heights[:, None], magnitudes[:, None], seen[:, 1:], ringing
