@@ -126,15 +126,14 @@ class Player:
         self.noise_keys = noise_key(seed, torch.arange(first_voice, first_voice + n_voices))
         self.sample_rate, self.hop_size = config.sample_rate, config.hop_size
         self.tail = None if room is None else Tail(room, config.sample_rate, config.hop_size)
-        nothing = torch.zeros(1, N_ROOM_BANDS, dtype=torch.float64)
-        self._in_room = (nothing, nothing, nothing) if self.tail is None else self.tail.constants
+        self._in_room = (torch.zeros(1, N_ROOM_BANDS).double(),) * 3 if self.tail is None else self.tail.constants
         self._synthesizer = SYNTHESIZERS[config.synthesizer](config.sample_rate, config.hop_size, config.n_noise_bands)
         self._is_compiled = HAS_COMPILER and type(self._synthesizer) is Synthesizer
-        n_fft = fft_size(config.hop_size, config.n_noise_bands)
-        self._bins = bins_of(bin_shapes(config.n_noise_bands, n_fft).numpy(), n_fft)
+        n_fft = fft_size(config.hop_size, n_bands := config.n_noise_bands)
+        self._bins = bins_of(bin_shapes(n_bands, n_fft).numpy(), n_fft)
         self.memory = model.decoder.memory(n_voices)
         self.ringing = np.zeros((n_voices, N_ROOM_BANDS))
-        self.last = Frames.nothing(n_voices, config.n_harmonics, config.n_noise_bands)
+        self.last = Frames.nothing(n_voices, config.n_harmonics, n_bands)
         self.phase = torch.zeros(n_voices, 1, 1, dtype=torch.float64)
 
     def control(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, z: Tensor, after_hz: Tensor | None,
