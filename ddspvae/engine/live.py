@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ddspvae.engine.network import Array, Network
 from ddspvae.features.band_tables import band_shapes
-from ddspvae.kernels.noise import bins_of
+from ddspvae.kernels.noise import Bins, bins_of
 from ddspvae.kernels.stepping import Heads, Stack
 from ddspvae.model.form import DILATIONS, KERNEL, frames_per_step
 from ddspvae.synth.white import fft_size
@@ -43,7 +43,11 @@ class LiveNetwork(Network):
         knots = np.zeros((0, config.n_harmonics), np.float32) if self._knots is None else np.ascontiguousarray(self._knots)
         self.heads_of = Heads._make([*(own[f"{name}.{part}"] for name in layers for part in ("weight", "bias")), knots])
         self.form = self._form
-        self.bins = bins_of(band_shapes(config.n_noise_bands, fft_size(config.hop_size, config.n_noise_bands) // 2 + 1))
+
+    def bins(self) -> Bins:
+        """Of the noise bands, with memory of their own: for one thread."""
+        n_fft = fft_size(self.config.hop_size, self.config.n_noise_bands)
+        return bins_of(band_shapes(self.config.n_noise_bands, n_fft // 2 + 1), n_fft)
 
     @property
     def n_beside(self) -> int:

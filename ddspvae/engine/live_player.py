@@ -88,7 +88,8 @@ class LivePlayer:
         self._found = Frames.nothing(n, n_harmonics, n_bands)
         self._stepping: dict[int, _Stepping] = {}  # by the number of voices
         self._framing: dict[int, _Framing] = {}
-        self._noise = FewSegments(n_bands, self.hop_size, network.bins)
+        self._bins = network.bins()
+        self._noise = FewSegments(n_bands, self.hop_size, self._bins)
         self._oscillators = FewOscillators(n_harmonics, self.hop_size, self.sample_rate)
 
     def step(self, ahead: Ahead) -> None:
@@ -110,10 +111,10 @@ class LivePlayer:
     def _prepare_step(self, n: int) -> _Stepping:
         network, config, wide = self._network, self._network.config, self._network.n_channels
         rows, frames = np.zeros(n, np.int64), np.zeros((3, n), np.float32)
-        inputs, beside, hidden, taps, gates = (np.zeros((n, size), np.float32) for size in (
-            3 + config.n_z - network.n_named, network.n_named + config.n_timbre, wide, KERNEL * wide, 2 * wide))
+        inputs, beside, hidden, taps, gates, gated = (np.zeros((n, size), np.float32) for size in (
+            3 + config.n_z - network.n_named, network.n_named + config.n_timbre, wide, KERNEL * wide, 2 * wide, wide))
         play = bind(step_stack, network.stack, rows, frames, self._units, inputs, beside, self._pasts, self._n_steps, hidden,
-                    taps, gates, self._before, self._now)
+                    taps, gates, gated, self._before, self._now)
         return _Stepping(rows, frames, inputs, beside, play)
 
     def frame(self, ahead: Ahead) -> Frames:
@@ -201,7 +202,7 @@ class LivePlayer:
         sound, _ = play_oscillators(curves[0], curves[1], phase_at(take, first, config), config.sample_rate, config.hop_size)
         if config.with_noise:
             sound += play_filtered_noise(curves[2], config.hop_size, self.noise_keys[voice : voice + 1],
-                                         first * config.hop_size, network.bins)
+                                         first * config.hop_size, self._bins)
         played: Array = sound[0]
         return played
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ddspvae.features.attributes import HIGHEST_HZ, N_PARTIALS, octaves_above, odd_or_even
 from ddspvae.features.band_tables import band_weights, breath_shares
 from ddspvae.kernels.spectrum import Form, Level, shape_frames
+from ddspvae.kernels.stack import gate, normalize, spread
 from ddspvae.kernels.stepping import EPSILON
 from ddspvae.model.form import (
     DB_PER_UNIT,
@@ -81,6 +82,7 @@ class Network:
                          for name, value in weights.items() if name.startswith("decoder.")}
         self.n_named = min(config.n_running, len(NAMED_AXES))
         n_bands, rate = config.n_noise_bands, config.sample_rate
+        self._sizes = (len(self._weights["stack.norm.bias"]), N_NODES, n_bands, self.n_named, config.n_timbre)
         self._knots = harmonic_knots(config.n_harmonics) if len(self._weights["harmonic_head.weight"]) < config.n_harmonics \
             else None
         doubles, own = np.float64, self._weights
@@ -133,12 +135,12 @@ class Network:
         if state.now is None:
             state.now, state.curves = steps[:1], np.repeat(curves[:1], ONSET_FRAMES, axis=0)
         ends = np.concatenate([state.now, steps])
-        fade = (np.arange(1, pace + 1, dtype=np.float32) / np.float32(pace))[:, None]
-        hidden = (ends[:-1, None] + np.diff(ends, axis=0)[:, None] * fade).reshape(-1, ends.shape[1])[:n_frames]
+        parts = tuple(np.empty((n_frames, size), np.float32) for size in self._sizes)
+        spread(ends, pace, *parts)
         seen = np.concatenate([state.curves, curves])
         state.before, state.now, state.curves = ends[-2:-1], ends[-1:], seen[-ONSET_FRAMES:]
         taps = np.lib.stride_tricks.sliding_window_view(seen[ONSET_FRAMES + 1 - TAPS :], TAPS, axis=0).reshape(n_frames, -1)
-        return self.heads(f0_hz, loudness_db, highest_hz, hidden, taps, seen, ONSET_FRAMES + np.arange(n_frames), level,
+        return self.heads(f0_hz, loudness_db, highest_hz, parts, taps, seen, ONSET_FRAMES + np.arange(n_frames), level,
                           np.zeros(n_frames, np.int64), state.ringing)
 
     def _linear(self, name: str, x: Array) -> Array:
@@ -164,23 +166,26 @@ class Network:
             pasts[at] = seen[len(hidden) :]
             taps = np.concatenate([seen[tap * dilation :][: len(hidden)] for tap in range(KERNEL)], axis=1)
             value = self._linear(f"stack.layers.{at}.taps", taps)
-            gated = np.tanh(value[:, : hidden.shape[1]]) / (1 + np.exp(-value[:, hidden.shape[1] :]))
+            gated = np.empty_like(hidden)
+            gate(value, gated)
             hidden = hidden + self._linear(f"stack.layers.{at}.out", gated)
-        hidden = hidden - hidden.mean(axis=1, keepdims=True)
-        hidden /= np.sqrt(np.square(hidden).mean(axis=1, keepdims=True) + np.float32(EPSILON))
-        hidden = hidden * self._weights["stack.norm.weight"] + self._weights["stack.norm.bias"]
+        normalize(hidden, self._weights["stack.norm.weight"], self._weights["stack.norm.bias"], EPSILON)
         envelope = self._linear("envelope_head", hidden)
         if "detail_head.weight" in self._weights:
             envelope += self._linear("detail_head", others[:, : others.shape[1] - self.config.n_timbre])
         return np.concatenate([hidden, envelope, named, z[:, z.shape[1] - self.config.n_timbre :]], axis=1)
 
-    def heads(self, f0_hz: Array, loudness_db: Array, highest_hz: Array, hidden: Array, taps: Array, curves: Array,
-              rows: NDArray[np.int64], level: Level, voices: NDArray[np.int64], ringing: NDArray[np.float64]
+    def split(self, steps: Array) -> tuple[Array, ...]:
+        """The stack's output [F, C + E + N + G] as what the heads take: hidden, nodes, noise envelope, named axes, code."""
+        return tuple(map(np.ascontiguousarray, np.split(steps, np.cumsum(self._sizes[:-1]), axis=1)))
+
+    def heads(self, f0_hz: Array, loudness_db: Array, highest_hz: Array, parts: tuple[Array, ...], taps: Array,
+              curves: Array, rows: NDArray[np.int64], level: Level, voices: NDArray[np.int64], ringing: NDArray[np.float64]
               ) -> tuple[Array, Array]:
         """From the stack's output to what is played; F frames of one voice, or one frame of each of F voices.
 
         Args:
-            f0_hz, loudness_db, highest_hz: [F]; hidden: [F, C + E + N + G].
+            f0_hz, loudness_db, highest_hz: [F]; parts: of the stack's output, see `split`.
             taps: [F, 3 * TAPS], the last curves of each frame: pitches, then periodicities, then loudnesses.
             curves, rows: scaled curves [n, 3], and where each frame is in them, with ONSET_FRAMES before it.
             voices, ringing: which row of ringing [V, J] each frame finds and leaves.
@@ -188,8 +193,7 @@ class Network:
             heights [F, H] of the harmonics, and noise magnitudes [F, K].
         """
         n_frames, config = len(f0_hz), self.config
-        sizes = [len(self._weights["stack.norm.bias"]), N_NODES, config.n_noise_bands, self.n_named]
-        hidden, nodes, noise_envelope, named, code = np.split(hidden, np.cumsum(sizes), axis=1)
+        hidden, nodes, noise_envelope, named, code = parts
         hidden = self._linear("frame_layer", hidden + self._linear("frame_inlet", taps))
         hidden /= 1 + np.exp(-hidden)
         logits = self._linear("harmonic_head", hidden)
@@ -199,7 +203,6 @@ class Network:
         balance = self._linear("balance_head", np.tanh(self._linear("balance_layer", taps)) if self.n_named else hidden)
         heights = np.empty((n_frames, config.n_harmonics), np.float32)
         magnitudes = np.empty((n_frames, config.n_noise_bands), np.float32)
-        nodes, named, code = map(np.ascontiguousarray, (nodes, named, code))
         shape_frames(self._form, level, f0_hz, highest_hz, loudness_db, curves, rows, logits, nodes, noise_logs, named, code,
                      balance, config.with_noise, ONSET_FRAMES, NEWTON_STEPS, config.sample_rate / 2, voices, ringing,
                      np.empty(config.n_harmonics + config.n_noise_bands + 4, np.float32), np.empty(2 * N_ROOM_BANDS + 4),

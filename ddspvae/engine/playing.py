@@ -179,7 +179,8 @@ def _shape_piece(network: Network, level: Level, voice: _Voice, take: Performanc
 def _sound(pieces: Iterator[Shaped], config: ModelConfig, start: int, stiffness: Stiffness | None) -> Iterator[Array]:
     """The dry sound of all voices."""
     hop_size, n_bands = config.hop_size, config.n_noise_bands
-    bins = bins_of(band_shapes(n_bands, fft_size(hop_size, n_bands) // 2 + 1))
+    n_fft = fft_size(hop_size, n_bands)
+    bins = bins_of(band_shapes(n_bands, n_fft // 2 + 1), n_fft)
     over = np.zeros(hop_size, np.float32)  # the last hop of voices that end with a piece lies in the next
     for piece in pieces:
         begin = max(piece.first - 1, start)

@@ -71,6 +71,9 @@ def place(blocks: Iterable[Audio], controllers: Mapping[str, Steps], sample_rate
     own = db_to_amplitude(gain_db)
     for block in blocks:
         n_samples, is_mono = block.shape[-1], count_channels(block) == 1
+        if is_mono and not stereo and not volume:  # one factor for all of it
+            yield block * np.float32(own) if gain_db else block
+            continue
         gain = own * _at_samples(_volume_to_amplitude(volume, first, n_samples, sample_rate), first, n_samples, sample_rate)
         if (not volume and not pan and not gain_db and stereo != is_mono) or not block.size:
             yield block

@@ -32,10 +32,11 @@ class Compiled:
     Args:
         function: written in what numba knows; other compiled functions that it names are called as such.
         liberties: with floating point, by LLVM's names.
+        inline: "always" writes it out where it is called, by numba's word.
     """
 
-    def __init__(self, function: FunctionType, liberties: set[str]) -> None:
-        self.function, self.liberties = function, liberties
+    def __init__(self, function: FunctionType, liberties: set[str], inline: str = "never") -> None:
+        self.function, self.liberties, self.inline = function, liberties, inline
         self._dispatchers: dict[bool, Any] = {}
 
     def dispatcher(self, *, kept: bool) -> Any:
@@ -44,7 +45,8 @@ class Compiled:
             import numba
 
             bound = self.bound(kept=kept)
-            options: dict[str, Any] = {"nogil": True, "fastmath": self.liberties, "error_model": "numpy"}
+            options: dict[str, Any] = {"nogil": True, "fastmath": self.liberties, "error_model": "numpy",
+                                       "inline": self.inline}
             try:
                 self._dispatchers[kept] = numba.njit(cache=kept, **options)(bound)
             except RuntimeError:  # neither the package's folder nor the user's cache can be written
@@ -150,6 +152,11 @@ def _add(value: Any, spec: list[Any], values: list[Any]) -> None:
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Have a function compiled where there is a compiler."""
     return Compiled(cast(FunctionType, function), _SAFE) if HAS_COMPILER else function
+
+
+def compiled_in_place(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As `compiled`, and written out wherever it is called, where it is known which arrays do not overlap."""
+    return Compiled(cast(FunctionType, function), _SAFE, "always") if HAS_COMPILER else function
 
 
 def compiled_in_any_order(function: Callable[..., Any]) -> Callable[..., Any]:

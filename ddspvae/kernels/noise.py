@@ -1,20 +1,51 @@
-"""Filtered noise: white noise from counters, and the filters of two frames at once as one complex transform."""
+"""Filtered noise: white noise from counters, and the filters of two frames at once as one complex transform.
+
+Two segments are the real and the imaginary part of one signal, and sixteen such signals are transformed side by side.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ddspvae.kernels.compiler import bind, compiled, ready_made
-from ddspvae.kernels.transforms import fft
+from ddspvae.kernels.compiler import bind, compiled, compiled_in_place, ready_made
+from ddspvae.kernels.lanes import LANES, Turns, copy, transform, turns_of
+from ddspvae.kernels.memory import in_lines
 
-SEGMENTS_AT_ONCE = 64  # their spectra fit the cache of one core
 UNIT_POWER = math.sqrt(3.0) / 2**23  # of whole numbers uniform in +-2^23
 TINY_POWER = 1e-20
-Bins = tuple[NDArray[np.int64], NDArray[np.float32]]
+_F, _U = np.float32, np.uint32
+
+
+class Bins(NamedTuple):
+    """How band powers become bin powers where at most two neighbours share a bin, and room to work in; for one thread.
+
+    Args:
+        lower: [n_fft // 2 + 1], the lower band of each bin.
+        weight: [2, n_fft // 2 + 1], of that and of the band above.
+        turns: for n_fft samples.
+        counters: [2, 4, LANES]; power: [4 * K * LANES]; places: three times two of [n_fft * LANES].
+    """
+
+    lower: NDArray[np.int64]
+    weight: NDArray[np.float32]
+    turns: Turns
+    counters: NDArray[np.uint32]
+    power: NDArray[np.float32]
+    places: tuple[NDArray[np.float32], ...]
+
+
+def bins_of(shapes: NDArray[np.float32], n_fft: int) -> Bins:
+    """For bands of shapes [K, n_fft // 2 + 1]."""
+    n_bands, n_bins = shapes.shape
+    lower, each = np.minimum((shapes > 0).argmax(0), n_bands - 2), np.arange(n_bins)
+    return Bins(lower, np.stack([shapes[lower, each], shapes[lower + 1, each]]), turns_of(n_fft),
+                np.empty((2, 4, LANES), np.uint32), in_lines(4 * n_bands * LANES),
+                tuple(in_lines(n_fft * LANES) for _ in range(6)))
 
 
 def play_filtered_noise(magnitudes: NDArray[np.float32], length: int, keys: NDArray[np.uint32], start_sample: int,
@@ -26,46 +57,30 @@ def play_filtered_noise(magnitudes: NDArray[np.float32], length: int, keys: NDAr
         length: samples per segment.
         keys: [V], what tells one noise from another.
         start_sample: absolute position of the first sample.
-        bins: of the bands, see `bins_of`.
+        bins: of the bands.
     Returns:
         audio [V, F * length].
     """
     n_voices, n_frames, _ = magnitudes.shape
-    lower, weight = bins
-    n_fft = 2 * (len(lower) - 1)
     audio = np.zeros((n_voices, (n_frames - 1) * length), dtype=np.float32)
-    magnitudes, keys = np.ascontiguousarray(magnitudes), np.ascontiguousarray(keys)
-    voices, segments = np.empty((2, n_voices * (n_frames - 1)), np.int64)
-    count = np.zeros(1, np.int64)
-    _sounding(magnitudes, voices, segments, count)
-    voices, segments = voices[: count[0]], segments[: count[0]]
-    work = np.empty((3, n_fft), np.float32)
-    for at in range(0, len(voices), SEGMENTS_AT_ONCE):
-        few = slice(at, at + SEGMENTS_AT_ONCE)
-        pieces = np.empty((-(-len(voices[few]) // 2), n_fft), dtype=np.complex64)
-        where = np.array([length, start_sample - (n_fft - length) // 2])
-        _cut_white(keys, voices[few], segments[few], where, work[0], pieces)
-        spectra = fft(pieces)
-        filtered = np.empty((len(voices[few]), n_fft), dtype=np.complex64)
-        _filter(spectra, magnitudes, voices[few], segments[few], lower, weight, work, filtered)
-        _crossfade(np.fft.ifft(filtered), voices[few], segments[few], where, audio)
+    _play(np.ascontiguousarray(magnitudes), np.ascontiguousarray(keys), np.empty((2, n_voices * (n_frames - 1)), np.int64),
+          np.array([length, start_sample]), bins.lower, bins.weight, bins.turns, bins.counters, bins.power, *bins.places,
+          audio)
     return audio
 
 
 class FewSegments:
-    """`play_filtered_noise` for a segment of each of a few voices, again and again in the same memory.
+    """`play_filtered_noise` for a segment of each of a few voices, again and again in the same memory; for one thread.
 
     Args:
         n_bands: K.
         longest: samples, of a segment.
-        bins: of the bands, see `bins_of`.
+        bins: of the bands.
     """
 
     def __init__(self, n_bands: int, longest: int, bins: Bins) -> None:
-        self._n_bands, self._longest, self._bins = n_bands, longest, bins
-        self._n_fft = 2 * (len(bins[0]) - 1)
-        self._where = np.zeros(2, np.int64)
-        self._by_number: dict[int, tuple[tuple[NDArray, ...], Callable[[], NDArray[np.float32]]]] = {}
+        self._n_bands, self._longest, self._bins, self._where = n_bands, longest, bins, np.zeros(2, np.int64)
+        self._by_number: dict[int, tuple[tuple[NDArray, ...], Callable[[], None]]] = {}
 
     def __call__(self, begin: NDArray[np.float32], end: NDArray[np.float32], length: int, keys: NDArray[np.uint32],
                  start_sample: int) -> NDArray[np.float32]:
@@ -76,49 +91,24 @@ class FewSegments:
         n = len(begin)
         if n not in self._by_number:
             self._by_number[n] = self._prepare(n)
-        (magnitudes, own_keys), play = self._by_number[n]
-        magnitudes[:, 0], magnitudes[:, 1], own_keys[:] = begin, end, keys
-        self._where[:] = length, start_sample - (self._n_fft - length) // 2
-        audio = play()
-        is_heard = magnitudes.any(axis=(1, 2))
-        if not is_heard.all():
-            audio[~is_heard] = 0
+        (magnitudes, own_keys, audio), play = self._by_number[n]
+        magnitudes[:, 0], magnitudes[:, 1], own_keys[:], audio[:] = begin, end, keys, 0
+        self._where[:] = length, start_sample
+        play()
         return audio[:, :length]
 
-    def _prepare(self, n: int) -> tuple[tuple[NDArray, ...], Callable[[], NDArray[np.float32]]]:
-        """What n voices are given, and what plays it."""
+    def _prepare(self, n: int) -> tuple[tuple[NDArray, ...], Callable[[], None]]:
+        """What n voices are given and find, and what plays it."""
         magnitudes, keys = np.zeros((n, 2, self._n_bands), np.float32), np.zeros(n, np.uint32)
-        voices, segments, work = np.arange(n), np.zeros(n, np.int64), np.zeros((3, self._n_fft), np.float32)
-        pieces = np.zeros((-(-n // 2), self._n_fft), np.complex64)
-        spectra, (filtered, sounds) = np.zeros_like(pieces), np.zeros((2, n, self._n_fft), np.complex64)
-        audio = np.zeros((n, self._longest), np.float32)
-        cut = bind(_cut_white, keys, voices, segments, self._where, work[0], pieces)
-        shape = bind(_filter, spectra, magnitudes, voices, segments, *self._bins, work, filtered)
-        crossfade = bind(_crossfade, sounds, voices, segments, self._where, audio)
-
-        def play() -> NDArray[np.float32]:
-            cut()
-            spectra[:] = fft(pieces)
-            shape()
-            sounds[:] = np.fft.ifft(filtered)
-            crossfade()
-            return audio
-
-        return (magnitudes, keys), play
+        audio, bins = np.zeros((n, self._longest), np.float32), self._bins
+        play = bind(_play, magnitudes, keys, np.empty((2, n), np.int64), self._where, bins.lower, bins.weight, bins.turns,
+                    bins.counters, bins.power, *bins.places, audio)
+        return (magnitudes, keys, audio), play
 
 
-def bins_of(shapes: NDArray[np.float32]) -> Bins:
-    """How band powers become bin powers, from [K, n_fft / 2 + 1] where at most two neighbours share a bin.
-
-    Returns:
-        the lower band of each bin, and the weights of that and of the band above, [2, n_fft / 2 + 1].
-    """
-    lower, each = np.minimum((shapes > 0).argmax(0), len(shapes) - 2), np.arange(shapes.shape[1])
-    return lower, np.stack([shapes[lower, each], shapes[lower + 1, each]])
-
-
-@ready_made
-def _sounding(magnitudes, voices, segments, n_found):  # type: ignore[no-untyped-def]
+@compiled
+def _find_sounding(magnitudes, sounding):  # type: ignore[no-untyped-def]
+    """How many segments are not silent, and of each its voice and its number, [2, at least as many]."""
     n_voices, n_frames, n_bands = magnitudes.shape
     count = 0
     for voice in range(n_voices):
@@ -130,10 +120,10 @@ def _sounding(magnitudes, voices, segments, n_found):  # type: ignore[no-untyped
                     is_silent = False
                     break
             if frame and not (is_silent and was_silent):
-                voices[count], segments[count] = voice, frame - 1
+                sounding[0, count], sounding[1, count] = voice, frame - 1
                 count += 1
             was_silent = is_silent
-    n_found[0] = count
+    return count
 
 
 @compiled
@@ -144,81 +134,127 @@ def _mix(x):  # type: ignore[no-untyped-def]
     return np.uint32(x ^ (x >> np.uint32(16)))
 
 
-@compiled
-def _white(key, start, noise):  # type: ignore[no-untyped-def]
-    """`synth.noise.white_noise`, to the bit."""
-    at, scale = 0, np.float32(UNIT_POWER)
-    while at < len(noise):  # in parts that share the high 32 bits of their positions
-        position = start + at
-        n_part = min(len(noise) - at, 2**32 - (position & 0xFFFFFFFF))
-        high, low = _mix(np.uint32((position >> 32) & 0xFFFFFFFF)), np.uint32(position & 0xFFFFFFFF)
-        for i in range(n_part):
-            bits = _mix(np.uint32(_mix(np.uint32(np.uint32(low + np.uint32(i)) ^ high)) + key))
-            noise[at + i] = np.float32(np.int32(bits) >> np.int32(8)) * scale
-        at += n_part
-
-
 @ready_made
-def _cut_white(keys, voices, segments, where, noise, pieces):  # type: ignore[no-untyped-def]
-    """White noise around each segment: of two segments as the real and the imaginary part of one piece.
+def _play(magnitudes, keys, sounding, where, lower, weight, turns, counters, power, a_re, a_im, b_re, b_im, c_re, c_im,  # type: ignore[no-untyped-def]
+          audio):
+    """The segments that sound, one in each lane, and where there are more, another one beside it as the imaginary part.
 
-    where: [2], samples per segment, and the absolute position of the first piece.
+    where: [2], samples per segment, and the absolute position of the first one.
     """
-    n_fft, length, start_sample = pieces.shape[1], where[0], where[1]
-    for i in range(len(voices)):
-        begin = start_sample + segments[i] * length
-        overlap = n_fft - length
-        if i and voices[i] == voices[i - 1] and segments[i] == segments[i - 1] + 1 and overlap > 0:
-            for t in range(overlap):
-                noise[t] = noise[t + length]
-            _white(keys[voices[i]], begin + overlap, noise[overlap:])
-        else:
-            _white(keys[voices[i]], begin, noise)
-        if i % 2 == 0:
-            for t in range(n_fft):
-                pieces[i // 2, t] = noise[t]
-        else:
-            for t in range(n_fft):
-                pieces[i // 2, t] += np.complex64(1j) * noise[t]
-
-
-@ready_made
-def _filter(spectra, magnitudes, voices, segments, lower, weight, work, filtered):  # type: ignore[no-untyped-def]
-    """X (R + i S), R and S the responses of the frames before and after, has y + i z for its transform: both sounds."""
-    n_fft, n_bins, n_bands = spectra.shape[1], len(lower), magnitudes.shape[2]
-    response, after, power = work[0], work[1], work[2]
-    for i in range(len(voices)):
-        follows = i > 0 and voices[i] == voices[i - 1] and segments[i] == segments[i - 1] + 1
-        for side in range(2):
-            into = response if side == 0 else after
-            if side == 0 and follows:
-                for f in range(n_bins):
-                    response[f] = after[f]
-                continue
-            for band in range(n_bands):
-                power[band] = magnitudes[voices[i], segments[i] + side, band] ** 2
-            for f in range(n_bins):
-                band = lower[f]
-                into[f] = np.sqrt(weight[0, f] * power[band] + weight[1, f] * power[band + 1] + np.float32(TINY_POWER)) \
-                    * np.float32(0.5)
-        for f in range(n_bins):
-            g = n_fft - f if f else 0
-            z, y = spectra[i // 2, f], spectra[i // 2, g]
-            if i % 2 == 0:
-                real, imag = z.real + y.real, z.imag - y.imag
-            else:
-                real, imag = z.imag + y.imag, y.real - z.real
-            r, s = response[f], after[f]
-            filtered[i, f] = complex(real * r - imag * s, real * s + imag * r)
-            filtered[i, g] = complex(real * r + imag * s, real * s - imag * r)
-
-
-@ready_made
-def _crossfade(sounds, voices, segments, where, audio):  # type: ignore[no-untyped-def]
     length = where[0]
-    margin, step = (sounds.shape[1] - length) // 2, np.float32(1.0 / length)
-    for i in range(len(voices)):
-        at = segments[i] * length
+    start_sample = where[1] - (len(a_re) // LANES - length) // 2
+    n_sounding = _find_sounding(magnitudes, sounding)
+    for first in range(0, n_sounding, 2 * LANES):
+        last = min(first + 2 * LANES, n_sounding)
+        few, parts = sounding[0, first:last], sounding[1, first:last]
+        _count(keys, few, parts, length, start_sample, counters)
+        _white(counters[0], a_re)
+        _white(counters[1], a_im)
+        _square(magnitudes, few, parts, power)
+        for step in range(3 if len(few) > LANES else 2):
+            transform(a_re, a_im, b_re, b_im, turns)
+            if step == 0:
+                _filter(b_re, b_im, power, lower, weight, a_re, a_im, c_re, c_im)
+            else:
+                side = slice((step - 1) * LANES, step * LANES)
+                _crossfade(b_im, b_re, few[side], parts[side], length, audio)
+            if step == 1:
+                copy(c_re, c_im, a_re, a_im)
+
+
+@compiled
+def _count(keys, voices, segments, length, start_sample, counters):  # type: ignore[no-untyped-def]
+    """Of the white noise of each: its key, the low bits of its first position, and the high bits, mixed, and the next ones.
+
+    Lanes without a segment of their own get the last one's.
+    """
+    for i in range(2 * LANES):
+        at = min(i, len(voices) - 1)
+        position = start_sample + segments[at] * length
+        counter, lane = counters[i // LANES], i % LANES
+        counter[0, lane], counter[1, lane] = keys[voices[at]], _U(position & 0xFFFFFFFF)
+        counter[2, lane] = _mix(_U((position >> 32) & 0xFFFFFFFF))
+        counter[3, lane] = _mix(_U(((position >> 32) + 1) & 0xFFFFFFFF))
+
+
+@compiled_in_place
+def _white(counter, noise):  # type: ignore[no-untyped-def]
+    """`synth.white.white_samples`, to the bit, a signal a lane."""
+    key, low, high, next_high = counter[0], counter[1], counter[2], counter[3]
+    n_samples, goes_over = len(noise) // LANES, False
+    for lane in range(LANES):
+        goes_over |= _U(low[lane] + _U(n_samples)) < low[lane]
+    for t in range(n_samples):
+        row = noise[t * LANES : (t + 1) * LANES]
+        if goes_over:
+            for lane in range(LANES):
+                position = _U(low[lane] + _U(t))
+                row[lane] = _draw(position, high[lane] if position >= low[lane] else next_high[lane], key[lane])
+        else:
+            for lane in range(LANES):
+                row[lane] = _draw(_U(low[lane] + _U(t)), high[lane], key[lane])
+
+
+@compiled
+def _draw(position, high, key):  # type: ignore[no-untyped-def]
+    bits = _mix(_U(_mix(_U(position ^ high)) + key))
+    return _F(np.int32(bits) >> np.int32(8)) * _F(UNIT_POWER)
+
+
+@compiled
+def _square(magnitudes, voices, segments, power):  # type: ignore[no-untyped-def]
+    """Powers of the bands in the frames before and after: of the first LANES segments, then of the others."""
+    n_bands = magnitudes.shape[2]
+    for i in range(2 * LANES):
+        at = min(i, len(voices) - 1)
+        for after in range(2):
+            levels = magnitudes[voices[at], segments[at] + after]
+            begin = (i // LANES * 2 + after) * n_bands * LANES + i % LANES
+            for band in range(n_bands):
+                power[begin + band * LANES] = levels[band] * levels[band]
+
+
+@compiled
+def _filter(re, im, power, lower, weight, first_re, first_im, other_re, other_im):  # type: ignore[no-untyped-def]
+    """X (R + i S), R and S the responses of the frames before and after, has y + i z for its transform: both sounds.
+
+    What is written has its real and its imaginary part exchanged, since it is to be transformed back.
+    """
+    n_fft, size = len(re) // LANES, len(power) // 4
+    scale = _F(0.5 / n_fft)
+    for f in range(len(lower)):
+        here, there, band = f * LANES, (n_fft - f if f else 0) * LANES, lower[f] * LANES
+        below, above = weight[0, f], weight[1, f]
+        x_re, x_im, y_re, y_im = (re[here : here + LANES], im[here : here + LANES], re[there : there + LANES],
+                                  im[there : there + LANES])
+        for side in range(2):
+            begin = 2 * side * size + band
+            now, then = power[begin : begin + 2 * LANES], power[begin + size : begin + size + 2 * LANES]
+            to_re, to_im = (other_re, other_im) if side else (first_re, first_im)
+            u_re, u_im, v_re, v_im = (to_re[here : here + LANES], to_im[here : here + LANES], to_re[there : there + LANES],
+                                      to_im[there : there + LANES])
+            for lane in range(LANES):
+                r = np.sqrt(below * now[lane] + above * now[lane + LANES] + _F(TINY_POWER)) * scale
+                s = np.sqrt(below * then[lane] + above * then[lane + LANES] + _F(TINY_POWER)) * scale
+                if side:
+                    real, imag = x_im[lane] + y_im[lane], y_re[lane] - x_re[lane]
+                else:
+                    real, imag = x_re[lane] + y_re[lane], x_im[lane] - y_im[lane]
+                u_im[lane], u_re[lane] = real * r - imag * s, real * s + imag * r
+                v_im[lane], v_re[lane] = real * r + imag * s, real * s - imag * r
+
+
+@compiled
+def _crossfade(re, im, voices, segments, length, audio):  # type: ignore[no-untyped-def]
+    """From the sound of the frame before, re, to that of the frame after, im."""
+    margin, step = (len(re) // LANES - length) // 2, _F(1.0 / length)
+    for t in range(length):
+        begin, share = (margin + t) * LANES, _F(t) * step
+        row, other = re[begin : begin + LANES], im[begin : begin + LANES]
+        for lane in range(LANES):
+            row[lane] += (other[lane] - row[lane]) * share
+    for lane in range(len(voices)):
+        begin = segments[lane] * length
+        sound, column = audio[voices[lane], begin : begin + length], re[margin * LANES + lane :]
         for t in range(length):
-            sound = sounds[i, margin + t]
-            audio[voices[i], at + t] = sound.real + (sound.imag - sound.real) * (np.float32(t) * step)
+            sound[t] = column[t * LANES]

@@ -31,7 +31,7 @@ _loaded: list[Any] = []  # engines, which own the code
 
 @dataclass(frozen=True)
 class Entry:
-    """Machine code: other threads of the interpreter go on meanwhile, or wait; asking to go on may take longer than a loop."""
+    """Machine code: other threads of the interpreter go on meanwhile, or wait, which for a short loop is faster."""
 
     freely: Callable[..., int]
     alone: Callable[..., int]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ddspvae.kernels.compiler import compiled_in_any_order, ready_made_in_any_order
 from ddspvae.kernels.spectrum import exponential
+from ddspvae.kernels.stack import gate, normalize
 
 Floats = NDArray[np.float32]
 Whole = NDArray[np.int64]
@@ -89,7 +90,7 @@ def _scale(f0_hz, periodicity, loudness_db, units, curves):  # type: ignore[no-u
 
 
 @ready_made_in_any_order
-def step_stack(stack, rows, frames, units, inputs, others, pasts, n_steps, hidden, taps, gates, before, now):  # type: ignore[no-untyped-def]
+def step_stack(stack, rows, frames, units, inputs, others, pasts, n_steps, hidden, taps, gates, gated, before, now):  # type: ignore[no-untyped-def]
     """Let the stacks of R voices hear the next step: `Network._listen`, one step at a time.
 
     Args:
@@ -99,7 +100,7 @@ def step_stack(stack, rows, frames, units, inputs, others, pasts, n_steps, hidde
         others: [R, G], what goes past it.
         pasts: [V, S, C], of each layer its own last inputs, in rings of 2 d + 1 one after the other.
         n_steps: [V], steps heard so far, moved on.
-        hidden, taps, gates: [R, C], [R, K C] and [R, 2 C], to work in.
+        hidden, taps, gates, gated: [R, C], [R, K C], [R, 2 C] and [R, C], to work in.
         before, now: [V, C + E + G], the last two outputs, filled.
     """
     n_channels, n_kernel = stack.inlet.shape[0], stack.taps.shape[2] // stack.inlet.shape[0]
@@ -125,25 +126,14 @@ def step_stack(stack, rows, frames, units, inputs, others, pasts, n_steps, hidde
             row, bias = stack.taps[layer, c], stack.taps_bias[layer, c]
             for r in range(n_voices):
                 gates[r, c] = bias + _dot(row, taps[r])
-        for r in range(n_voices):
-            for c in range(n_channels):
-                gates[r, c] = (_F(1) - _F(2) / (_F(1) + exponential(_F(2) * gates[r, c]))) \
-                    * _logistic(gates[r, n_channels + c])
+        gate(gates, gated)
         for c in range(n_channels):
             row, bias = stack.out[layer, c], stack.out_bias[layer, c]
             for r in range(n_voices):
-                hidden[r, c] += bias + _dot(row, gates[r, :n_channels])
+                hidden[r, c] += bias + _dot(row, gated[r])
         first += size
+    normalize(hidden, stack.norm, stack.norm_bias, EPSILON)
     for r in range(n_voices):
-        mean = spread = _F(0)
-        for c in range(n_channels):
-            mean += hidden[r, c]
-        mean /= _F(n_channels)
-        for c in range(n_channels):
-            spread += (hidden[r, c] - mean) * (hidden[r, c] - mean)
-        scale = _F(1) / np.sqrt(spread / _F(n_channels) + _F(EPSILON))
-        for c in range(n_channels):
-            hidden[r, c] = (hidden[r, c] - mean) * scale * stack.norm[c] + stack.norm_bias[c]
         voice = rows[r]
         for c in range(before.shape[1]):
             before[voice, c] = now[voice, c]

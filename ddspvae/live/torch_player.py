@@ -76,7 +76,8 @@ class TensorPlayer:
         self.tail = None if room is None else Tail(room, config.sample_rate, config.hop_size)
         self._synthesizer = SYNTHESIZERS[config.synthesizer](config.sample_rate, config.hop_size, config.n_noise_bands)
         self._is_compiled = HAS_COMPILER and type(self._synthesizer) is Synthesizer
-        self._bins = bins_of(bin_shapes(config.n_noise_bands, fft_size(config.hop_size, config.n_noise_bands)).numpy())
+        n_fft = fft_size(config.hop_size, config.n_noise_bands)
+        self._bins = bins_of(bin_shapes(config.n_noise_bands, n_fft).numpy(), n_fft)
         self.memory = model.decoder.memory(n_voices)
         self.ringing = np.zeros((n_voices, N_ROOM_BANDS))
         self.last = TensorFrames.nothing(n_voices, config.n_harmonics, config.n_noise_bands)

@@ -90,13 +90,13 @@ def play(notes: Notes, statistics: Statistics, gestures: Gestures, frame_rate_hz
         stop = min(max(end, start + 1), n_frames)
         own_cents, own_level_db, _ = gestures.note(int(number))
         position = stretch(len(own_cents) / RATE_HZ, (np.arange(start, stop) - start) / frame_rate_hz)
-        cents[start:stop] = _centred(_at(own_cents, position, RATE_HZ)) * min((stop - start) / frame_rate_hz / CALM_S, 1.0)
+        read_cents, read_db = _at(np.stack([own_cents, own_level_db], axis=1), position, RATE_HZ).T
+        cents[start:stop] = _centred(read_cents) * min((stop - start) / frame_rate_hz / CALM_S, 1.0)
         for curve, is_loose in zip((cents[start:stop], cents[start:stop][::-1]), loose[at]):
             if is_loose:  # no way from a note that is not there, and no slip of the tracker as the sound dies
                 reach = min(round(LEAD_S * frame_rate_hz), len(curve))
                 curve[:reach] *= np.linspace(0, 1, reach + 1)[:-1]
-        swell_db[start:stop] = _without_holes(
-            _at(own_level_db, position, RATE_HZ) * min(len(own_level_db) / RATE_HZ / length_s[at], 1.0))
+        swell_db[start:stop] = _without_holes(read_db * min(len(own_level_db) / RATE_HZ / length_s[at], 1.0))
         if notes.has_dynamics:  # slower than a tremor is what is written
             swell_db[start:stop] -= smooth_curve(swell_db[start:stop], round(TREMOR_S * frame_rate_hz))
         rows = slice(start // frames_per_z, -(-stop // frames_per_z))

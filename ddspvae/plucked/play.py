@@ -85,7 +85,8 @@ class Player:
         self._seed, self._voice, self._struck = seed, voice, 0
         self.bend_semitones, self.gain_db, self.brightness = 0.0, 0.0, 0.0
         n_bands = plucks.onset.shape[1]
-        self._bins: Bins = bins_of(band_shapes(n_bands, fft_size(self.hop, n_bands) // 2 + 1))
+        n_fft = fft_size(self.hop, n_bands)
+        self._bins: Bins = bins_of(band_shapes(n_bands, n_fft // 2 + 1), n_fft)
 
     @property
     def n_sounding(self) -> int:

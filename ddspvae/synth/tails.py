@@ -20,7 +20,7 @@ MIN_DECAY_S = 0.05
 MAX_TAIL_ENERGY = 2.0  # a tail 3 dB louder than the direct sound, at the very most
 TAIL_LENGTH_S = 1.0  # no shorter than the longest decay, or `level` would wait for a tail that never comes
 PREDELAY_S = 0.002
-RUNG_OUT = 1e-6  # of the power, 60 dB down
+RUNG_OUT, INAUDIBLE = 1e-6, 1e-12  # of the power, 60 and 120 dB down
 TAIL_SEED = 20200426
 QUIETEST_DRY = 1e-4  # of the asked power: where the tail alone is loud enough, the source fades to -40 dB, not to 0
 
@@ -72,6 +72,12 @@ def ringing_s(response: NDArray[np.float32], sample_rate: int) -> float:
     """Seconds after a sound until all that the room still holds of it has fallen by 60 dB."""
     left = np.square(response.astype(np.float64))[::-1].cumsum()[::-1]
     return float((left > RUNG_OUT * left[0]).sum()) / sample_rate
+
+
+def heard_part(response: NDArray[np.float32]) -> NDArray[np.float32]:
+    """An impulse response [R, L] without its end where all that is left is 120 dB below the whole, [R, up to L]."""
+    left = np.square(response.astype(np.float64)).sum(0)[::-1].cumsum()[::-1]
+    return response[:, : max(int((left > INAUDIBLE * left[0]).sum()), 1)]
 
 
 def band_masks(n_fft: int, sample_rate: int) -> NDArray[np.float32]:

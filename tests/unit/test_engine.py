@@ -1,5 +1,7 @@
 """What plays without torch, beside the torch that it must agree with."""
 
+from itertools import pairwise
+
 import mido
 import numpy as np
 import pytest
@@ -33,11 +35,11 @@ from ddspvae.synth.envelopes import start_phase
 from ddspvae.synth.harmonic import play_harmonics
 from ddspvae.synth.noise import bin_shapes, fft_size, noise_key, play_noise
 from ddspvae.synth.reverb import impulse_response, ringing_s
-from ddspvae.synth.tails import RoomTail
+from ddspvae.synth.tails import RoomTail, heard_part
 from ddspvae.synth.tails import ringing_s as tail_ringing_s
 
 RATE, HOP = 48_000, 240
-PLACES = [(HOP, 0, 40), (HOP, 2**32 - 5000, 40), (100, -300, 4), (HOP, 7, 2)]
+PLACES = [(HOP, 0, 40), (HOP, 2**32 - 5000, 40), (100, -300, 4), (HOP, 7, 2), (220, 7, 9), (100, 5, 40)]
 PITCHES = [(80, 200.0, 3000.0), (368, 30.0, 60.0), (1, 8000.0, 8100.0)]
 pytestmark = pytest.mark.skipif(not HAS_COMPILER, reason="numba is not installed")
 
@@ -71,6 +73,24 @@ def test_oscillators_agree_with_tables(rng, n_harmonics, low_hz, high_hz):
     assert not audio[0, 10 * HOP : 13 * HOP].any() and audio[0, 14 * HOP :].any()
 
 
+@pytest.mark.parametrize(("n_harmonics", "f0_hz", "length"),
+                         [(62, 900.0, 240), (491, 48.0, 240), (15, 1000.0, 17), (16, 700.0, 700)])
+def test_oscillators_are_exact(rng, n_harmonics, f0_hz, length):
+    """Beside sines in double precision, at pitches that move: 120 dB below."""
+    f0 = (f0_hz * np.array([1.0, 0.99, 1.01])).astype(np.float32)
+    heights = rng.random((1, 3, n_harmonics)).astype(np.float32)
+    audio, after = play_oscillators(f0[None], heights, np.array([0.3]), RATE, length)
+    t, phase, exact = np.arange(length), 0.3, []
+    for (begin_hz, end_hz), (begin, end) in zip(pairwise(f0.astype(float)), pairwise(heights[0].astype(float))):
+        cycles = phase + (begin_hz + (end_hz - begin_hz) * t / (2 * length)) * t / RATE
+        amplitude = begin + (end - begin) * (t / length)[:, None]
+        exact.append((amplitude * np.sin(2 * np.pi * np.outer(cycles, np.arange(1, n_harmonics + 1)))).sum(1))
+        phase += (begin_hz + end_hz) / 2 * length / RATE
+    error = audio[0] - np.concatenate(exact)
+    assert np.square(error).mean() < 1e-12 * np.square(np.concatenate(exact)).mean()
+    assert after[0] == pytest.approx(phase % 1, abs=1e-9)
+
+
 def test_oscillators_join_without_a_seam(rng):
     f0, heights = glide(1, 9, 440.0, 500.0), rng.random((1, 9, 20)).astype(np.float32)
     whole, _ = play_oscillators(f0, heights, np.zeros(1), RATE, HOP)
@@ -83,8 +103,8 @@ def test_oscillators_join_without_a_seam(rng):
 def test_compiled_noise_is_the_noise(rng, length, start, n_frames):
     magnitudes = (rng.random((3, n_frames, 65)) ** 3).astype(np.float32)
     magnitudes[1, : n_frames // 2] = 0
-    keys, n_fft = noise_key(3, np.arange(3)), fft_size(HOP, 65)
-    audio = play_filtered_noise(magnitudes, length, keys[:, 0], start, bins_of(bin_shapes(65, n_fft).numpy()))
+    keys, n_fft = noise_key(3, np.arange(3)), fft_size(length if n_frames < 10 else HOP, 65)
+    audio = play_filtered_noise(magnitudes, length, keys[:, 0], start, bins_of(bin_shapes(65, n_fft).numpy(), n_fft))
     noise = play_noise(torch.from_numpy(magnitudes), length, keys, start, n_fft).numpy()
     np.testing.assert_allclose(audio, noise, rtol=0, atol=1e-6)
 
@@ -98,7 +118,8 @@ def test_the_peak_is_looked_for_only_where_it_may_be(rng):
     assert find_peak(low, 0.0) > 0.95  # 0.707 at its samples
 
 
-@pytest.mark.parametrize(("n_samples", "n_taps", "n_channels"), [(50_000, 100, 1), (3000, 5000, 2), (1, 3, 1), (100, 1, 2)])
+@pytest.mark.parametrize(("n_samples", "n_taps", "n_channels"), [(50_000, 100, 1), (3000, 5000, 2), (1, 3, 1), (100, 1, 2),
+                                                               (70_000, 20_000, 2)])
 def test_rooms_in_large_pieces(rng, n_samples, n_taps, n_channels):
     sound = rng.standard_normal(n_samples).astype(np.float32)
     response = (rng.standard_normal((n_channels, n_taps)) / n_taps).astype(np.float32)
@@ -107,6 +128,15 @@ def test_rooms_in_large_pieces(rng, n_samples, n_taps, n_channels):
         wet = np.concatenate(list(in_room(np.array_split(sound, 7), response, n_wet)), axis=1)
         assert wet.dtype == np.float32
         np.testing.assert_allclose(wet, whole[:, :n_wet], rtol=0, atol=1e-6)
+
+
+def test_what_is_left_out_of_a_room_is_not_heard(rng):
+    response = (rng.standard_normal((2, 48_000)) * np.exp(-np.arange(48_000) / 2000)).astype(np.float32)
+    part = heard_part(response)
+    assert 2000 * 13 < part.shape[1] < 2000 * 15  # 120 dB are 13.8 times 8.7 dB
+    np.testing.assert_array_equal(part, response[:, : part.shape[1]])
+    assert np.square(response[:, part.shape[1] :]).sum() <= 1e-12 * np.square(response).sum()
+    assert heard_part(np.zeros((1, 5), np.float32)).shape == (1, 1)
 
 
 @pytest.mark.parametrize(("n_taps", "n_channels"), [(1000, 1), (100, 2), (240, 1), (241, 2), (48_000, 1)])
