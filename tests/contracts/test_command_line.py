@@ -87,6 +87,16 @@ def test_a_render_imports_nothing_that_it_does_not_use(short_song, tmp_path):
                    check=True, capture_output=True)
 
 
+def test_a_stream_imports_neither_torch_nor_numba():
+    subprocess.run([sys.executable, "-m", "ddspvae.engine"], check=True)
+    code = "import sys, mido; from ddspvae.instrument.loading import load_to_play\n" \
+           "stream = load_to_play('violin').stream(2)\n" \
+           "stream.send(mido.Message('note_on', note=60)); assert abs(stream.read(24_000)).max() > 0.01\n" \
+           "heavy = {'torch', 'onnxruntime'} | ({'numba'} if sys.platform == 'linux' else set())\n" \
+           "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
 def test_a_picture_without_matplotlib_is_refused_before_anything_is_done(capsys, monkeypatch, take, tmp_path):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     code, out, err = run(capsys, "analyze", take, "--preset", "violin", "--out", tmp_path / "take.npz", "--plot",

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ddspvae.kernels import objects
-from ddspvae.kernels.compiler import HAS_COMPILER, compiled, ready_made
+from ddspvae.kernels.compiler import HAS_COMPILER, bind, compiled, ready_made
 
 pytestmark = pytest.mark.skipif(not HAS_COMPILER or sys.platform != "linux", reason="numba on Linux is what it works with")
 
@@ -95,3 +95,16 @@ def test_an_array_with_steps_is_left_to_numba(folder, monkeypatch):
     x, y, out = np.linspace(0, 1, 7), np.linspace(-1, 1, 14, dtype=np.float32)[::2], np.zeros((2, 7))
     _toy(Pair(x, 2.5), y, 3, out)
     np.testing.assert_allclose(out[1], 2.5 * x + 3 * np.exp(y), rtol=1e-7)
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_what_is_bound_hears_what_its_arrays_hold_now(folder, monkeypatch, is_kept):
+    forget(monkeypatch, _toy, may_compile=True)
+    if not is_kept:
+        monkeypatch.setattr(objects, "find_entry", lambda *_: None)
+    x, y, out = np.zeros(7), np.zeros(7, np.float32), np.zeros((2, 7))
+    loop = bind(_toy, Pair(x, 2.5), y, 3, out)
+    for value in (1.0, 2.0):
+        x[:], y[:] = value, value / 2
+        loop()
+        np.testing.assert_allclose(out, 2.5 * value + 3 * np.exp(value / 2), rtol=1e-7)
