@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -62,8 +61,3 @@ class LiveNetwork(Network):
     def pace(self) -> int:
         """Frames a step."""
         return frames_per_step(self.config.frames_per_z)
-
-    @property
-    def whole_frames(self) -> int:
-        """Frames after which steps and rows of z begin together."""
-        return math.lcm(self.config.frames_per_z, self.pace)

@@ -52,5 +52,5 @@ export class Player extends EventTarget {
   get outputDelay() { return context ? (context.outputLatency || context.baseLatency || 0) : 0; }
 }
 
-export const live = new Player("/api/play", "marked", { channels: 1, block: 256, least: 512, first: 768, most: 6144 });
+export const live = new Player("/api/play", "marked", { channels: 1, block: 256, least: 1024, most: 6144 });
 export const deck = new Player("/api/listen", "placed", { channels: 2, block: 1024, least: 4096, most: 16384 });
