@@ -39,7 +39,7 @@ def load(name: str | Path, room: str | None = None) -> Instrument:
 
 
 def load_to_play(name: str | Path, room: str | None = None) -> Instrument:
-    """As `load`, for who only plays scores: the network is not built before something else is asked for.
+    """As `load`, for who only plays: the network is not built before something else is asked for.
 
     So torch is not needed, nor waited for; and a file whose encoder does not fit its config is found out only then.
     """

@@ -1,4 +1,4 @@
-"""A network as the numbers of its file: enough to play scores, without torch."""
+"""A network as the numbers of its file: enough to play scores and streams, without torch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """The weights of a model that is built when something must be heard, learned or streamed.
+    """The weights of a model that is built when something must be heard or learned.
 
     Args:
         config: of the model.

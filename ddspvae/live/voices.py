@@ -132,9 +132,10 @@ class Voices:
             self._make_noise(fresh, at_sample, self.end - at_sample)
         if at_sample == self.begin:
             self.advance()
-        elif len(new):
-            self._advance(new, at_sample)
-            self._sum()
+        else:
+            if len(new):
+                self._advance(new, at_sample)
+            self._sum()  # also of what was only cut off
 
     def expect_jumps(self) -> None:
         """From now on for a while, harmonics near Nyquist need another look."""

@@ -53,13 +53,6 @@ class Memory:
     n_frames: NDArray[np.int64]
 
 
-def rows_of(voices: NDArray[np.int64], memory: Tensor) -> slice | Tensor:
-    """Index of some rows of a tensor [V, ...], in rising order: a slice where they are neighbours, which copies nothing."""
-    if len(voices) in (1, len(memory)):
-        return slice(int(voices[0]), int(voices[-1]) + 1)
-    return torch.from_numpy(voices)
-
-
 class Decoder(nn.Module):
     """A causal stack at a quarter of the frame rate, one layer at the frame rate, and heads.
 

@@ -612,3 +612,18 @@ def test_two_threads_may_open_the_first_stream_in_torch(monkeypatch):
 def played_note(stream):
     stream.send(mido.Message("note_on", note=74, velocity=90))
     return stream.read(4800)
+
+
+@pytest.mark.parametrize("shift", [30, 100, 200])
+def test_all_sound_off_inside_a_hop_is_heard_in_that_hop(violin, shift):
+    """Alone, with no note that begins: what fades begins to fade at its own sample, and ends without a step."""
+    stream, other = (violin.stream(1, dry=True) for _ in range(2))
+    for one in (stream, other):
+        one.send(note_on(60))
+        one.read(100 * HOP)
+    stream.send(mido.Message("control_change", control=120, value=0), shift)
+    cut, whole = stream.read(4 * HOP), other.read(4 * HOP)
+    np.testing.assert_array_equal(cut[:shift], whole[:shift])
+    faded = np.abs(cut[shift + 20 : HOP]) < np.abs(whole[shift + 20 : HOP])
+    assert faded.mean() > 0.95
+    assert np.abs(np.diff(cut)).max() <= 1.1 * np.abs(np.diff(whole)).max() and not cut[2 * HOP :].any()

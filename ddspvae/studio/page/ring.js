@@ -3,12 +3,12 @@
 class Ring extends AudioWorkletProcessor {
   constructor(options) {
     super();
-    const { channels, block, least, most, first = least } = options.processorOptions;
+    const { channels, block, least, most } = options.processorOptions;
     this.channels = channels;
     this.block = block;
     this.least = least;
     this.most = most;
-    this.target = first; // samples ahead: more after a gap, less where some were never needed
+    this.target = least; // samples ahead: more after a gap, less where some were never needed
     this.low = least; // what was too few is not tried again for a while, after each gap for twice as long
     this.hold = 20;
     this.since = 0; // samples since the last gap, or since it was forgotten
