@@ -221,11 +221,12 @@ def _line(session: Session) -> str:
 def _result(session: Session) -> dict[str, Any]:
     state, card = session.state, session.card
     return {"seconds": round(session.played_s, 3), "blocks": state.n_blocks, "missed": card.n_missed,
-            "card_missed": card.n_card_missed, "load": round(state.load, 4), "most_load": round(state.most_load, 4),
-            "delay_ms": round(1000 * card.delay_s, 2), "card": card.name}
+            "held_up": card.n_held_up, "card_missed": card.n_card_missed, "load": round(state.load, 4),
+            "most_load": round(state.most_load, 4), "delay_ms": round(1000 * card.delay_s, 2), "card": card.name}
 
 
 def _sentence(session: Session) -> str:
     result = _result(session)
-    return (f"{result['seconds']:.1f} s played on {result['card']}, {result['missed']} of {result['blocks']} blocks missed, "
-            f"load {100 * result['load']:.0f} %.")
+    held_up = f" ({result['held_up']} of them since the system let other work go first)" if result["held_up"] else ""
+    return (f"{result['seconds']:.1f} s played on {result['card']}, {result['missed']} of {result['blocks']} blocks missed"
+            f"{held_up}, load {100 * result['load']:.0f} %.")

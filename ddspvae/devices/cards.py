@@ -124,6 +124,8 @@ class Card:
     _before: int  # samples that lay ready
     _moved_s: float  # when that changed
     _lasts_to_s: float  # when they will have been played
+    _worked_s: float  # of this thread's processor time, when that was written
+    _spent_s: float  # of it, on the block before
     _is_dry: bool  # the callback found less than it needed
     _has_begun: bool
 
@@ -132,6 +134,7 @@ class Card:
         self._wanted, self._rate, self._block, self._alone = wanted, sample_rate, block, alone
         self._of_server = ""  # whose ports are played on without PortAudio
         self.n_missed = 0  # blocks that were not there in time
+        self.n_held_up = 0  # of these, those that took less than their time: the system let others work meanwhile
         self.n_card_missed = 0  # times that the card itself says it ran dry
         self._lead = Lead(block)
         self._open()
@@ -154,6 +157,8 @@ class Card:
         n_left = int(self._ring.read_available)
         self._ring.write(frames)
         now, self._before = time.perf_counter(), int(self._ring.read_available)
+        worked_s = time.thread_time()
+        self._spent_s, self._worked_s = worked_s - self._worked_s, worked_s
         self._lead.count_block(now, n_left)
         if self._is_dry:
             self._go_on(now)
@@ -235,6 +240,7 @@ class Card:
         self._has_begun = False
         self._before = self._look()
         self._moved_s = time.perf_counter()
+        self._worked_s, self._spent_s = time.thread_time(), 0.0
         self._lasts_to_s = self._moved_s + self._before / self._rate
 
     def _open_stream(self, index: int) -> None:
@@ -274,5 +280,8 @@ class Card:
         self._play()
         if not self._has_begun:
             return
-        self.n_missed += max(1, math.ceil((now - self._lasts_to_s) * self._rate / self._block))
+        n_missed = max(1, math.ceil((now - self._lasts_to_s) * self._rate / self._block))
+        self.n_missed += n_missed
+        if max(self._spent_s, time.thread_time() - self._worked_s) * self._rate < self._block:
+            self.n_held_up += n_missed
         self._lead.count_miss(now)

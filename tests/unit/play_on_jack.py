@@ -211,13 +211,38 @@ def server(flute, tmp_path, server):
         assert np.abs(sound[round((at_s + 0.1) * RATE) : round((at_s + 0.4) * RATE)]).max() > 0.01
 
 
+def late(flute, tmp_path, server):
+    """Who is to blame for blocks that are missed: the system, that kept a program waiting, or the program, that worked."""
+    card, silence = Card("system", RATE, BLOCK), np.zeros(BLOCK, dtype=np.float32)
+
+    def write(seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if card.wants_block():
+                card.write(silence)
+            time.sleep(0.0002)
+
+    write(0.5)
+    missed, held_up = card.n_missed, card.n_held_up
+    time.sleep(0.1)
+    write(0.2)
+    assert card.n_held_up - held_up == card.n_missed - missed >= 12
+    missed, held_up = card.n_missed, card.n_held_up
+    end = time.thread_time() + 0.1
+    while time.thread_time() < end:
+        pass
+    write(0.2)
+    assert card.n_missed - missed - (card.n_held_up - held_up) >= 12
+    card.close()
+
+
 def main() -> None:
     os.environ.update(MIDO_BACKEND="mido.backends.rtmidi/UNIX_JACK", JACK_DEFAULT_SERVER=SERVER)
     code = 0
     try:
         with jack(BLOCK) as server_of_all:
             try:
-                {"key": key, "keyboard": keyboard, "voice": voice, "server": server}[sys.argv[1]](
+                {"key": key, "keyboard": keyboard, "voice": voice, "server": server, "late": late}[sys.argv[1]](
                     load("flute"), Path(sys.argv[2]), server_of_all)
             except BaseException:
                 traceback.print_exc()

@@ -33,10 +33,10 @@ def until(happens, seconds=20.0):
 
 @needs_jack
 @pytest.mark.slow
-@pytest.mark.parametrize("scenario", ["key", "keyboard", "voice", "server"])
+@pytest.mark.parametrize("scenario", ["key", "keyboard", "voice", "server", "late"])
 def test_on_a_dummy_card(tmp_path, scenario):
     """A key is heard and kept; a keyboard that goes away leaves no note and comes back; a sung note is played; a server that
-    is killed is waited for, with its ports."""
+    is killed is waited for, with its ports; a late block is blamed on who made it late."""
     run = subprocess.run([sys.executable, "-m", "tests.unit.play_on_jack", scenario, str(tmp_path)], capture_output=True,
                          text=True, check=False, timeout=240)
     if run.returncode == 77:
