@@ -6,10 +6,10 @@ import random
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from benchmarks.bare_browser import BarePage
 from tests.studio_server import Server, wait_for
 
 LETTERS = "adgjsfhk"
@@ -31,9 +31,8 @@ def worker_of(pid: int) -> int:
     return next(one for one in children if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes())
 
 
-def measure_memory(browser: Any, page: Any, server: Server, minutes: float) -> list[tuple[str, str]]:
+def measure_memory(page: BarePage, server: Server, minutes: float) -> list[tuple[str, str]]:
     """Play, edit, listen and scroll in turns; what is held is measured now and then, after garbage was collected."""
-    own, whole = page.context.new_cdp_session(page), browser.new_browser_cdp_session()
     began, samples, counts = time.monotonic(), [], {"keys": 0, "edits": 0}
     every_s = max(2 * TURN_S, 60 * minutes / MOST_SAMPLES)
     turns = [play, edit, scroll, look_around]
@@ -41,7 +40,7 @@ def measure_memory(browser: Any, page: Any, server: Server, minutes: float) -> l
     while True:
         elapsed_s = time.monotonic() - began
         if not samples or elapsed_s >= len(samples) * every_s or elapsed_s >= 60 * minutes:
-            samples.append((elapsed_s / 60, *sample(own, whole, server)))
+            samples.append((elapsed_s / 60, *sample(page, server)))
             print("min, MB of {}, nodes, listeners: ".format(", ".join(HELD))
                   + ", ".join(f"{value:.1f}" for value in samples[-1]) + f"; {counts}", file=sys.stderr, flush=True)
         if elapsed_s >= 60 * minutes:
@@ -62,25 +61,24 @@ def measure_memory(browser: Any, page: Any, server: Server, minutes: float) -> l
     return rows
 
 
-def sample(own: Any, whole: Any, server: Server) -> tuple[float, ...]:
+def sample(page: BarePage, server: Server) -> tuple[float, ...]:
     """MB of the four, and how many elements and listeners the page has."""
     for _ in range(2):
-        own.send("HeapProfiler.collectGarbage")
-    heap = own.send("Runtime.getHeapUsage")["usedSize"] / 1e6
-    renderers = [one["id"] for one in whole.send("SystemInfo.getProcessInfo")["processInfo"] if one["type"] == "renderer"]
-    dom = own.send("Memory.getDOMCounters")
+        page.send("HeapProfiler.collectGarbage")
+    heap = page.send("Runtime.getHeapUsage")["usedSize"] / 1e6
+    dom = page.send("Memory.getDOMCounters")
     pid = server.process.pid
-    return (heap, max(resident_mb(one, "RssAnon") for one in renderers), resident_mb(pid, "RssAnon"),
+    return (heap, max(resident_mb(one, "RssAnon") for one in page.renderers()), resident_mb(pid, "RssAnon"),
             resident_mb(worker_of(pid), "RssAnon"), dom["nodes"], dom["jsEventListeners"])
 
 
-def show(page: Any, view: str) -> None:
+def show(page: BarePage, view: str) -> None:
     """Go to a view."""
     page.goto(f"{page.root}#{view}")
-    page.wait_for_selector(f"#view-{view}:not([hidden])")
+    wait_for(page, f"document.querySelector('#view-{view}:not([hidden])') !== null")
 
 
-def play(page: Any, counts: dict[str, int]) -> None:
+def play(page: BarePage, counts: dict[str, int]) -> None:
     """Keys, four at once, and sliders."""
     show(page, "play")
     until, held = time.monotonic() + TURN_S, []
@@ -95,7 +93,7 @@ def play(page: Any, counts: dict[str, int]) -> None:
         page.keyboard.up(letter)
 
 
-def edit(page: Any, counts: dict[str, int]) -> None:
+def edit(page: BarePage, counts: dict[str, int]) -> None:
     """Notes moved, and moved back or undone, each heard."""
     show(page, "score")
     until = time.monotonic() + TURN_S
@@ -114,7 +112,7 @@ def edit(page: Any, counts: dict[str, int]) -> None:
     page.evaluate("() => scoreParts.roll.select(scoreParts.roll.notes[5].id)")  # so that the notes do not run out
 
 
-def scroll(page: Any, counts: dict[str, int]) -> None:
+def scroll(page: BarePage, counts: dict[str, int]) -> None:
     """The roll and the curves go by while it plays."""
     show(page, "score")
     page.evaluate("() => scoreParts.transport.play(20)")
@@ -128,14 +126,15 @@ def scroll(page: Any, counts: dict[str, int]) -> None:
     page.evaluate("() => scoreParts.transport.stop()")
 
 
-def look_around(page: Any, counts: dict[str, int]) -> None:
+def look_around(page: BarePage, counts: dict[str, int]) -> None:
     """All views, curves shown and hidden, the theme there and back."""
     for view in ("take", "train", "away", "score"):
         show(page, view)
         time.sleep(TURN_S / 8)
     for chip in ("Brightness", "Pan"):
         for _ in range(2):
-            page.click(f"#view-score .chips button:has-text('{chip}')")
+            page.evaluate("""(chip) => [...document.querySelectorAll('#view-score .chips button')]
+                .find((button) => button.textContent.includes(chip)).click()""", chip)
             time.sleep(TURN_S / 20)
     for _ in range(2):
-        page.click("#theme")
+        page.evaluate("() => document.querySelector('#theme').click()")

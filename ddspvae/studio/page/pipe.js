@@ -23,9 +23,9 @@ function connect() {
       if (content.ended) pipe.postMessage({ ended: true });
       postMessage({ content });
     } else if (layout === "marked") {
-      pipe.postMessage({ mark: new DataView(data).getUint32(0, true), samples: new Float32Array(data.slice(4)) });
+      pipe.postMessage({ mark: new DataView(data).getUint32(0, true), samples: new Float32Array(data, 4) }, [data]);
     } else {
-      pipe.postMessage({ at: new DataView(data).getFloat64(0, true), samples: new Float32Array(data.slice(8)) });
+      pipe.postMessage({ at: new DataView(data).getFloat64(0, true), samples: new Float32Array(data, 8) }, [data]);
     }
   };
 }
