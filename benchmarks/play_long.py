@@ -1,8 +1,10 @@
 """`ddspvae play` for long on the dummy card of JACK: blocks missed, memory, and whether a note is left hanging.
 
 Eight notes are held at any time, a new one every half second, for some minutes; then come many random messages of all kinds;
-then the keys and pedals go up, and the last second is listened to. With --silent no key is pressed in these minutes: what is
-missed then is the machine's doing, since there is nothing to reckon.
+then the keys and pedals go up, and the last second is listened to. With --silent no key is pressed in these minutes.
+
+Beside it runs a witness: a program of the same priority that does nothing but wake up for every block. How many blocks it
+overslept is what the machine makes anybody miss.
 
     nice -n -10 python benchmarks/play_long.py [--minutes 10] [--block 256] [--messages 10000] [--silent]
 """
@@ -17,10 +19,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import mido
 import numpy as np
 from key_to_sound import RATE, Listener, hear_control_c, jack
+
+from ddspvae.devices.session import PRIORITY
 
 VOICES, STEP_S, HELD_S = 8, 0.5, 4.0
 MESSAGES_S = 60.0
@@ -81,6 +87,37 @@ def all_up(n_channels: int = 16) -> list[tuple[float, bytes]]:
                      for key in range(128) for channel in range(n_channels)]
 
 
+@contextmanager
+def witness(block: int) -> Iterator[dict[str, float]]:
+    """A program that only wakes up; afterwards, how many blocks it overslept, how often, and the longest time in ms."""
+    told: dict[str, float] = {}
+    program = subprocess.Popen([sys.executable, __file__, "--witness", "--block", str(block)], stdout=subprocess.PIPE,
+                               text=True, preexec_fn=hear_control_c)  # noqa: PLW1509
+    try:
+        yield told
+    finally:
+        program.send_signal(signal.SIGINT)
+        told |= json.loads(program.communicate(timeout=30)[0])
+
+
+def wake_up(block: int) -> None:
+    """Be that program, until Control-C."""
+    with suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
+    block_s = block / RATE
+    due_s, n_blocks, n_times, longest_s = time.perf_counter(), 0, 0, 0.0
+    with suppress(KeyboardInterrupt):
+        while True:
+            due_s += block_s
+            time.sleep(max(0.0, due_s - time.perf_counter()))
+            late_s = time.perf_counter() - due_s
+            if late_s > block_s:
+                n_blocks, n_times = n_blocks + int(late_s / block_s), n_times + 1
+                due_s = time.perf_counter()
+            longest_s = max(longest_s, late_s)
+    print(json.dumps({"blocks": n_blocks, "times": n_times, "longest_ms": round(1000 * longest_s, 1)}))
+
+
 def memory_mb(pid: int) -> float:
     with open(f"/proc/{pid}/status", encoding="ascii") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) / 1024
@@ -92,7 +129,11 @@ def main() -> None:
     parser.add_argument("--block", type=int, default=256)
     parser.add_argument("--messages", type=int, default=10_000)
     parser.add_argument("--silent", action="store_true", help="nobody plays")
+    parser.add_argument("--witness", action="store_true", help="be the witness alone")
     args = parser.parse_args()
+    if args.witness:
+        wake_up(args.block)
+        return
     os.environ["MIDO_BACKEND"] = "mido.backends.rtmidi/UNIX_JACK"
     with jack(args.block):
         kept = tempfile.mkdtemp()
@@ -101,7 +142,7 @@ def main() -> None:
                                     "--record-midi", f"{kept}/take.mid"],
                                    stdout=subprocess.PIPE, text=True, preexec_fn=hear_control_c)  # noqa: PLW1509
         player, memory = Player(), []
-        with player.client:
+        with player.client, witness(args.block) as overslept:
             for _ in range(600):
                 time.sleep(0.1)
                 try:
@@ -131,6 +172,8 @@ def main() -> None:
     n_kept = sum(not message.is_meta for message in mido.MidiFile(f"{kept}/take.mid"))
     print(f"{player.n_sent} messages were sent and {n_kept} were played")
     print(said)
+    print(f"the witness overslept {overslept['blocks']} blocks in {overslept['times']} times, {overslept['longest_ms']} ms "
+          "at most")
     print(f"load of the machine: {os.getloadavg()}")
 
 
