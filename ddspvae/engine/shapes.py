@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ddspvae.model.by_room import N_ROOM_TERMS
 from ddspvae.model.config import ModelConfig
 from ddspvae.model.form import DILATIONS, KERNEL, N_BALANCE, N_HATS, N_NODES, N_POWERS, NAMED_AXES, TAPS, harmonic_knots
 from ddspvae.synth.tails import N_ROOM_BANDS
@@ -24,5 +25,8 @@ def player_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     shapes |= {"stack.norm.weight": (wide,), "stack.norm.bias": (wide,), "typical.middle": (2,), "typical.half_range": (2,),
                "typical.coefficients": (1 + config.n_timbre, N_POWERS + 2 * N_HATS, len(NAMED_AXES)),
                "typical.deviation": (len(NAMED_AXES),)}
+    if config.n_rooms_apart:
+        shapes |= {"room_inlet": (config.n_rooms_apart, wide), "room_envelope": (config.n_rooms_apart, n_envelope),
+                   "typical.of_rooms": (config.n_rooms_apart, N_ROOM_TERMS, len(NAMED_AXES))}
     rooms = {name: (len(config.rooms), N_ROOM_BANDS) for name in ("room_energy", "room_decay")}
     return {**{f"decoder.{name}": shape for name, shape in shapes.items()}, **rooms}

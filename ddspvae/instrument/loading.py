@@ -72,7 +72,7 @@ def _load(name: str | Path, room: str | None, only_play: bool) -> Instrument:
         raise InputError(f"load: the weights in {path} are not finite; train it again.")
     weights, plucks = Plucks.split(stored)
     weights, gestures = Gestures.split(weights)
-    network = Stored(config, weights, path)
+    network = Stored(config, weights, path).settled_in(room)
     if timbre:
         return choose(network.build(), card, path.stem, timbre, room)
     if not only_play:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ddspvae.engine.shapes import player_shapes
 from ddspvae.instrument.presets import arrays_of
+from ddspvae.model.by_room import settled_in
 from ddspvae.model.config import ModelConfig
 from ddspvae.signals.checks import InputError
 
@@ -50,6 +51,18 @@ class Stored:
             raise self.misfit()
         model.load_state_dict({key: torch.from_numpy(weight) for key, weight in self.weights.items()})
         return model.eval()
+
+    def settled_in(self, room: str | None) -> Stored:
+        """As it plays in one of its rooms; None is the first, and so is a name that is none of them.
+
+        Raises:
+            InputError: as `check_player`, where rooms are told apart.
+        """
+        if not self.config.n_rooms_apart:
+            return self
+        self.check_player()
+        rooms = self.config.rooms
+        return replace(self, weights=settled_in(self.weights, rooms.index(room) if room in rooms else 0))
 
     def check_player(self) -> None:
         """Raise InputError unless the weights that play fit the config."""

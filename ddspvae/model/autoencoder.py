@@ -93,7 +93,8 @@ class Autoencoder(nn.Module):
         self.persistence = nn.Parameter(torch.zeros(config.n_running))
         self.register_buffer("coarseness", torch.zeros(()))
         self.decoder = DECODERS[config.decoder](config.decoder_channels, DILATIONS, config.n_z, config.frames_per_z,
-                               config.n_harmonics, config.n_noise_bands, config.sample_rate, config.n_timbre)
+                               config.n_harmonics, config.n_noise_bands, config.sample_rate, config.n_timbre,
+                               **({"n_rooms": config.n_rooms_apart} if config.n_rooms_apart else {}))
         if config.n_timbre:
             self.timbre = TimbreCode(config.n_timbre)
         self.bottleneck = make_bottleneck(config.bottleneck, config.n_running, config.z_rate_hz, config.bitrate)
@@ -134,10 +135,23 @@ class Autoencoder(nn.Module):
         latents = self._joined(named, others.z_mean - expected.detach(), others.z_logvar + self.coarseness)
         return Listened(latents, explained, measured, left, (others.z_mean.detach() - expected).square().mean())
 
+    def beside(self, heard: EncoderInputs) -> dict[str, Tensor]:
+        """What a decoder must know of takes beside curves and z: their room, [B], where the model tells rooms apart.
+
+        Takes from elsewhere are heard in the room that the model plays in.
+        """
+        if not self.config.n_rooms_apart:
+            return {}
+        if heard.place is not None:
+            return {"place": heard.place}
+        if heard.room not in self.config.rooms:
+            return {}
+        return {"place": torch.tensor([self.config.rooms.index(heard.room)], device=heard.f0_hz.device)}
+
     def explain(self, heard: EncoderInputs, z: Tensor) -> Shape:
         """The shape that z [B, M, Z] and the curves of takes ask for, as it is heard in a dry room."""
         config = self.config
-        shape = self.balance(*self.decoder(*heard.curves, z))
+        shape = self.balance(*self.decoder(*heard.curves, z, **self.beside(heard)))
         return decoded_shape(*shape, heard.f0_hz, config.sample_rate)
 
     def _joined(self, named: Latents, mean: Tensor, logvar: Tensor) -> Latents:
@@ -158,7 +172,7 @@ class Autoencoder(nn.Module):
         held = None
         if self.config.n_timbre:
             held = (self.timbre(heard) if heard.code is None else heard.code)[:, None]
-        deviations, seen = self.decoder.typical.read(heard, self.config.frames_per_z, held)
+        deviations, seen = self.decoder.typical.read(heard, self.config.frames_per_z, held, self.beside(heard).get("place"))
         seen = seen[..., : self.n_named]
         # the best Gaussian channel of b bits for a number of unit variance: noise of 2^-2b, and a gain at both ends that
         # leaves unit variance
@@ -192,10 +206,11 @@ class Autoencoder(nn.Module):
         """The wettest room's mean tail energy, relative to the direct sound."""
         return float((MAX_TAIL_ENERGY * torch.sigmoid(self.room_energy.detach())).mean(-1).max())
 
-    def decode(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, z: Tensor, room: Room | None) -> Controls:
+    def decode(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, z: Tensor, room: Room | None, **beside: Tensor
+               ) -> Controls:
         """Curves [B, F, 1] and z [B, M, Z] to Controls whose level, in that room, is the one asked for."""
         config = self.config
-        shape = self.balance(*self.decoder(f0_hz, periodicity, loudness_db, z))
+        shape = self.balance(*self.decoder(f0_hz, periodicity, loudness_db, z, **beside))
         tail = None if room is None else Tail(room, config.sample_rate, config.hop_size)
         return scale(f0_hz, loudness_db, shape[1], *weigh(f0_hz, *shape, config.sample_rate), tail=tail)[0]
 

@@ -35,6 +35,7 @@ class ModelConfig:
         synthesizer: what makes sound of the controls, one of model.parts.SYNTHESIZERS.
         bitrate: bit/s, which decides the sizes of discrete bottlenecks.
         rooms: names of the recording environments; the first is the default.
+        by_room: what is typical is learned for each of several rooms by itself; z says what differs from that.
         with_noise, with_reverb: False leaves that part out (for ablations).
     """
 
@@ -55,6 +56,7 @@ class ModelConfig:
     with_noise: bool = True
     with_reverb: bool = True
     synthesizer: str = "spectral"
+    by_room: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rooms", tuple(self.rooms))
@@ -71,6 +73,8 @@ class ModelConfig:
             registry.check("ModelConfig", part)
         if self.bottleneck != "gaussian" and not self.n_running:
             raise InputError("ModelConfig: without axes there is nothing to quantize; leave the bottleneck gaussian.")
+        if self.by_room and self.n_timbre:
+            raise InputError("ModelConfig: a model of many instruments cannot learn by_room; its timbre code tells apart.")
         if not self.rooms:
             raise fail("ModelConfig", "rooms", "name at least one", 0)
 
@@ -90,6 +94,11 @@ class ModelConfig:
         return self.n_z - self.n_timbre
 
     @property
+    def n_rooms_apart(self) -> int:
+        """Rooms of which something is learned beside what all share."""
+        return len(self.rooms) if self.by_room and len(self.rooms) > 1 else 0
+
+    @property
     def frame_rate_hz(self) -> float:
         """Frames per second."""
         return self.sample_rate / self.hop_size
@@ -104,6 +113,8 @@ class ModelConfig:
         values = asdict(self)
         if self.synthesizer == ModelConfig.synthesizer:
             del values["synthesizer"]
+        if not self.by_room:
+            del values["by_room"]
         return values
 
     @classmethod

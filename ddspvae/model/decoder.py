@@ -69,8 +69,10 @@ class Decoder(nn.Module):
     that. So the other axes cannot move any of these, nor these each other. What the bands above hold is the recording's
     own hiss; it comes on top.
 
+    Where rooms are told apart, each has a bias of its own at the stack's inlet and in the envelopes.
+
     Args of forward:
-        f0_hz, periodicity, loudness_db: [B, F, 1]; z: [B, M, Z].
+        f0_hz, periodicity, loudness_db: [B, F, 1]; z: [B, M, Z]; place: [B], the room; None is the one it is settled in.
     """
 
     knots: Tensor
@@ -81,7 +83,7 @@ class Decoder(nn.Module):
     noise_weights: Tensor
 
     def __init__(self, n_channels: int, dilations: tuple[int, ...], n_z: int, frames_per_z: int, n_harmonics: int,
-                 n_noise_bands: int, sample_rate: int, n_timbre: int = 0) -> None:
+                 n_noise_bands: int, sample_rate: int, n_timbre: int = 0, n_rooms: int = 0) -> None:
         super().__init__()
         self.frames_per_z, self.frames_per_step, self.n_timbre = frames_per_z, frames_per_step(frames_per_z), n_timbre
         self.n_named = min(n_z - n_timbre, len(NAMED_AXES))
@@ -91,12 +93,15 @@ class Decoder(nn.Module):
         self.stack = GatedStack(3 + n_z - self.n_named, n_channels, dilations)
         self.envelope_head = nn.Linear(n_channels, self.n_envelope)
         self.detail_head = nn.Linear(self.n_detail, self.n_envelope, bias=False) if self.n_detail else None
+        if n_rooms:
+            self.room_inlet = nn.Parameter(torch.zeros(n_rooms, n_channels))
+            self.room_envelope = nn.Parameter(torch.zeros(n_rooms, self.n_envelope))
         self.frame_inlet = nn.Linear(3 * TAPS, n_channels)
         self.frame_layer = nn.Linear(n_channels, n_channels)
         knots = torch.from_numpy(harmonic_knots(n_harmonics))
         self.harmonic_head = nn.Linear(n_channels, len(knots))
         self.noise_head = nn.Linear(n_channels, n_noise_bands)
-        self.typical = Typical(n_timbre)
+        self.typical = Typical(n_timbre, n_rooms)
         # share, brightness, hollowness: of the curves alone, or of everything where no axis has a name
         self.balance_layer = nn.Linear(3 * TAPS, N_BALANCE)
         self.balance_head = nn.Linear(N_BALANCE if self.n_named else n_channels, 3)
@@ -124,7 +129,7 @@ class Decoder(nn.Module):
                       np.zeros(n_voices, dtype=np.int64))
 
     def forward(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, z: Tensor,
-                memory: Memory | None = None) -> tuple[Tensor, Tensor, Tensor]:
+                memory: Memory | None = None, place: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """To harmonic_distribution [B, F, H], noise_shape [B, F, K], harmonic_share [B, F, 1].
 
         With a memory, frames may come in pieces, for voices of one age; every piece but the last is as long as a multiple
@@ -138,7 +143,7 @@ class Decoder(nn.Module):
         every = math.gcd(pace, self.frames_per_z)
         held = z.repeat_interleave(self.frames_per_z // every, dim=1)[:, :: pace // every]
         stepped = curves[:, ::pace]
-        steps, memory.pasts = self._listen(stepped, held[:, : stepped.shape[1]], memory.pasts)
+        steps, memory.pasts = self._listen(stepped, held[:, : stepped.shape[1]], memory.pasts, place)
         if is_new:
             memory.now, memory.curves = steps[:, :1], curves[:, :1].expand(-1, ONSET_FRAMES, -1)
         ends = torch.cat([memory.now, steps], dim=1)
@@ -147,7 +152,7 @@ class Decoder(nn.Module):
         seen = torch.cat([memory.curves, curves], dim=1)
         memory.before, memory.now, memory.curves = ends[:, -2:-1], ends[:, -1:], seen[:, -ONSET_FRAMES:]
         memory.n_frames = memory.n_frames + curves.shape[1]
-        return self._heads(f0_hz, loudness_db, hidden, seen)
+        return self._heads(f0_hz, loudness_db, hidden, seen, place)
 
     def step(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, z: Tensor, *pasts: Tensor) -> tuple[Tensor, ...]:
         """One step of the stack for R voices, curves [R, 1, 1] and z [R, 1, Z].
@@ -165,17 +170,21 @@ class Decoder(nn.Module):
         seen = torch.cat([curves, scale_curves(f0_hz, periodicity, loudness_db)], dim=1)
         return *self._heads(f0_hz, loudness_db, torch.lerp(before, now, fade), seen), seen[:, 1:]
 
-    def _listen(self, curves: Tensor, z: Tensor, pasts: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    def _listen(self, curves: Tensor, z: Tensor, pasts: list[Tensor], place: Tensor | None = None
+                ) -> tuple[Tensor, list[Tensor]]:
         """The stack on the curves and the axes without names; beside its output the axes with names, and the code."""
         named, others = z[..., : self.n_named], z[..., self.n_named :]
-        steps, following = self.stack(torch.cat([curves, others], dim=-1), pasts)
+        beside = None if place is None else self.room_inlet[place][:, None]
+        steps, following = self.stack(torch.cat([curves, others], dim=-1), pasts, beside)
         code = z[..., z.shape[-1] - self.n_timbre :]
         envelope = self.envelope_head(steps)
         if self.detail_head is not None:
             envelope = envelope + self.detail_head(others[..., : self.n_detail])
+        if place is not None:
+            envelope = envelope + self.room_envelope[place][:, None]
         return torch.cat([steps, envelope, named, code], dim=-1), following
 
-    def _heads(self, f0_hz: Tensor, loudness_db: Tensor, hidden: Tensor, seen: Tensor
+    def _heads(self, f0_hz: Tensor, loudness_db: Tensor, hidden: Tensor, seen: Tensor, place: Tensor | None = None
                ) -> tuple[Tensor, Tensor, Tensor]:
         """Steps [B, F, C + E + N + G] and the curves [B, ONSET_FRAMES + F, 3] to the shape of the spectrum."""
         sizes = [self.stack.n_channels, N_NODES, self.n_envelope - N_NODES, self.n_named, self.n_timbre]
@@ -191,7 +200,7 @@ class Decoder(nn.Module):
         share = balance[..., :1]
         if self.n_named:
             axes = nn.functional.pad(named, (0, len(NAMED_AXES) - self.n_named)) * self.typical.deviation
-            wanted = self.typical(f0_hz, loudness_db, code) + axes
+            wanted = self.typical(f0_hz, loudness_db, code, place) + axes
             highest_hz = highest_read_hz(self.typical.middle[0], self.typical.half_range[0])
             heights = tilt_and_hollow(heights, torch.minimum(f0_hz, highest_hz),
                                       wanted[..., [BRIGHTNESS, HOLLOWNESS]] + balance[..., 1:])

@@ -24,6 +24,7 @@ class EncoderInputs:
         spectrum: [B, F, K + H], see features.spectrum; [B, F, 0] where it is not kept.
         code: [B, G], of who plays, for a model of many instruments; None hears it in the takes.
         room: where it was recorded, at one gain and with one microphone; "" is not known.
+        place: [B], which of a model's rooms that is, in a batch of several; None goes by `room`.
     """
 
     f0_hz: Tensor
@@ -35,6 +36,7 @@ class EncoderInputs:
     spectrum: Tensor
     code: Tensor | None = None
     room: str = ""
+    place: Tensor | None = None
 
     @classmethod
     def of(cls, features: Features, audio: Audio | None = None, device: torch.device | str = "cpu",
@@ -58,4 +60,5 @@ class EncoderInputs:
         """Move to a device."""
         return EncoderInputs(self.f0_hz.to(device), self.periodicity.to(device), self.loudness_db.to(device),
                              self.timbre.to(device), self.partials.to(device), self.audio.to(device),
-                             self.spectrum.to(device), None if self.code is None else self.code.to(device), self.room)
+                             self.spectrum.to(device), None if self.code is None else self.code.to(device), self.room,
+                             None if self.place is None else self.place.to(device))

@@ -87,9 +87,16 @@ class GatedStack(nn.Module):
         """What the layers remember before the first frame: zeros."""
         return [self.inlet.weight.new_zeros(batch, left, self.n_channels) for left in self.lefts]
 
-    def forward(self, x: Tensor, pasts: list[Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:
-        """[B, F, n_inputs] to [B, F, n_channels] and what the layers remember; frames may come in pieces."""
+    def forward(self, x: Tensor, pasts: list[Tensor] | None = None, beside: Tensor | None = None
+                ) -> tuple[Tensor, list[Tensor]]:
+        """[B, F, n_inputs] to [B, F, n_channels] and what the layers remember; frames may come in pieces.
+
+        Args:
+            beside: [B, 1, n_channels], added at the inlet.
+        """
         hidden, remembered = self.inlet(x), []
+        if beside is not None:
+            hidden = hidden + beside
         for layer, past in zip(self.layers, self.silence(len(x)) if pasts is None else pasts):
             hidden, following = layer(hidden, past)
             remembered.append(following)

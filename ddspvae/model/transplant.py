@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from ddspvae.model.autoencoder import Autoencoder
+from ddspvae.model.by_room import BIASES
 from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.form import harmonic_knots
 
 HARMONICS = ("decoder.harmonic_head.weight", "decoder.harmonic_head.bias")
-ROOMS = ("room_energy", "room_decay")
+ROOMS = ("room_energy", "room_decay", *BIASES)  # the last where rooms are told apart
 INLET, N_CURVES = "decoder.stack.inlet.weight", 3
 ASKED = ("named_bits", "coarseness")  # decided by the bitrate that is asked for
 
@@ -44,7 +45,8 @@ def settle(model: Autoencoder, code: Tensor) -> Autoencoder:
 
 def is_alike(one: Autoencoder, other: Autoencoder) -> bool:
     """Whether details mean the same in both: their networks differ in harmonics and rooms alone."""
-    left, right = (replace(model.config, n_harmonics=1, rooms=("room",), bitrate=1.0) for model in (one, other))
+    left, right = (replace(model.config, n_harmonics=1, rooms=("room",), by_room=False, bitrate=1.0)
+                   for model in (one, other))
     return left == right
 
 
@@ -62,7 +64,10 @@ def adopt(given: Autoencoder, network: Autoencoder, takes: Sequence[EncoderInput
     own = network.state_dict()
     network.load_state_dict({**own, **{key: value for key, value in given.state_dict().items()
                                        if key not in (*HARMONICS, *ROOMS) and own[key].shape == value.shape}})
-    network.decoder.typical.lean(takes)
+    typical = network.decoder.typical
+    if typical.of_rooms is not None:  # beside another one
+        typical.of_rooms.zero_()
+    typical.lean(takes)
 
 
 @torch.no_grad()
@@ -84,7 +89,7 @@ def transplant(given: Autoencoder, network: Autoencoder) -> None:
     for key in HARMONICS if is_as_wide else ():
         heights = there[:, :n_both].T @ weights[key]  # of each harmonic
         taken[key] = (torch.linalg.pinv(here[:, :n_both].T) @ heights.view(n_both, -1)).view(own[key].shape)
-    for key in ROOMS:
+    for key in (key for key in ROOMS if key in own and key in weights):
         rows = {name: weights[key][at] for at, name in enumerate(given.config.rooms)}
         taken[key] = torch.stack([rows.get(name, own[key][at]) for at, name in enumerate(network.config.rooms)])
     if is_as_wide:  # curves are the same numbers in both; details and codes are others

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ddspvae.features.f0 import VOICED
 from ddspvae.features.partials import read_attributes
 from ddspvae.model.axes import find_onsets, from_rest
+from ddspvae.model.by_room import N_ROOM_TERMS
 from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.form import BRIGHTNESS, LOWEST_PITCH, N_HATS, N_POWERS, NAMED_AXES, PITCH_STEP
 from ddspvae.model.stack import row_middle, rows_around, scale_curves
@@ -28,6 +29,7 @@ SMOOTHNESS = 1e-2  # of all frames: what speaks against a power
 USUAL_SLOPE = 0.032
 SLOPE_SHARE, SLOPE_RANGE_DB = 0.02, 15.0  # of all frames: what speaks for it where levels reach so far to either side
 LEAST_SLOPE = 0.25  # of the usual one, anywhere: an instrument that gets duller as it gets louder was heard wrongly
+ROOM_FRAMES, SLOPE_FRAMES = 100.0, 2000.0  # what speaks against a room's constant and its slope over the pitch
 LEANING_FRAMES = 50.0  # that say as much as what was learned before
 N_GRID, RISING_ROUNDS, WALL = 9, 20, 10.0  # where, a side, it is seen to; at most so often; so many times all frames for it
 BEND_FRAMES, HAT_FRAMES = 2000.0, 20.0  # what speaks against a bend between hats, and a hat: as so many frames for it
@@ -42,6 +44,7 @@ class Typical(nn.Module):
 
     Args:
         n_timbre: numbers of a timbre code, each of which adds as many terms of its own.
+        n_rooms: that are told apart: each adds a constant and a slope over the pitch.
     """
 
     middle: Tensor
@@ -49,23 +52,29 @@ class Typical(nn.Module):
     coefficients: Tensor
     deviation: Tensor
     loud_db: Tensor
+    of_rooms: Tensor | None
 
-    def __init__(self, n_timbre: int = 0) -> None:
+    def __init__(self, n_timbre: int = 0, n_rooms: int = 0) -> None:
         super().__init__()
         self.register_buffer("middle", torch.tensor([69.0, -30.0]))  # MIDI number, dB
         self.register_buffer("half_range", torch.tensor([24.0, 20.0]))
         self.register_buffer("coefficients", torch.zeros(1 + n_timbre, N_TERMS, len(NAMED_AXES)))
+        rooms = torch.zeros(n_rooms, N_ROOM_TERMS, len(NAMED_AXES)) if n_rooms else None
+        self.register_buffer("of_rooms", rooms)
         self.register_buffer("deviation", torch.ones(len(NAMED_AXES)))
         self.register_buffer("loud_db", torch.tensor(-20.0))
 
-    def forward(self, f0_hz: Tensor, loudness_db: Tensor, code: Tensor | None = None) -> Tensor:
-        """[B, F, 1] each, and code [B, F, G], to [B, F, 4]; beyond the trained range as at its edge."""
+    def forward(self, f0_hz: Tensor, loudness_db: Tensor, code: Tensor | None = None, place: Tensor | None = None) -> Tensor:
+        """[B, F, 1] each, code [B, F, G], and rooms [B], to [B, F, 4]; beyond the trained range as at its edge."""
         # large terms cancel: what is left of them in float32 would depend on how many frames come at a time
         terms, coefficients = self._terms(f0_hz, loudness_db).double(), self.coefficients.double()
         typical = terms @ coefficients[0]
         if code is not None and len(coefficients) > 1:
             beside = terms @ coefficients[1:].permute(1, 0, 2).flatten(1)  # [B, F, G * 4]
             typical = typical + (beside.unflatten(-1, (-1, len(NAMED_AXES))) * code[..., None]).sum(-2)
+        if place is not None:
+            assert self.of_rooms is not None
+            typical = typical + terms[..., :N_ROOM_TERMS] @ self.of_rooms[place].double()
         return typical.to(f0_hz)
 
     def _terms(self, f0_hz: Tensor, loudness_db: Tensor) -> Tensor:
@@ -77,8 +86,12 @@ class Typical(nn.Module):
         return torch.cat([powers, hats, hats * q[..., None]], dim=-1)
 
     @torch.no_grad()
-    def fit(self, takes: list[EncoderInputs], frames_per_z: int) -> None:
-        """Fit to takes of one row each, and to their codes where they have one; needs a few seconds of sure pitch."""
+    def fit(self, takes: list[EncoderInputs], frames_per_z: int, rooms: Sequence[str] = ()) -> None:
+        """Fit to takes of one row each, and to their codes where they have one; needs a few seconds of sure pitch.
+
+        Args:
+            rooms: by name, where they are told apart.
+        """
         loudness_db = torch.cat([take.loudness_db[0] for take in takes])
         self.loud_db.fill_(float(np.quantile(loudness_db.numpy(), 0.95)))
         weights = [self.reading_weights(take)[0] for take in takes]
@@ -92,7 +105,12 @@ class Typical(nn.Module):
         codes = [None if take.code is None else take.code[:, None] for take in takes]
         self.coefficients.copy_(self._solve(takes, weights))
         self.deviation.fill_(1.0)
-        rows, seen = zip(*(self.read(take, frames_per_z, code, limit=1e9) for take, code in zip(takes, codes)))
+        where: list[Tensor | None] = [None] * len(takes)
+        if self.of_rooms is not None:
+            where = [torch.tensor([rooms.index(take.room)]) for take in takes]
+            self.of_rooms.copy_(self._solve_rooms(takes, weights, [rooms.index(take.room) for take in takes]))
+        rows, seen = zip(*(self.read(take, frames_per_z, code, place, limit=1e9)
+                           for take, code, place in zip(takes, codes, where)))
         far, tells = torch.cat([row[0] for row in rows]), torch.cat([one[0] for one in seen])
         deviation = torch.full((len(NAMED_AXES),), 1e9)
         for _ in range(LIMIT_ROUNDS):  # of what is left of rare extremes
@@ -153,6 +171,20 @@ class Typical(nn.Module):
             found[..., axis] = solved[:n_terms].float().view(-1, N_TERMS)
         return found
 
+    def _solve_rooms(self, takes: list[EncoderInputs], weights: list[Tensor], places: list[int]) -> Tensor:
+        """What each room adds on average, [R, N_ROOM_TERMS, 4]."""
+        assert self.of_rooms is not None
+        n_axes = len(NAMED_AXES)
+        ridge = torch.tensor([ROOM_FRAMES, SLOPE_FRAMES], dtype=torch.float64).diag()
+        squares = ridge.expand(len(self.of_rooms), n_axes, -1, -1).clone()
+        products = torch.zeros(len(self.of_rooms), n_axes, N_ROOM_TERMS, dtype=torch.float64)
+        for take, weight, place in zip(takes, weights, places):
+            terms = self._terms(take.f0_hz, take.loudness_db)[0, :, :N_ROOM_TERMS].double()
+            off = (_attributes(take) - self(take.f0_hz, take.loudness_db))[0].double()
+            squares[place] += torch.einsum("fa,ft,fu->atu", weight.double(), terms, terms)
+            products[place] += torch.einsum("fa,ft->at", weight.double() * off, terms)
+        return torch.linalg.solve(squares, products[..., None])[..., 0].transpose(1, 2).float()
+
     def _copies(self, take: EncoderInputs) -> Tensor:
         """What the copies of the terms are multiplied by, [1 + G]: 1 and the take's code, or 0 where it has none."""
         n_codes = len(self.coefficients) - 1
@@ -194,18 +226,18 @@ class Typical(nn.Module):
         return torch.cat([torch.ones_like(onset), 1 - 2 * onset, torch.ones_like(onset), 2 * onset - 1],
                          dim=-1).clamp(min=0) * sure
 
-    def read(self, heard: EncoderInputs, frames_per_z: int, code: Tensor | None = None, limit: float = LIMIT
-             ) -> tuple[Tensor, Tensor]:
+    def read(self, heard: EncoderInputs, frames_per_z: int, code: Tensor | None = None, place: Tensor | None = None,
+             limit: float = LIMIT) -> tuple[Tensor, Tensor]:
         """The named axes of takes.
 
         Args:
-            code: [B, 1, G], the takes' timbre codes.
+            code: [B, 1, G], the takes' timbre codes; place: [B], their rooms.
         Returns:
             [B, M, 4], standard deviations from what is typical, at most LIMIT; and whether a row tells, 1 or 0, where
             the axes are 0.
         """
         weights = self.reading_weights(heard)
-        deviations = (_attributes(heard) - self(heard.f0_hz, heard.loudness_db, code)) / self.deviation
+        deviations = (_attributes(heard) - self(heard.f0_hz, heard.loudness_db, code, place)) / self.deviation
         middle = row_middle(frames_per_z)
         total = rows_around(weights * deviations, frames_per_z, middle)
         count = rows_around(weights, frames_per_z, middle)

@@ -146,7 +146,7 @@ class Crops:
                 codes.append(code)
         f0_hz, sure, loudness_db, timbre, partials, audio, spectrum, room = (torch.stack(column) for column in zip(*rows))
         code = None if self.ear is None else torch.stack([one for one in codes if one is not None])
-        return Batch(EncoderInputs(f0_hz, sure, loudness_db, timbre, partials, audio, spectrum, code), room)
+        return Batch(EncoderInputs(f0_hz, sure, loudness_db, timbre, partials, audio, spectrum, code, place=room), room)
 
     def _code(self, take: Take, random: np.random.Generator) -> Tensor | None:
         """Of the instrument, or of a few takes of it."""

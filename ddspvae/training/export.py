@@ -15,9 +15,10 @@ from ddspvae.features.statistics import Statistics, measure
 from ddspvae.features.timbre import mel_centres_hz
 from ddspvae.instrument.instrument import Instrument
 from ddspvae.instrument.loading import load
-from ddspvae.instrument.presets import save_instrument
+from ddspvae.instrument.presets import arrays_of, save_instrument
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.bottleneck import kl_nats, sounding_rows
+from ddspvae.model.by_room import settled_in
 from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.form import axis_names
 from ddspvae.model.quantize import Quantizer
@@ -190,6 +191,8 @@ def finish(run: Run, prepared: Prepared, out: Path, start_from: str = "") -> Non
     """Write the instrument from the best weights, then measure the file as a user would load it."""
     model = Autoencoder(prepared.model).to(run.device)
     model.load_state_dict(run.best)
+    if prepared.model.n_rooms_apart:  # as a file is played whose room nobody names
+        model.load_state_dict({name: torch.from_numpy(array) for name, array in settled_in(arrays_of(run.best), 0).items()})
     model.eval()
     takes = hear_all(model, prepared.training)
     correlates = sort_axes(model, takes)

@@ -142,7 +142,7 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
         if prepared.model.n_timbre:
             prepared = give_codes(network, prepared)
         heard = [take.heard() for take in prepared.training]
-        network.decoder.typical.fit(heard, prepared.model.frames_per_z)
+        network.decoder.typical.fit(heard, prepared.model.frames_per_z, prepared.model.rooms)
         is_few = False
         if given is not None:
             if given.config.n_timbre and not prepared.model.n_timbre:

@@ -100,11 +100,12 @@ def reconstruct(model: Autoencoder, take: Take, rooms: Sequence[str], device: to
     z = model.to_z(latents)
     index = torch.tensor([rooms.index(take.room) if take.room in rooms else 0], device=device)
     room = model.room(index)
-    controls = model.decode(*heard.curves, z, room)
+    beside = model.beside(heard)
+    controls = model.decode(*heard.curves, z, room, **beside)
     response = None if room is None else impulse_response(room, config.sample_rate)
     synthesizer = SYNTHESIZERS[config.synthesizer](config.sample_rate, config.hop_size, config.n_noise_bands)
     audio = render(controls, config.sample_rate, config.hop_size, response=response, synthesizer=synthesizer)
-    share = model.decoder(*heard.curves, z)[2][0, :, 0]
+    share = model.decoder(*heard.curves, z, **beside)[2][0, :, 0]
     sure = torch.from_numpy(take.features.periodicity >= VOICED).to(device)
     rows = sounding_rows(heard.loudness_db[..., 0], config.frames_per_z)
     bits = float(model.bits_per_axis(latents, rows).sum())
