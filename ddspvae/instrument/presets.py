@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ddspvae.model.by_room import SETTLED, TYPICAL
 from ddspvae.signals.checks import InputError, check_choice
 from ddspvae.signals.files import new_file
 
@@ -133,9 +134,9 @@ def arrays_of(weights: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
 
 
 def fingerprint(weights: Mapping[str, NDArray[np.float32]]) -> str:
-    """A name for these weights: z means the same only to the network that wrote it."""
-    digest = hashlib.sha256()
-    for key, array in sorted(weights.items()):
+    """A name for these weights: z means the same only to the network that wrote it, in whichever of its rooms."""
+    digest, left_out = hashlib.sha256(), SETTLED if TYPICAL in weights else frozenset[str]()
+    for key, array in sorted((key, array) for key, array in weights.items() if key not in left_out):
         digest.update(key.encode())
         digest.update(array.astype(np.float16).tobytes())
     return digest.hexdigest()[:16]

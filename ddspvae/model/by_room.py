@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 TYPICAL, COEFFICIENTS = "decoder.typical.of_rooms", "decoder.typical.coefficients"
 BIASES = {"decoder.room_inlet": "decoder.stack.inlet.bias", "decoder.room_envelope": "decoder.envelope_head.bias"}
+SETTLED = frozenset({*BIASES, *BIASES.values(), TYPICAL, COEFFICIENTS})  # what the room that it plays in changes
 N_ROOM_TERMS = 2  # of what is typical: a constant, and a slope over the pitch
 
 

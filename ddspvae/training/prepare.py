@@ -88,6 +88,9 @@ def prepare(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str
     for take in training:
         minutes[take.room] = minutes.get(take.room, 0) + take.n_frames
     rooms = tuple(sorted(minutes, key=lambda room: -minutes[room]))
+    if model.by_room and len(rooms) == 1:
+        warnings.warn(f"train: all recordings are of one folder, {rooms[0]}, so there are no rooms to tell apart.",
+                      stacklevel=2)
     sure = np.concatenate([t.features.f0_hz[t.features.periodicity >= VOICED] for t in training] + [np.zeros(0)])
     if not len(sure):
         raise InputError("train: no pitch was found in any recording; is it one instrument, one note at a time?")

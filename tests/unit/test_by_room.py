@@ -17,6 +17,7 @@ from ddspvae.model.config import ModelConfig
 from ddspvae.model.transplant import transplant
 from ddspvae.model.typical import Typical
 from ddspvae.signals.checks import InputError
+from ddspvae.training.prepare import prepare
 
 from ..conftest import melody_take
 from .test_dynamics import note
@@ -101,6 +102,12 @@ def test_files_of_models_that_tell_no_rooms_apart_say_nothing_of_it():
         replace(SMALL, n_timbre=2)
 
 
+def test_one_room_is_said_to_be_one(tmp_path):
+    soundfile.write(tmp_path / "a.wav", melody_take(8.0, 48_000), 48_000)
+    with pytest.warns(UserWarning, match="all recordings are of one folder, .*, so there are no rooms to tell apart"):
+        assert prepare(tmp_path, [], "swift", SMALL).model.n_rooms_apart == 0
+
+
 @pytest.mark.slow
 def test_an_instrument_of_two_rooms_plays_in_both(tmp_path):
     for number, room in enumerate(("dull", "bright")):
@@ -110,6 +117,7 @@ def test_an_instrument_of_two_rooms_plays_in_both(tmp_path):
             audio = np.diff(audio, prepend=audio[:1]) * 4
         soundfile.write(tmp_path / room / "a.wav", audio, 48_000)
     path = train(tmp_path, tmp_path / "a.safetensors", steps=60, seed=1, device="cpu", model=replace(SMALL, rooms=("room",)))
+    assert load(path, "dull").identity == load(path, "bright").identity  # z means the same in both
     bands = {}
     for room in ("dull", "bright"):
         instrument = load(path, room)
