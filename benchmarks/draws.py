@@ -55,8 +55,8 @@ def main() -> None:
         (zimtohrli, visqol), (least, _), (most, _) = drawn.mean(0), drawn.min(0), drawn.max(0)
         others = " | ".join("{:.2f}, {:.2f}".format(*scores(instrument, heard, which)) for which in ("z as heard", "z at 0"))
         bits = bits_per_second(instrument, heard)
-        print(f"| {path.name} | {instrument.room} | {bits:.0f} | {zimtohrli:.2f} ({least:.2f} to {most:.2f}), {visqol:.2f} | "
-              f"{others} |", flush=True)
+        print(f"| {path.name} | {instrument.room} | {bits:.0f} | {zimtohrli:.2f} ({least:.2f} to {most:.2f}), "
+              f"{visqol:.2f} | {others} |", flush=True)
 
 
 if __name__ == "__main__":
