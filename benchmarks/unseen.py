@@ -29,13 +29,19 @@ PART_S = 1.25  # of each recording that the few seconds are made of
 QUIET = 0.01
 
 
-def few_seconds(recordings: Path, holdout: Sequence[Path], seconds: float) -> np.ndarray:
-    """The first loud part of recordings spread over the folder, which is in the order of their names: [T]."""
+def few_seconds(recordings: Path, holdout: Sequence[Path], seconds: float, choice: int = 0) -> np.ndarray:
+    """The first loud part of recordings spread over the folder, which is in the order of their names: [T].
+
+    Args:
+        choice: another number takes other recordings, a third of the way to the next ones each.
+    """
     left = {path.resolve() for path in holdout}
     paths = [path for path in find_recordings(recordings) if path.resolve() not in left]
-    n_parts = max(1, round(seconds / PART_S))
+    n_parts = min(max(1, round(seconds / PART_S)), len(paths))
+    spread = np.linspace(0, len(paths) - 1, n_parts + 2)[1:-1] if n_parts < len(paths) - 1 else np.arange(n_parts)
     parts = []
-    for path in (paths[i] for i in np.linspace(0, len(paths) - 1, n_parts + 2).round().astype(int)[1:-1]):
+    for at in (spread.round().astype(int) + choice * max(1, len(paths) // (3 * n_parts))) % len(paths):
+        path = paths[at]
         audio = read_audio(path, RATE)[0]
         start = int(np.argmax(np.abs(audio) > QUIET))
         parts.append(audio[start : start + round(seconds / n_parts * RATE)])
