@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -174,6 +176,9 @@ def _ask_zimtohrli(reference: Audio, estimate: Audio) -> float:
 
 
 def _ask_visqol(reference: Audio, estimate: Audio) -> float | None:
+    if "numba" in sys.modules and "NUMBA_THREADING_LAYER" not in os.environ:
+        # as visqol asks for where it is the first to import numba: what OpenMP has begun ends a process that is forked
+        sys.modules["numba"].config.THREADING_LAYER = "workqueue"
     try:
         from visqol import VisqolApi
     except ImportError as error:

@@ -98,3 +98,27 @@ def test_pools_of_threads_before_the_fork_are_not_waited_for(before):
     done = subprocess.run(program, check=False, capture_output=True, text=True, timeout=60,
                           env={**os.environ, "OMP_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "2"})
     assert done.stdout == "2\n", done.stderr
+
+
+WITH_A_JUDGE = """
+import numba
+import numpy as np
+from ddspvae.evaluation.perceptual import judge
+from ddspvae.signals.jobs import in_order
+
+noise = np.random.default_rng(0).standard_normal(96_000).astype(np.float32) * 0.1
+judge(noise, noise, 48_000)
+print(len(list(in_order(lambda index: judge(noise, noise, 48_000), range(2), 2))))
+"""
+
+
+@forking
+@pytest.mark.slow
+def test_a_judge_that_was_asked_before_the_fork_answers_after_it():
+    """ViSQOL's loops are numba's, in parallel, and OpenMP ends a fork that uses what it began before."""
+    for module in ("numba", "zimtohrli", "visqol"):
+        pytest.importorskip(module)
+    left = {name: value for name, value in os.environ.items() if name != "NUMBA_THREADING_LAYER"}
+    done = subprocess.run([sys.executable, "-c", WITH_A_JUDGE], check=False, capture_output=True, text=True, timeout=120,
+                          env=left)
+    assert done.stdout == "2\n", done.stderr
