@@ -25,10 +25,10 @@ HERE = Path(__file__).resolve().parents[1]
 STEADY = """
 import sys, time
 from ddspvae.features.trackers import TRACKERS
-from ddspvae.instrument.loading import load
+from ddspvae.instrument.loading import load_to_play
 from ddspvae.instrument.take_files import analyze_file
 from dataclasses import replace
-instrument, swift = load(sys.argv[1]), TRACKERS["swift"]
+instrument, swift = load_to_play(sys.argv[1]), TRACKERS["swift"]
 tracked = []
 def timed(audio):
     began = time.process_time()

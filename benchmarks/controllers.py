@@ -24,8 +24,9 @@ from torch import Tensor, nn
 from ddspvae.audio import read_audio
 from ddspvae.features.cache import cached
 from ddspvae.features.f0 import track_f0
+from ddspvae.features.listening_tables import N_MELS
 from ddspvae.features.loudness import a_weighted_loudness, by_blocks
-from ddspvae.features.timbre import N_MELS, timbre_frames
+from ddspvae.features.timbre import timbre_frames
 from ddspvae.model.bottleneck import bits_per_second, kl_nats, sample, sounding_rows
 from ddspvae.model.stack import GatedStack, scale_curves
 from ddspvae.signals import Latents

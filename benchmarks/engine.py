@@ -35,7 +35,7 @@ from torch import Tensor
 from ddspvae import load
 from ddspvae.features.attributes import N_PARTIALS
 from ddspvae.features.band_tables import N_NOISE_BANDS
-from ddspvae.features.timbre import N_MELS
+from ddspvae.features.listening_tables import N_MELS
 from ddspvae.instrument.instrument import Instrument
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.config import ModelConfig

@@ -31,6 +31,7 @@ Audio = NDArray[np.float32]
 
 PEAK_LIMIT_DBFS = -1.0
 BLOCK_SIZE = 1 << 18  # samples; 5 s at 48 kHz
+KEPT_SIZE = 1 << 24  # samples of a file that are kept between looking and reading: six minutes in mono
 WRITE_SIZE = 1 << 16  # samples; the Vorbis encoder overflows its stack when a long sound comes at once
 RATES, MOST_CHANNELS, LONGEST_S = (1000, 768_000), 64, 3 * 3600.0  # of a file that is read
 BOMB_BYTES, BOMB_RATIO = 1 << 29, 500  # in memory, and that over the file: music takes 50 times at most
@@ -74,6 +75,7 @@ class AudioFile:
             what = f"{path} is a folder, not a file" if os.path.isdir(path) else f"no file {path}"
             raise InputError(f"read_audio: {what}.")
         self.sample_rate, self.n_channels, self.n_samples, look = 0, 0, 0, Look()
+        self._kept: list[NDArray[np.float32]] = []  # of a short one, which is decoded once
         for frames in self._frames():
             if not np.isfinite(frames).all():
                 at_s = (self.n_samples + int(np.nonzero(~np.isfinite(frames))[0].min())) / self.sample_rate
@@ -83,13 +85,14 @@ class AudioFile:
             if self.n_samples > round(LONGEST_S * self.sample_rate):
                 raise InputError(f"read_audio: {path} is longer than {LONGEST_S / 3600:.0f} hours; cut it into pieces.")
             look.add(frames)
+            self._kept = [*self._kept, frames] if self.n_samples * self.n_channels <= KEPT_SIZE else []
         if not self.n_samples:
             raise InputError(f"read_audio: {path} holds no samples; record it again.")
         self.mixing: Mixing = look.decide()
 
     def blocks(self) -> Iterator[Audio]:
         """The one channel, [T] each."""
-        return (self.mixing.mix(frames) for frames in self._frames())
+        return (self.mixing.mix(frames) for frames in self._kept or self._frames())
 
     def read(self, mono: bool = True) -> Audio:
         """All of it, [T] or [C, T]."""
@@ -104,10 +107,11 @@ class AudioFile:
             raise InputError(f"read_audio: {self.path} lasts {hours:.1f} hours, more than fits into memory; cut it into "
                              "pieces.") from error
         n = 0
-        for block in self.blocks() if mono else self._frames():
+        for block in self.blocks() if mono else self._kept or self._frames():
             kept = block[: self.n_samples - n]  # of a file that somebody still writes
             audio[n : n + len(kept)] = kept
             n += len(kept)
+        self._kept = []
         return audio[:n] if mono else np.ascontiguousarray(audio[:n].T)
 
     def _frames(self) -> Iterator[NDArray[np.float32]]:

@@ -31,10 +31,9 @@ def add_options(sub: argparse.ArgumentParser) -> None:
 def run(args: Namespace) -> None:
     """A recording to a performance."""
     from ddspvae.audio import read_audio
-    from ddspvae.editing.write_notes import write_take_notes
     from ddspvae.features.f0 import write_f0_csv
     from ddspvae.features.lost import find_lost
-    from ddspvae.instrument.loading import load
+    from ddspvae.instrument.loading import load_to_play
     from ddspvae.instrument.take_files import analyze_file
     from ddspvae.midi.notes import pitch_to_name
     from ddspvae.signals.units import hz_to_pitch
@@ -46,7 +45,7 @@ def run(args: Namespace) -> None:
         from ddspvae.evaluation.plots import check_drawing
 
         check_drawing()
-    instrument = load(args.preset)
+    instrument = load_to_play(args.preset)
     performance = analyze_file(instrument, args.take, args.tracker)
     sure = performance.periodicity >= 0.5
     lost = find_lost(performance, instrument.statistics.range_hz)
@@ -64,6 +63,8 @@ def run(args: Namespace) -> None:
               "loudest_db": round(float(performance.loudness_db.max()), 1),
               "lost_s": round(lost.seconds, 3), "lost_outside_s": round(lost.outside_s, 3), "lost_first_s": lost.first_s}
     if args.notes:
+        from ddspvae.editing.write_notes import write_take_notes
+
         result |= write_take_notes(performance, instrument, args.notes)
     say(args, result, f"{args.out}: {result['seconds']:.1f} s, pitched {result['pitched_share']:.0%}, "
          f"{result['lowest']} to {result['highest']}, loudest {result['loudest_db']:.1f} dB.")

@@ -6,12 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddspvae.engine.ability import can_play
+from ddspvae.engine.listener import Listener
 from ddspvae.engine.live import LiveNetwork
 from ddspvae.engine.live_player import LivePlayer
 from ddspvae.engine.live_room import LiveRoom
 from ddspvae.engine.network import Network
 from ddspvae.engine.playing import play_takes
-from ddspvae.engine.shapes import player_shapes
+from ddspvae.engine.shapes import listener_shapes, player_shapes
+from ddspvae.features.extract import extract
 from ddspvae.kernels.peaks import find_peak
 from ddspvae.kernels.remembered import mean_of_notes
 from ddspvae.model.config import ModelConfig
@@ -36,7 +38,7 @@ def main() -> None:
     one, few = np.zeros(1), np.zeros(1, np.int64)
     mean_of_notes(np.zeros((1, 1), np.float32), few, few + 1, one + 1, one, one, 1.0, 1.0, 1.0, 1.0, 1.0, np.zeros((1, 1)))
     _stream(config, weights, tail)
-    _listen(config)
+    _listen(config, weights)
 
 
 def _stream(config: ModelConfig, weights: dict[str, NDArray[np.float32]], tail: RoomTail) -> None:
@@ -49,12 +51,11 @@ def _stream(config: ModelConfig, weights: dict[str, NDArray[np.float32]], tail: 
     room(sound[0] + player.noise(player.last, frame, 0, player.noise_keys, config.hop_size)[0])
 
 
-def _listen(config: ModelConfig) -> None:
+def _listen(config: ModelConfig, weights: dict[str, NDArray[np.float32]]) -> None:
     """To a moment of a tone, by everything that an analysis compiles."""
-    from ddspvae.features.extract import extract  # torch
-
+    weights |= {name: np.full(shape, 0.01, np.float32) for name, shape in listener_shapes(config).items()}
     tone = np.sin(2 * np.pi * 440 * np.arange(config.sample_rate // 2) / config.sample_rate).astype(np.float32)
-    extract(tone, config.sample_rate, config.hop_size, "autocorrelation", range_hz=(200.0, 800.0))
+    Listener(config, weights).hear(extract(tone, config.sample_rate, config.hop_size, "swift", range_hz=(200.0, 800.0)))
 
 
 if __name__ == "__main__":

@@ -102,8 +102,7 @@ class Network:
 
     def state(self) -> State:
         """Of a voice that has played nothing."""
-        n_channels = len(self._weights["stack.inlet.bias"])
-        return State([np.zeros(((KERNEL - 1) * dilation, n_channels), np.float32) for dilation in DILATIONS])
+        return State(stack_silence(self._weights))
 
     def level(self, tail: RoomTail | None) -> Level:
         """What the level must know of a room; None is dry."""
@@ -144,11 +143,7 @@ class Network:
                           np.zeros(n_frames, np.int64), state.ringing)
 
     def _linear(self, name: str, x: Array) -> Array:
-        y: Array = x @ self._weights[f"{name}.weight"].T
-        bias = self._weights.get(f"{name}.bias")
-        if bias is not None:
-            y += bias
-        return y
+        return linear(self._weights, name, x)
 
     def _listen(self, curves: Array, z: Array, pasts: list[Array]) -> Array:
         """The stack on the curves and the axes without names; beside its output the axes with names, and the code.
@@ -160,16 +155,7 @@ class Network:
             [n, C + E + N + G].
         """
         named, others = z[:, : self.n_named], z[:, self.n_named :]
-        hidden = self._linear("stack.inlet", np.concatenate([curves, others], axis=1))
-        for at, dilation in enumerate(DILATIONS):
-            seen = np.concatenate([pasts[at], hidden])
-            pasts[at] = seen[len(hidden) :]
-            taps = np.concatenate([seen[tap * dilation :][: len(hidden)] for tap in range(KERNEL)], axis=1)
-            value = self._linear(f"stack.layers.{at}.taps", taps)
-            gated = np.empty_like(hidden)
-            gate(value, gated)
-            hidden = hidden + self._linear(f"stack.layers.{at}.out", gated)
-        normalize(hidden, self._weights["stack.norm.weight"], self._weights["stack.norm.bias"], EPSILON)
+        hidden = gated_stack(self._weights, np.concatenate([curves, others], axis=1), pasts)
         envelope = self._linear("envelope_head", hidden)
         if "detail_head.weight" in self._weights:
             envelope += self._linear("detail_head", others[:, : others.shape[1] - self.config.n_timbre])
@@ -215,3 +201,33 @@ def scale_curves(f0_hz: Array, periodicity: Array, loudness_db: Array) -> Array:
     pitch = (hz_to_pitch(f0_hz) - 60) / np.float32(SEMITONES_PER_UNIT)
     loudness = np.maximum(loudness_db, np.float32(QUIETEST_DB)) / np.float32(DB_PER_UNIT) + np.float32(1.5)
     return np.stack([pitch, periodicity * 2 - 1, loudness], axis=1).astype(np.float32)
+
+
+def linear(weights: Mapping[str, Array], name: str, x: Array) -> Array:
+    """The layer of that name, of rows [n, C]."""
+    y: Array = x @ weights[f"{name}.weight"].T
+    bias = weights.get(f"{name}.bias")
+    if bias is not None:
+        y += bias
+    return y
+
+
+def gated_stack(weights: Mapping[str, Array], x: Array, pasts: list[Array]) -> Array:
+    """`model.stack.GatedStack` of rows [n, C], after pasts [left, C'] of its layers, which are moved on."""
+    hidden = linear(weights, "stack.inlet", x)
+    for at, dilation in enumerate(DILATIONS):
+        seen = np.concatenate([pasts[at], hidden])
+        pasts[at] = seen[len(hidden) :]
+        taps = np.concatenate([seen[tap * dilation :][: len(hidden)] for tap in range(KERNEL)], axis=1)
+        value = linear(weights, f"stack.layers.{at}.taps", taps)
+        gated = np.empty_like(hidden)
+        gate(value, gated)
+        hidden = hidden + linear(weights, f"stack.layers.{at}.out", gated)
+    normalize(hidden, weights["stack.norm.weight"], weights["stack.norm.bias"], EPSILON)
+    return hidden
+
+
+def stack_silence(weights: Mapping[str, Array]) -> list[Array]:
+    """What the layers of a stack remember that has heard nothing."""
+    n_channels = len(weights["stack.inlet.bias"])
+    return [np.zeros(((KERNEL - 1) * dilation, n_channels), np.float32) for dilation in DILATIONS]

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ddspvae.audio import Audio
 from ddspvae.features.f0 import VOICED
-from ddspvae.features.loudness import a_weighted_loudness, by_blocks, centred_stft, window_size
+from ddspvae.features.listening_tables import window_size
+from ddspvae.features.loudness import a_weighted_loudness, by_blocks, centred_stft
 from ddspvae.features.partials import read_attributes
 from ddspvae.features.segments import segment_notes
 from ddspvae.features.weighting import a_weighting

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ddspvae.features.paths import best_choice
 from ddspvae.kernels.compiler import HAS_COMPILER
+from ddspvae.kernels.correlations import correlate_frames
 
 RATE_HZ = 16000
 HOP = 160  # 10 ms
@@ -21,7 +22,7 @@ LONG, SHORT = 2048, 576  # samples: 128 ms is 4 periods of 31 Hz; 36 ms is 4 of 
 N_CANDIDATES = 6  # per window
 OCTAVE_COST = 0.03  # strength that a lag loses per octave below 2500 Hz, so that a period beats its multiples
 LEAP_COST = 0.25  # per octave and 10 ms
-CHUNK_FRAMES = 64  # what fits a cache
+CHUNK_FRAMES = 512  # whose curves a cache holds
 
 
 class Track(NamedTuple):
@@ -81,27 +82,16 @@ def _candidates(audio: NDArray, n_frames: int, window_size: int, bands: Sequence
     if not bands:
         return []
     padded = np.pad(np.asarray(audio, dtype=np.float32), (window_size // 2, window_size))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, window_size)[: n_frames * HOP : HOP]
-    parts = [_peaks(frames[start : start + CHUNK_FRAMES], bands) for start in range(0, n_frames, CHUNK_FRAMES)]
-    return [tuple(np.concatenate(columns) for columns in zip(*of_band)) for of_band in zip(*parts)]
-
-
-def _peaks(frames: NDArray, bands: Sequence[tuple[float, float]]) -> list[tuple[NDArray, ...]]:
-    import torch  # whose transforms are several times as fast as numpy's; who only plays does not come here
-
-    window_size = frames.shape[1]
     n_fft = 2 ** math.ceil(math.log2(2 * window_size))
     finer = 4 if window_size <= SHORT else 2  # reads the autocorrelation between the samples
     window, own = _window(window_size, n_fft, finer)
-    centred = frames - frames.mean(axis=1, keepdims=True)
-    spectrum = torch.fft.rfft(torch.from_numpy(centred * window), n_fft)
-    power = torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)
     ends = [_ends(RATE_HZ * finer, *band) for band in bands]
-    longest = max(last for _, last in ends)
-    curve = torch.fft.irfft(power, finer * n_fft)[:, :longest].numpy()
-    curve = curve / own[:longest] / np.maximum(curve[:, :1], 1e-12)
-    find = _find_compiled if HAS_COMPILER else _find
-    return [find(curve[:, :last], first, RATE_HZ * finer) for first, last in ends]
+    find, parts = _find_compiled if HAS_COMPILER else _find, []
+    for start in range(0, n_frames, CHUNK_FRAMES):
+        curves = np.empty((min(CHUNK_FRAMES, n_frames - start), max(last for _, last in ends)), np.float32)
+        correlate_frames(padded[start * HOP :], window, HOP, n_fft, own, curves)
+        parts.append([find(curves[:, :last], first, RATE_HZ * finer) for first, last in ends])
+    return [tuple(np.concatenate(columns) for columns in zip(*of_band)) for of_band in zip(*parts)]
 
 
 def _ends(rate_hz: float, low_hz: float, high_hz: float) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ddspvae.features.autocorrelation import HOP, RANGE_HZ, RATE_HZ, Track
 from ddspvae.features.paths import best_track
+from ddspvae.kernels.frame_powers import frame_powers
 
 WINDOW = 2048  # 128 ms: keeps the harmonics of 33 Hz apart
 N_FFT = 4096
@@ -38,23 +39,19 @@ def comb(audio_16k: NDArray, prior_hz: float | None = None, range_hz: tuple[floa
 
 def combs(audio_16k: NDArray, ranges_hz: Sequence[tuple[float, float]]) -> list[Track]:
     """`comb` in each of some ranges, for little more than in one."""
-    import torch  # as in autocorrelation
-
     n_frames = -(-len(audio_16k) // HOP)
     states_hz, kernel = _kernel()
     padded = np.pad(np.asarray(audio_16k, dtype=np.float32), (WINDOW // 2, WINDOW))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[: n_frames * HOP : HOP]
     window = np.hanning(WINDOW + 2)[1:-1].astype(np.float32)
-    all_scores = np.empty((n_frames, len(states_hz)), dtype=np.float32)
-    scores = torch.from_numpy(all_scores)
+    scores = np.empty((n_frames, len(states_hz)), dtype=np.float32)
     for start in range(0, n_frames, CHUNK_FRAMES):
-        part = frames[start : start + CHUNK_FRAMES]
-        spectrum = torch.fft.rfft(torch.from_numpy(part * window), N_FFT)
-        magnitude = torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag).sqrt_()
-        norm = magnitude.sum(1, keepdim=True).sqrt_()
-        loudness = magnitude[:, : len(kernel)].sqrt_()
-        torch.mm(loudness, torch.from_numpy(kernel), out=scores[start : start + CHUNK_FRAMES]).div_(norm.clamp_(min=1e-6))
-    return [_smoothest(all_scores, states_hz, *range_hz) for range_hz in ranges_hz]
+        power = frame_powers(padded[start * HOP :], window, HOP, min(CHUNK_FRAMES, n_frames - start), N_FFT)
+        magnitude = np.sqrt(power, out=power)
+        norm = np.sqrt(magnitude.sum(axis=1, keepdims=True))
+        part = scores[start : start + CHUNK_FRAMES]
+        np.matmul(np.sqrt(magnitude[:, : len(kernel)]), kernel, out=part)
+        part /= np.maximum(norm, 1e-6)
+    return [_smoothest(scores, states_hz, *range_hz) for range_hz in ranges_hz]
 
 
 def _smoothest(scores: NDArray, states_hz: NDArray, low_hz: float, high_hz: float) -> Track:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from ddspvae.features.listening_tables import hann_window
+from ddspvae.kernels.frame_powers import frame_powers
 from ddspvae.kernels.partials import LANES, Tile, less_noise, read_levels, read_noise, take_off, turn_down
-from ddspvae.kernels.pitch import count_cycles
+from ddspvae.kernels.pitch import count_cycles, turn_by
 
 Floats = NDArray[np.float32]
 
@@ -36,14 +37,14 @@ class Measure:
     holes: Floats
     step_hz: float
     shares: Floats
-    bands: torch.Tensor
+    bands: Floats
     half: int
     least_left: float
     least_of_harmonic: float
 
 
 def measure_block(audio: Floats, f0_hz: NDArray[np.float64], how: Measure, class_of: NDArray[np.int64], n_harmonics: int,
-                  highest_hz: float) -> torch.Tensor:
+                  highest_hz: float) -> Floats:
     """Whole frames of audio [F * hop_size], with filters class_of [F], to magnitudes and amplitudes [F, K + H]."""
     n_frames, hop_size = len(f0_hz), how.hop_size
     n_full = -(-n_frames // LANES) * LANES
@@ -61,18 +62,18 @@ def measure_block(audio: Floats, f0_hz: NDArray[np.float64], how: Measure, class
     n_heard = np.minimum(np.ceil(highest_hz / f0), n_here).astype(np.int64)
     take_off(rest, turn, hop_size, how.every, np.pad(n_heard, (0, n_full - n_frames)), levels, tile)
     n_fft = 2 * (len(how.bands) - 1)
-    window = torch.hann_window(n_fft)
-    padded = torch.nn.functional.pad(torch.from_numpy(rest[: n_frames * hop_size]), (n_fft // 2, n_fft // 2))
-    spectrum = torch.fft.rfft(padded.unfold(0, n_fft, hop_size)[:n_frames] * window)
-    power = torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag) / window.square().sum()
+    window = hann_window(n_fft)
+    padded = np.zeros(n_frames * hop_size + n_fft, np.float32)
+    padded[n_fft // 2 : n_fft // 2 + n_frames * hop_size] = rest[: n_frames * hop_size]
+    power = frame_powers(padded, window / np.sqrt(np.square(window).sum()), hop_size, n_frames, n_fft)
     n_taken = np.minimum(np.floor(np.float32(highest_hz - 1e-3) / f0), np.float32(n_harmonics))
-    left, of_noise = torch.empty_like(power), np.empty((n_harmonics, n_frames), np.float32)
-    read_noise(power.numpy(), f0, n_taken, how.holes, class_of, np.float32(how.step_hz),
-               np.float32(how.sample_rate / n_fft), how.shares, np.empty((2, len(how.bands) + 1)), left.numpy(), of_noise)
+    left, of_noise = np.empty_like(power), np.empty((n_harmonics, n_frames), np.float32)
+    read_noise(power, f0, n_taken, how.holes, class_of, np.float32(how.step_hz),
+               np.float32(how.sample_rate / n_fft), how.shares, np.empty((2, len(how.bands) + 1)), left, of_noise)
     amplitudes = np.empty((n_frames, n_harmonics), np.float32)
     less_noise(levels, of_noise, how.half, how.least_of_harmonic, np.empty((2, n_frames + 1)), amplitudes)
-    noise = (power @ how.bands / (left @ how.bands).clamp_(min=how.least_left)).sqrt_()
-    return torch.cat([noise, torch.from_numpy(amplitudes)], dim=1)
+    noise = np.sqrt(power @ how.bands / np.maximum(left @ how.bands, how.least_left))
+    return np.concatenate([noise, amplitudes], axis=1)
 
 
 def _turn(f0_hz: NDArray[np.float64], n_frames: int, how: Measure) -> Floats:
@@ -80,5 +81,6 @@ def _turn(f0_hz: NDArray[np.float64], n_frames: int, how: Measure) -> Floats:
     speed_hz, cycles = np.empty(n_frames * how.hop_size), np.empty(n_frames * how.hop_size)
     count_cycles(f0_hz, float(how.hop_size), 0, how.sample_rate, speed_hz, cycles)
     cycles += speed_hz / how.sample_rate
-    angle = 2 * np.pi * (cycles - np.rint(cycles))  # in double precision: high harmonics multiply what is off
-    return np.stack([np.cos(angle), np.sin(angle)]).astype(np.float32)
+    turn = np.empty((2, len(cycles)), np.float32)
+    turn_by(cycles, turn)  # in double precision: high harmonics multiply what is off
+    return turn

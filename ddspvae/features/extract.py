@@ -5,18 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ddspvae.audio import Audio
 from ddspvae.features.cache import cached
 from ddspvae.features.f0 import TRACKERS, for_trackers, track_f0
 from ddspvae.features.hum import find_hum, without_hum
-from ddspvae.features.loudness import by_blocks
+from ddspvae.features.listening import hear_loudness_and_timbre
 from ddspvae.features.partials import read_partials
 from ddspvae.features.refine import refine_f0
 from ddspvae.features.spectrum import VERSION, measure_spectrum
-from ddspvae.features.timbre import loudness_and_timbre
 from ddspvae.signals import Features
 
 
@@ -47,9 +45,7 @@ def extract(audio: Audio, sample_rate: int, hop_size: int, tracker: str | Path =
         Features with F = ceil(T / hop_size) frames.
     """
     f0_hz, periodicity = track_and_refine(audio, sample_rate, hop_size, tracker, prior_hz=prior_hz, range_hz=range_hz)
-    batch = torch.from_numpy(np.ascontiguousarray(audio))[None]
-    heard = by_blocks(loudness_and_timbre, batch, sample_rate, hop_size)[0].numpy()
-    loudness_db = np.ascontiguousarray(heard[:, 0])
+    loudness_db, timbre = hear_loudness_and_timbre(audio, sample_rate, hop_size)
     if tracker in TRACKERS and prior_hz is None:
         hum = find_hum(f0_hz, periodicity, loudness_db, sample_rate / hop_size)
         if hum.any():
@@ -60,7 +56,7 @@ def extract(audio: Audio, sample_rate: int, hop_size: int, tracker: str | Path =
         f0_hz=f0_hz,
         periodicity=periodicity,
         loudness_db=loudness_db,
-        timbre=heard[:, 1:],
+        timbre=timbre,
         partials=read_partials(spectrum, f0_hz, sample_rate),
         frame_rate_hz=sample_rate / hop_size,
         spectrum=spectrum,

@@ -24,7 +24,7 @@ def find_hum(f0_hz: NDArray, periodicity: NDArray, loudness_db: NDArray, frame_r
     """The frames [F] in which a take only hums: a tone of the mains, steady, and far below the playing."""
     multiples = hz_to_pitch(np.array([mains * k for mains in MAINS_HZ for k in MULTIPLES]))
     away = np.abs(hz_to_pitch(f0_hz.astype(np.float64))[:, None] - multiples).min(axis=1) * CENTS_PER_SEMITONE
-    playing_db = np.quantile(loudness_db, 0.95)
+    playing_db = np.sort(loudness_db)[round(0.95 * (len(loudness_db) - 1))]  # np.quantile loads masked arrays
     of_mains = (periodicity >= VOICED) & (away < NEAR_CENTS)
     hum = of_mains & (loudness_db < playing_db - BELOW_DB)
     if hum.sum() < LEAST_S * frame_rate_hz:

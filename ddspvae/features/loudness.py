@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from ddspvae.features.weighting import a_weighting
+from ddspvae.features.listening_tables import loudness_weights, window_size
 from ddspvae.signals.checks import check_shape
 from ddspvae.signals.units import power_to_db, samples_to_frames
-
-WINDOW_S = 0.042  # longer than one period of 33 Hz, the lowest note there is to train on
-
-
-def window_size(sample_rate: int) -> int:
-    """Samples in the loudness window: the power of two nearest to 42 ms."""
-    return 2 ** round(math.log2(WINDOW_S * sample_rate))
 
 
 def centred_stft(audio: Tensor, n_fft: int, hop_size: int) -> Tensor:
@@ -81,10 +73,5 @@ def power_loudness(power: Tensor, sample_rate: int) -> Tensor:
 @lru_cache(maxsize=8)
 @torch.inference_mode(False)  # a cached tensor must serve training too
 def _loudness_weights(n_fft: int, sample_rate: int) -> Tensor:
-    """What the power of each bin adds to the A-weighted mean square, [n_fft // 2 + 1]."""
-    frequency_hz = torch.linspace(0, sample_rate / 2, n_fft // 2 + 1)
-    # Parseval: mean square = sum over all n_fft bins / (n_fft * sum of the squared window); inner bins count twice
-    twice = torch.full_like(frequency_hz, 2.0)
-    twice[0] = twice[-1] = 1.0
-    window_energy = torch.hann_window(n_fft).square().sum().item()
-    return a_weighting(frequency_hz) * twice / (n_fft * window_energy)
+    """`listening_tables.loudness_weights` as a tensor."""
+    return torch.from_numpy(loudness_weights(n_fft, sample_rate))

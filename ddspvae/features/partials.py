@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ddspvae.audio import Audio
 from ddspvae.features.attributes import HIGHEST_HZ, N_PARTIALS, octaves_above, odd_or_even
-from ddspvae.features.band_tables import N_NOISE_BANDS
-from ddspvae.features.bands import band_weights, breath_shares
+from ddspvae.features.band_tables import N_NOISE_BANDS, band_weights, breath_shares
 from ddspvae.features.spectrum import measure_spectrum
 from ddspvae.features.weighting import a_weighting
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 QUIETEST = 1e-12  # power, full scale; below is digital silence
 
@@ -42,16 +44,17 @@ def read_partials(spectrum: NDArray[np.floating], f0_hz: NDArray[np.floating], s
         [F, N_PARTIALS + 1]: amplitudes of the harmonics up to 10 kHz, summing to 1, the others 0; and, last, the natural
         logarithm of the noise's power below 10 kHz over the harmonics', both A-weighted.
     """
-    noise, amplitudes = torch.from_numpy(np.array(spectrum, dtype=np.float32)).split(
-        [N_NOISE_BANDS, spectrum.shape[1] - N_NOISE_BANDS], dim=1)
-    frequency = torch.from_numpy(np.array(f0_hz, dtype=np.float32))[:, None] * torch.arange(1, amplitudes.shape[1] + 1)
-    harmonic_power = (amplitudes.square() / 2 * a_weighting(frequency)).sum(1, keepdim=True)
-    weights = band_weights(N_NOISE_BANDS, sample_rate).sum(1) * breath_shares(N_NOISE_BANDS, sample_rate)
-    breath = ((noise.square() @ weights)[:, None] + QUIETEST).log() - (harmonic_power + QUIETEST).log()
+    spectrum, f0 = np.asarray(spectrum, dtype=np.float32), np.asarray(f0_hz, dtype=np.float32)[:, None]
+    noise, amplitudes = spectrum[:, :N_NOISE_BANDS], spectrum[:, N_NOISE_BANDS:]
+    frequency = f0 * np.arange(1, amplitudes.shape[1] + 1, dtype=np.float32)
+    harmonic_power = (np.square(amplitudes) / 2 * a_weighting(frequency)).sum(axis=1, keepdims=True)
+    weights = band_weights(N_NOISE_BANDS, sample_rate).sum(axis=1) * breath_shares(N_NOISE_BANDS, sample_rate)
+    breath = np.log((np.square(noise) @ weights)[:, None] + QUIETEST) - np.log(harmonic_power + QUIETEST)
     counted = (amplitudes * (frequency <= HIGHEST_HZ))[:, :N_PARTIALS]
-    shares = counted / counted.sum(1, keepdim=True).clamp(min=1e-9)
-    missing = N_PARTIALS - shares.shape[1]
-    return torch.cat([torch.nn.functional.pad(shares, (0, missing)), breath], dim=1).numpy()
+    partials = np.zeros((len(spectrum), N_PARTIALS + 1), np.float32)
+    partials[:, : counted.shape[1]] = counted / np.maximum(counted.sum(axis=1, keepdims=True), 1e-9)
+    partials[:, N_PARTIALS:] = breath
+    return partials
 
 
 def partial_statistics(n_harmonics: int) -> Tensor:
@@ -59,6 +62,8 @@ def partial_statistics(n_harmonics: int) -> Tensor:
 
     Octaves above the fundamental; and +1 for the odd, -1 for the even ones, the fundamental apart.
     """
+    import torch  # who only listens does not come here
+
     return torch.from_numpy(np.stack([octaves_above(n_harmonics), odd_or_even(n_harmonics)]))
 
 
@@ -69,4 +74,6 @@ def read_attributes(partials: Tensor) -> Tensor:
         [..., 3]: brightness, the mean of log2 of the harmonic number, octaves; hollowness, the share of the odd minus
         that of the even harmonics above the fundamental, -1 to 1; breathiness, ln of the noise's power over the harmonics'.
     """
+    import torch
+
     return torch.cat([partials[..., :-1] @ partial_statistics(N_PARTIALS).T.to(partials), partials[..., -1:]], dim=-1)

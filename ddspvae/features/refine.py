@@ -103,15 +103,16 @@ def _slip(audio: Audio, hop: float, f0_hz: NDArray, frames: NDArray, stiffness: 
 def _compiled_slip(padded: Audio, spare: int, hop: float, f0_hz: NDArray, frames: NDArray, pieces: NDArray, sizes: NDArray
                    ) -> NDArray:
     """The same without stiffness, look by look."""
-    from ddspvae.kernels.pitch import count_cycles, find_slips
+    from ddspvae.kernels.pitch import count_cycles, find_slips, turn_by
 
     speed_hz, cycles = np.empty(len(padded)), np.empty(len(padded))
     count_cycles(f0_hz, hop, spare, RATE_HZ, speed_hz, cycles)
-    angle = (-2 * np.pi * (cycles % 1)).astype(np.float32)
+    turn = np.empty((2, len(cycles)), np.float32)
+    turn_by(-cycles, turn)
     starts = np.arange(0, len(frames), BLOCK)
     sizes = np.repeat(np.maximum.reduceat(sizes, starts), BLOCK)[: len(frames)]
     slips, room = np.empty(len(frames)), np.empty((4, int(sizes.max()) + 2), np.float32)
-    find_slips(padded, speed_hz, cycles, np.stack([np.cos(angle), np.sin(angle)]), frames * hop + spare, f0_hz[frames],
+    find_slips(padded, speed_hz, cycles, turn, frames * hop + spare, f0_hz[frames],
                pieces, sizes, N_HARMONICS, HIGHEST_HZ, room, slips)
     return slips
 

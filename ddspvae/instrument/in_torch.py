@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ddspvae.features.extract import extract
 from ddspvae.model.bottleneck import sounding_rows
 from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.signals import Features, Latents
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from ddspvae.model.autoencoder import Autoencoder
     from ddspvae.synth.tails import RoomTail
 
-__all__ = ["as_tensors", "count_bits", "encode", "extract", "sample_z"]
+__all__ = ["as_tensors", "count_bits", "encode", "sample_z"]
 
 AXIS_IN_USE_BITS = 1.0  # bit/s above which an axis of z counts as used
 

@@ -13,13 +13,15 @@ import numpy as np
 
 from ddspvae import live
 from ddspvae.audio import Audio, resample, resample_blocks
+from ddspvae.engine.ability import can_listen
+from ddspvae.features.extract import extract
 from ddspvae.features.reach import within_reach
 from ddspvae.features.statistics import Statistics
 from ddspvae.instrument.blocks import play_blocks
 from ddspvae.instrument.presets import fingerprint
 from ddspvae.instrument.rates import on_the_way, to_rates
 from ddspvae.instrument.rooms import Rooms
-from ddspvae.instrument.stored import Stored, weights_of, with_torch
+from ddspvae.instrument.stored import Stored, hear_z, weights_of, with_torch
 from ddspvae.midi.expression import add_offsets
 from ddspvae.midi.rules import Curves
 from ddspvae.midi.rules import perform as perform_by_rules
@@ -115,6 +117,11 @@ class Instrument:
             rate = self.config.sample_rate
             return analyze_in_stretches(lambda piece: self.analyze(piece, rate, tracker, foreign=foreign),
                                         resample_blocks([audio], sample_rate, rate), self.config)
+        if can_listen(self.config):
+            audio = resample(audio, sample_rate, self.config.sample_rate)
+            features = self.listen(audio, self.config.sample_rate, tracker, foreign=foreign)
+            z = hear_z(self._model, features) * self._kept
+            return self._written(first_partial(features, audio, self.config.sample_rate, self.plucks), z)
         features, latents = self._hear(audio, sample_rate, tracker, foreign)
         return self._written(features, self._turn(self.model.to_z(latents)[0].numpy()))
 
@@ -134,7 +141,7 @@ class Instrument:
         audio = resample(audio, sample_rate, self.config.sample_rate)
         features = self.listen(audio, self.config.sample_rate, tracker, foreign=foreign)
         latents = self.encode(features, np.pad(audio, (0, len(features.f0_hz) * self.config.hop_size - len(audio))))
-        return first_partial(features, audio, self.config.sample_rate, self.plucks) if self.plucks else features, latents
+        return first_partial(features, audio, self.config.sample_rate, self.plucks), latents
 
     def listen(self, audio: Audio, sample_rate: int, tracker: str | Path | None = None, *, foreign: bool = False
                ) -> Features:
@@ -142,7 +149,7 @@ class Instrument:
         audio = resample(audio, sample_rate, self.config.sample_rate)
         if not len(audio) or np.abs(audio).max() < 1e-5:
             raise InputError("analyze: the take is silent (its peak is below -100 dBFS); is it the right channel?")
-        return with_torch().extract(audio, self.config.sample_rate, self.config.hop_size, tracker or self.tracker,
+        return extract(audio, self.config.sample_rate, self.config.hop_size, tracker or self.tracker,
                        range_hz=None if foreign else self.statistics.range_hz)
 
     def perform(self, notes: Notes, *, expression: float = 1.0, performer: str | None = None, seed: int | None = None,

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ddspvae.engine.shapes import player_shapes
+from ddspvae.engine.shapes import listener_shapes, player_shapes
 from ddspvae.instrument.presets import arrays_of
 from ddspvae.model.by_room import settled_in
 from ddspvae.model.config import ModelConfig
+from ddspvae.signals import Features
 from ddspvae.signals.checks import InputError
 
 if TYPE_CHECKING:
@@ -64,6 +65,12 @@ class Stored:
         rooms = self.config.rooms
         return replace(self, weights=settled_in(self.weights, rooms.index(room) if room in rooms else 0))
 
+    def check_listener(self) -> None:
+        """Raise InputError unless the weights that listen fit the config of a model that can without torch."""
+        for name, shape in listener_shapes(self.config).items():
+            if name not in self.weights or self.weights[name].shape != shape:
+                raise self.misfit()
+
     def check_player(self) -> None:
         """Raise InputError unless the weights that play fit the config."""
         for name, shape in player_shapes(self.config).items():
@@ -80,6 +87,19 @@ def with_torch() -> ModuleType:
     from ddspvae.instrument import in_torch
 
     return in_torch
+
+
+def hear_z(model: Autoencoder | Stored, features: Features) -> NDArray[np.float32]:
+    """The z [M, Z] of a take, by a model that `engine.ability.can_listen`.
+
+    Raises:
+        InputError: the weights do not fit the config.
+    """
+    from ddspvae.engine.listener import Listener
+
+    if isinstance(model, Stored):
+        model.check_listener()
+    return Listener(model.config, weights_of(model)).hear(features)
 
 
 def weights_of(model: Autoencoder | Stored) -> Mapping[str, NDArray[np.float32]]:

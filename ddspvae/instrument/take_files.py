@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-from ddspvae.audio import AudioFile, read_audio, resample_blocks
+from ddspvae.audio import AudioFile, resample_blocks
 from ddspvae.instrument.instrument import Instrument
 from ddspvae.instrument.long_takes import analyze_in_stretches, is_long
 from ddspvae.signals import Performance
@@ -21,9 +21,9 @@ def analyze_file(instrument: Instrument, path: str | Path, tracker: str | Path |
         InputError: as `read_audio` and `Instrument.analyze`.
     """
     file, rate = AudioFile(path), instrument.config.sample_rate
-    if instrument.config.n_timbre or not is_long(file.n_samples / file.sample_rate, tracker):
-        return instrument.analyze(*read_audio(path), tracker)
     if file.mixing.said:
         warnings.warn(f"read_audio: {path}: {file.mixing.said}.", stacklevel=2)
+    if instrument.config.n_timbre or not is_long(file.n_samples / file.sample_rate, tracker):
+        return instrument.analyze(file.read(), file.sample_rate, tracker)
     return analyze_in_stretches(lambda piece: instrument.analyze(piece, rate, tracker),
                                 resample_blocks(file.blocks(), file.sample_rate, rate), instrument.config)

@@ -54,6 +54,31 @@ def count_cycles(f0_hz, hop, spare, rate_hz, speed_hz, cycles):  # type: ignore[
         total += speed / rate_hz
 
 
+@ready_made
+def turn_by(cycles, turn):  # type: ignore[no-untyped-def]
+    """Cosine and sine of so many cycles, to the last bit of single precision.
+
+    From half a turn, which changes both signs, and a rest within a quarter of a turn, where the series end after the
+    eighteenth power.
+
+    Args:
+        cycles: [T].
+        turn: [2, T], filled.
+    """
+    cosine, sine = turn[0], turn[1]
+    for t in range(len(cycles)):
+        halves = np.rint(2 * cycles[t])
+        angle = np.pi * (2 * cycles[t] - halves)
+        sign = 1 - 2 * abs(halves - 2 * np.floor(halves / 2))
+        square = angle * angle
+        cosines, sines = 1 / 6402373705728000, 1 / 355687428096000
+        for factor in (1 / 20922789888000, 1 / 87178291200, 1 / 479001600, 1 / 3628800, 1 / 40320, 1 / 720, 1 / 24, .5, 1.0):
+            cosines = factor - square * cosines
+        for factor in (1 / 1307674368000, 1 / 6227020800, 1 / 39916800, 1 / 362880, 1 / 5040, 1 / 120, 1 / 6, 1.0):
+            sines = factor - square * sines
+        cosine[t], sine[t] = sign * cosines, sign * angle * sines
+
+
 @ready_made_in_any_order
 def find_slips(audio, speed_hz, cycles, turn, centres, f0_hz, pieces, sizes, n_harmonics, highest_hz, room, slips):  # type: ignore[no-untyped-def]
     """What `features.refine` asks at some instants.

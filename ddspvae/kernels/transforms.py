@@ -18,6 +18,11 @@ def rfft(values: NDArray[np.float32], n: int | None = None) -> NDArray[Any]:
     return _given_back(np.fft.rfft(values, n, norm="forward"), n)
 
 
+def irfft(spectrum: NDArray[Any], n: int) -> NDArray[np.float32]:
+    """Back to n real values, along the last axis, from what `rfft` gives; what lies beyond it is 0."""
+    return np.fft.irfft(spectrum, n).astype(np.float32, copy=False)  # it is scaled by 1 / n in any case
+
+
 def fft(values: NDArray[Any]) -> NDArray[Any]:
     """Of complex values, along the last axis."""
     return _given_back(np.fft.fft(values, norm="forward"), values.shape[-1])

@@ -12,7 +12,7 @@ from ddspvae.model.bottleneck import bits_per_second, kl_nats
 from ddspvae.model.bottlenecks import make_bottleneck
 from ddspvae.model.config import ModelConfig, bits_a_row
 from ddspvae.model.encoder_inputs import EncoderInputs
-from ddspvae.model.form import DILATIONS, N_NODES, NAMED_AXES
+from ddspvae.model.form import DILATIONS, MOST_LEFT, N_EXPECTED, N_NODES, NAMED_AXES
 from ddspvae.model.parts import DECODERS, ENCODERS
 from ddspvae.model.prior import Prior
 from ddspvae.model.quantize import Quantizer
@@ -24,7 +24,6 @@ from ddspvae.synth.level import Tail, scale, weigh
 from ddspvae.synth.reverb import Room
 from ddspvae.synth.tails import MAX_DECAY_S, MAX_TAIL_ENERGY, MIN_DECAY_S, N_ROOM_BANDS
 
-MOST_LEFT = 2.5  # nepers, 22 dB: beyond, something was measured where nothing sounds
 MOST_PERSISTENT = 0.98  # a row of its predecessor
 TINY = 1e-12  # keeps a gradient finite
 
@@ -35,7 +34,7 @@ class Expected(nn.Module):
     That is taken off them, so that 0 is the likeliest everywhere.
     """
 
-    def __init__(self, n_z: int, n_hidden: int = 32) -> None:
+    def __init__(self, n_z: int, n_hidden: int = N_EXPECTED) -> None:
         super().__init__()
         self.hidden = nn.Sequential(nn.Linear(3, n_hidden), nn.Tanh(), nn.Linear(n_hidden, n_hidden), nn.Tanh())
         self.mean = nn.Linear(n_hidden, n_z)

@@ -18,8 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d, pad, scaled_dot_product_attention, silu
 
-from ddspvae.features.loudness import window_size
-from ddspvae.features.timbre import N_MELS
+from ddspvae.features.listening_tables import N_MELS, window_size
 from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.stack import GatedStack, mean_rows, row_middle, rows_around
 from ddspvae.signals import Latents

@@ -5,9 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ddspvae.model.form import LOWEST_HZ, N_NODES, PER_OCTAVE
-
-OUTSIDE = 0.9  # of the first harmonic, or the last: reading it takes the nodes on both sides
+from ddspvae.model.form import LOWEST_HZ, N_NODES, OUTSIDE, PER_OCTAVE
 
 
 def read_nodes(nodes: Tensor, f0_hz: Tensor, octaves: Tensor) -> Tensor:

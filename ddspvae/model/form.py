@@ -34,6 +34,14 @@ LOWEST_HZ, PER_OCTAVE, N_NODES = 25.0, 12, 113  # of spectral envelopes, to 16.1
 LOWEST_PITCH, PITCH_STEP, N_HATS = 21.0, 1.5, 60  # of what is typical: a body's resonances change within a few semitones
 N_POWERS = 10  # of a polynomial of the third degree in pitch and loudness
 MAX_KNOTS = 128
+MOST_LEFT = 2.5  # nepers, 22 dB: beyond, something was measured where nothing sounds
+LEAST_LEVEL = 1e-7  # of the A-weighted power, 70 dB down: below, levels differ less and less
+COUNTS_DB = (30.0, 60.0)  # below a loud frame of the training set, a frame counts wholly, and no more
+TELLS_DB = 40.0  # below it, no axis with a name is read
+LEAST_TOLD = 0.2  # of a row's frames, from which on the row tells of an axis
+LIMIT = 3.0  # standard deviations that are told apart
+OUTSIDE = 0.9  # of the first harmonic, or the last: reading it takes the nodes on both sides
+N_EXPECTED = 32  # of what the axes without names are expected to be, from the curves
 N_BALANCE = 32  # numbers between the curves and what balances the spectrum
 MOST_SHARE = 14.0  # nepers between the harmonics' power and the noise's, either way
 TAPS = 4  # frames whose curves a frame hears directly: one step's worth
@@ -79,6 +87,16 @@ def highest_read_hz(middle: Number, half_range: Number) -> Number:
 def frames_per_step(frames_per_z: int) -> int:
     """How many frames pass between two steps of the decoder's stack: no row of z may fall between."""
     return min(FRAMES_PER_STEP, frames_per_z)
+
+
+def row_middle(frames_per_z: int) -> int:
+    """The frame of a row that its numbers describe: the decoder has arrived at them a step's fade after the row begins.
+
+    >>> row_middle(4), row_middle(8)
+    (3, 5)
+    """
+    fade = frames_per_step(frames_per_z)
+    return fade - 1 + (frames_per_z - fade) // 2
 
 
 def harmonic_knots(n_harmonics: int) -> NDArray[np.float32]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ddspvae.model.form import DB_PER_UNIT, KERNEL, QUIETEST_DB, SEMITONES_PER_UNIT, frames_per_step
+from ddspvae.model.form import DB_PER_UNIT, KERNEL, QUIETEST_DB, SEMITONES_PER_UNIT, row_middle
 from ddspvae.signals.units import hz_to_pitch
+
+__all__ = ["GatedLayer", "GatedStack", "mean_rows", "row_middle", "rows_around", "scale_curves"]
 
 
 def scale_curves(f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor) -> Tensor:
@@ -18,16 +20,6 @@ def scale_curves(f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor) -> Ten
 def mean_rows(frames: Tensor, frames_per_z: int) -> Tensor:
     """Frames [B, F, C] to rows [B, ceil(F / frames_per_z), C], each the mean of its frames."""
     return nn.functional.avg_pool1d(frames.transpose(1, 2), frames_per_z, ceil_mode=True).transpose(1, 2)
-
-
-def row_middle(frames_per_z: int) -> int:
-    """The frame of a row that its numbers describe: the decoder has arrived at them a step's fade after the row begins.
-
-    >>> row_middle(4), row_middle(8)
-    (3, 5)
-    """
-    fade = frames_per_step(frames_per_z)
-    return fade - 1 + (frames_per_z - fade) // 2
 
 
 def rows_around(frames: Tensor, frames_per_z: int, middle: int) -> Tensor:

@@ -16,11 +16,11 @@ from ddspvae.features.bands import band_weights, convert_bands
 from ddspvae.features.spectrum import HIGHEST_HZ
 from ddspvae.features.weighting import a_weighting
 from ddspvae.model.envelope import harmonics_below, to_nodes
+from ddspvae.model.form import COUNTS_DB, LEAST_LEVEL
 
-FLOOR = 1e-7  # of the A-weighted power, 70 dB down: below, levels differ less and less
+FLOOR = LEAST_LEVEL
 DB_PER_NEPER = 8.686
 AT_ONCE_DB = 6.0  # an error of 1
-QUIET_DB, QUIETEST_DB = 30.0, 60.0
 EVEN_UNTIL = 16.0  # harmonics count alike up to this number, octaves above
 
 
@@ -78,7 +78,7 @@ def shape_error(estimate: Shape, reference: Shape, weight: Tensor) -> Tensor:
 
 def frame_weights(loudness_db: Tensor, loud_db: float) -> Tensor:
     """How much each frame counts, of the same shape: 1 down to 30 dB below a loud frame of the training set, 0 at 60 dB."""
-    return ((loudness_db - (loud_db - QUIETEST_DB)) / (QUIETEST_DB - QUIET_DB)).clamp(0, 1)
+    return ((loudness_db - (loud_db - COUNTS_DB[1])) / (COUNTS_DB[1] - COUNTS_DB[0])).clamp(0, 1)
 
 
 def _totals(power: Tensor, noise_power: Tensor, f0_hz: Tensor, sample_rate: int) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ddspvae.features.f0 import VOICED
-from ddspvae.features.timbre import N_MELS
+from ddspvae.features.listening_tables import N_MELS
 from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.signals.checks import InputError
 from ddspvae.signals.units import hz_to_pitch

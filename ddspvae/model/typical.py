@@ -13,13 +13,21 @@ from ddspvae.features.partials import read_attributes
 from ddspvae.model.axes import find_onsets, from_rest
 from ddspvae.model.by_room import N_ROOM_TERMS
 from ddspvae.model.encoder_inputs import EncoderInputs
-from ddspvae.model.form import BRIGHTNESS, LOWEST_PITCH, N_HATS, N_POWERS, NAMED_AXES, PITCH_STEP
+from ddspvae.model.form import (
+    BRIGHTNESS,
+    LEAST_TOLD,
+    LIMIT,
+    LOWEST_PITCH,
+    N_HATS,
+    N_POWERS,
+    NAMED_AXES,
+    PITCH_STEP,
+    TELLS_DB,
+)
 from ddspvae.model.stack import row_middle, rows_around, scale_curves
 from ddspvae.signals.units import hz_to_pitch, pitch_to_hz
 
-LIMIT = 3.0  # standard deviations that are told apart
 LIMIT_ROUNDS = 8
-QUIET_DB = 40.0  # below a loud frame of the training set, nothing is read
 POWER_OF_LOUDNESS = 2  # among the powers: the place of q
 N_TERMS = N_POWERS + 2 * N_HATS
 RISES = np.isin(np.arange(N_TERMS), [2, 4, 5, 7, 8, 9]) | (np.arange(N_TERMS) >= N_POWERS + N_HATS)  # with the loudness
@@ -220,7 +228,7 @@ class Typical(nn.Module):
 
     def reading_weights(self, heard: EncoderInputs) -> Tensor:
         """How much each frame tells of each axis [B, F, 4]; known from the curves alone, so to the decoder too."""
-        sure = (heard.periodicity >= VOICED) & (heard.loudness_db > self.loud_db - QUIET_DB)
+        sure = (heard.periodicity >= VOICED) & (heard.loudness_db > self.loud_db - TELLS_DB)
         onset = find_onsets(from_rest(scale_curves(*heard.curves)))
         # a frame that is half an onset tells of neither
         return torch.cat([torch.ones_like(onset), 1 - 2 * onset, torch.ones_like(onset), 2 * onset - 1],
@@ -241,7 +249,7 @@ class Typical(nn.Module):
         middle = row_middle(frames_per_z)
         total = rows_around(weights * deviations, frames_per_z, middle)
         count = rows_around(weights, frames_per_z, middle)
-        seen = (count > 0.2).float()
+        seen = (count > LEAST_TOLD).float()
         return (total / count.clamp(min=1e-3) * seen).clamp(-limit, limit), seen
 
     def at(self, code: Tensor) -> Tensor:

@@ -17,15 +17,17 @@ from ddspvae.signals import Features, Notes
 from ddspvae.signals.units import pitch_to_hz
 
 
-def first_partial(features: Features, audio: NDArray, sample_rate: int, plucks: Plucks) -> Features:
+def first_partial(features: Features, audio: NDArray, sample_rate: int, plucks: Plucks | None) -> Features:
     """What was heard of a take, with the pitch of its first partial; those above are stretched, and all together lie higher.
 
     Args:
         features: of the take, whose pitch is that on which all partials agree.
         audio: [T], the take.
         sample_rate: Hz, a whole multiple of the frame rate.
-        plucks: of the instrument.
+        plucks: of the instrument; None of one that is not plucked, whose partials are not stretched.
     """
+    if plucks is None:
+        return features
     hop_size = round(sample_rate / features.frame_rate_hz)
     return replace(features, f0_hz=refine_f0(audio, sample_rate, hop_size, features.f0_hz, features.periodicity,
                                              plucks.stiffness_at(features.f0_hz)))

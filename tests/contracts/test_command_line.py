@@ -97,6 +97,17 @@ def test_a_stream_imports_neither_torch_nor_numba():
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+def test_an_analysis_imports_nothing_that_it_does_not_use(take, tmp_path):
+    subprocess.run([sys.executable, "-m", "ddspvae.engine"], check=True)
+    code = "import sys; from ddspvae.commands.main import main\n" \
+           "assert main(sys.argv[1:]) == 0\n" \
+           "heavy = {'numba'} if sys.platform == 'linux' else set()\n" \
+           "heavy |= {'torch', 'scipy.signal', 'onnxruntime', 'onnx', 'swift_f0', 'matplotlib'}\n" \
+           "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code, "analyze", take, "--preset", "violin", "--out", tmp_path / "a.npz"],
+                   check=True, capture_output=True, env={**os.environ, "DDSPVAE_CACHE": str(tmp_path / "cache")})
+
+
 def test_a_picture_without_matplotlib_is_refused_before_anything_is_done(capsys, monkeypatch, take, tmp_path):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     code, out, err = run(capsys, "analyze", take, "--preset", "violin", "--out", tmp_path / "take.npz", "--plot",

@@ -12,10 +12,12 @@ from ddspvae.audio import resample
 from ddspvae.features import f0, paths, refine, spectrum
 from ddspvae.features.autocorrelation import autocorrelations
 from ddspvae.features.comb import combs
+from ddspvae.features.listening import hear_loudness_and_timbre
 from ddspvae.features.loudness import a_weighted_loudness
 from ddspvae.features.timbre import loudness_and_timbre, timbre_frames
-from ddspvae.kernels import resampling
+from ddspvae.kernels import correlations, frame_powers, resampling
 from ddspvae.kernels.compiler import HAS_COMPILER
+from ddspvae.kernels.pitch import turn_by
 
 pytestmark = pytest.mark.skipif(not HAS_COMPILER, reason="numba is not installed")
 RATE, HOP = 48_000, 240
@@ -117,3 +119,68 @@ def test_loudness_and_timbre_are_read_off_one_transform():
     together = loudness_and_timbre(audio, RATE, HOP)
     torch.testing.assert_close(together[..., 0], a_weighted_loudness(audio, RATE, HOP), atol=1e-5, rtol=0)
     torch.testing.assert_close(together[..., 1:], timbre_frames(audio, RATE, HOP), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("n_frames", [1, 20, 75])
+@pytest.mark.parametrize("centred", [False, True])
+def test_powers_of_frames(monkeypatch, n_frames, centred):
+    audio = np.concatenate([sung(rate=16_000) + 0.1, np.zeros(3000, np.float32)])[-(n_frames * 160 + 1400) :]
+    window = np.hanning(502)[1:-1].astype(np.float32)
+    plain, compiled = both(monkeypatch, frame_powers, lambda: frame_powers.frame_powers(
+        audio, window, 160, n_frames, 1024, centred=centred))
+    assert plain.shape == compiled.shape == (n_frames, 513) and plain.dtype == compiled.dtype == np.float32
+    np.testing.assert_allclose(compiled, plain, atol=1e-6 * plain.max())
+    # a silent frame hears nothing of the one that it is transformed with
+    frames = np.lib.stride_tricks.sliding_window_view(audio, 500)[: (n_frames - 1) * 160 + 1 : 160]
+    silent = ~frames.any(axis=1)
+    assert silent.sum() > 5 if n_frames > 20 else True
+    assert not compiled[silent].any()
+
+
+def test_autocorrelations_of_frames(monkeypatch):
+    audio = np.concatenate([sung(rate=16_000), np.zeros(6000, np.float32)])
+    window = np.hanning(502)[1:-1].astype(np.float32)
+    own = np.fft.irfft(np.abs(np.fft.rfft(window, 1024)) ** 2, 2048)
+    own = (own / own[0]).astype(np.float32)
+    found = []
+    for has_compiler in (False, True):
+        for module in (frame_powers, correlations):
+            monkeypatch.setattr(module, "HAS_COMPILER", has_compiler)
+        curves = np.empty((115, 300), np.float32)
+        correlations.correlate_frames(audio, window, 160, 1024, own, curves)
+        found.append(curves)
+    np.testing.assert_allclose(found[1], found[0], atol=2e-5)
+    lag, frame = 37, audio[1600:2100] - audio[1600:2100].mean()  # of two readings a sample; by hand, at a whole one
+    shaped = (frame * window).astype(np.float64)
+    expected = (shaped[lag:] @ shaped[:-lag]) / (shaped @ shaped) / own[2 * lag]
+    assert found[1][10, 2 * lag] == pytest.approx(expected, abs=1e-4)
+    assert (found[1][20, 0] == 1) and not found[1][-1].any()
+
+
+def test_turns():
+    cycles = np.random.default_rng(0).uniform(-1000, 1000, 20_000)
+    cycles[:5] = (0.25, -0.25, 0.5, 0.0, -7.75)
+    turn = np.empty((2, len(cycles)), np.float32)
+    turn_by(cycles, turn)
+    angle = 2 * np.pi * (cycles - np.rint(cycles))
+    np.testing.assert_allclose(turn, [np.cos(angle), np.sin(angle)], atol=6e-8)
+
+
+def test_a_soft_frame_hears_nothing_of_a_loud_one_near_it():
+    t = np.arange(RATE) / RATE
+    audio = (np.where(t < 0.5, 1e-5, 0.9) * np.sin(2 * np.pi * 300 * t)).astype(np.float32)
+    loudness_db, _ = hear_loudness_and_timbre(audio, RATE, HOP)
+    alone_db, _ = hear_loudness_and_timbre(audio[: RATE // 2], RATE, HOP)
+    np.testing.assert_allclose(loudness_db[:94], alone_db[:94], atol=2e-4)  # up to 30 ms before it
+    assert loudness_db[90] < loudness_db[110] - 95
+    silent, _ = hear_loudness_and_timbre(np.zeros(2000, np.float32), RATE, HOP)
+    assert (silent == -120).all()
+
+
+@pytest.mark.parametrize("n_samples", [1, 239, 30_000])
+def test_loudness_and_timbre_of_a_take_are_those_that_training_hears(n_samples):
+    audio = sung()[:n_samples]
+    loudness_db, timbre = hear_loudness_and_timbre(audio, RATE, HOP)
+    expected = loudness_and_timbre(torch.from_numpy(audio)[None], RATE, HOP)[0].numpy()
+    np.testing.assert_allclose(loudness_db, expected[:, 0], atol=1e-4)
+    np.testing.assert_allclose(timbre, expected[:, 1:], atol=1e-4)
