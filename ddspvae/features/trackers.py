@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from ddspvae.features.autocorrelation import RANGE_HZ, RATE_HZ, Track, autocorrelation
 from ddspvae.features.paths import best_track
-from ddspvae.kernels.compiler import HAS_COMPILER
 from ddspvae.signals.checks import InputError
 from ddspvae.signals.registry import Registry
 
@@ -25,7 +24,6 @@ CREPE_HOP = 160  # 10 ms
 CREPE_LOWEST_CENTS = 1997.3794084376191  # of bin 0, above 10 Hz
 CREPE_CENTS_PER_BIN = 20.0
 BATCH_FRAMES = 512
-SWIFT_S = 256 / RATE_HZ
 _IMPORT_LOCK = threading.Lock()
 
 
@@ -51,28 +49,15 @@ def swift(audio_16k: NDArray) -> Track:
     Args:
         audio_16k: [T] at 16 kHz.
     """
-    f0_hz, sure = _swift_detector()(np.asarray(audio_16k, dtype=np.float32))
-    return Track(np.arange(len(f0_hz)) * SWIFT_S, np.maximum(f0_hz, 1.0), np.clip(sure, 0, 1))
+    result = _swift_detector().detect(np.asarray(audio_16k, dtype=np.float32), RATE_HZ)
+    return Track(result.timestamps, np.maximum(result.pitch_hz, 1.0), np.clip(result.confidence, 0, 1))
 
 
 @lru_cache(maxsize=1)
-def _swift_detector() -> Callable[[NDArray[np.float32]], tuple[NDArray, NDArray]]:
-    """From audio [T] to pitch and confidence: in compiled loops where it can be, else by its package."""
-    if HAS_COMPILER:
-        from ddspvae.features.swift_network import load_swift
-
-        network = load_swift()
-        if network is not None:
-            return network
+def _swift_detector() -> Any:
     from swift_f0 import SwiftF0
 
-    detector = SwiftF0(threads=1, spin=False)
-
-    def detect(audio_16k: NDArray[np.float32]) -> tuple[NDArray, NDArray]:
-        result = detector.detect(audio_16k, RATE_HZ)
-        return result.pitch_hz, result.confidence
-
-    return detect
+    return SwiftF0(threads=1, spin=False)
 
 
 def crepe(audio_16k: NDArray, capacity: str) -> Track:
