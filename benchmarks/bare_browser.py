@@ -1,7 +1,7 @@
 """A browser that is driven without being watched: nobody keeps what its pages have loaded.
 
-A test driver listens to the network of a page, for which the browser keeps the answers that came, up to 100 MB a page; what
-a page itself holds is not to be seen beside them. Here the page is only told what to do (Chrome DevTools protocol,
+A test driver listens to the network of a page, and for that the browser keeps the answers that came; what a page itself
+holds is hard to see beside them. Here the page is only told what to do (Chrome DevTools protocol,
 `Runtime.evaluate` and `Input.dispatchKeyEvent`).
 """
 
@@ -110,11 +110,11 @@ def is_below(pid: int, other: int) -> bool:
 
 
 @contextmanager
-def bare_browser(program: str, flags: tuple[str, ...], size: tuple[int, int] = (1440, 900)) -> Iterator[BarePage]:
+def bare_browser(program: str, flags: tuple[str, ...]) -> Iterator[BarePage]:
     """A browser with one empty page."""
     with tempfile.TemporaryDirectory() as profile:
         command = [program, "--headless=new", "--remote-debugging-port=0", f"--user-data-dir={profile}", "--no-first-run",
-                   f"--window-size={size[0]},{size[1]}", *flags, "about:blank"]
+                   "--window-size=1440,900", *flags, "about:blank"]
         browser = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             told, until = Path(profile) / "DevToolsActivePort", time.monotonic() + START_S

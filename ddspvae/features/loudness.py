@@ -55,19 +55,15 @@ def a_weighted_loudness(audio: Tensor, sample_rate: int, hop_size: int) -> Tenso
         [B, F] dB, not below -120; differentiable.
     """
     check_shape("a_weighted_loudness", "audio", audio.shape, None, None)
-    return power_loudness(stft_power(audio, window_size(sample_rate), hop_size), sample_rate)
+    n_fft = window_size(sample_rate)
+    power = stft_power(audio, n_fft, hop_size)
+    return power_to_db(power @ _loudness_weights(n_fft, sample_rate).to(power))
 
 
 def stft_power(audio: Tensor, n_fft: int, hop_size: int) -> Tensor:
     """The squared magnitude of `centred_stft`, [B, F, n_fft // 2 + 1]."""
     spectrum = centred_stft(audio, n_fft, hop_size)
     return torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)  # several times as fast as abs
-
-
-def power_loudness(power: Tensor, sample_rate: int) -> Tensor:
-    """`a_weighted_loudness` of the `stft_power` of its window, [B, F, n_fft // 2 + 1]."""
-    n_fft = 2 * (power.shape[-1] - 1)
-    return power_to_db(power @ _loudness_weights(n_fft, sample_rate).to(power))
 
 
 @lru_cache(maxsize=8)

@@ -17,7 +17,7 @@ from ddspvae.features.listening_tables import (
     mel_filters,
     window_size,
 )
-from ddspvae.features.loudness import power_loudness, stft_power
+from ddspvae.features.loudness import stft_power
 from ddspvae.signals.units import power_to_db
 
 
@@ -58,18 +58,7 @@ def timbre_frames(audio: Tensor, sample_rate: int, hop_size: int) -> Tensor:
     Returns:
         [B, F, 64], about -1 to 1; silence gives -1 everywhere.
     """
-    return _relative(mel_power(audio, sample_rate, hop_size))
-
-
-def loudness_and_timbre(audio: Tensor, sample_rate: int, hop_size: int) -> Tensor:
-    """`a_weighted_loudness` and `timbre_frames` of audio [B, T], by one transform: [B, F, 1 + 64]."""
-    power = stft_power(audio, window_size(sample_rate), hop_size)
-    mels = power @ _filters(2 * (power.shape[-1] - 1), sample_rate, N_MELS).to(power)
-    return torch.cat([power_loudness(power, sample_rate)[..., None], _relative(mels)], dim=-1)
-
-
-def _relative(power: Tensor) -> Tensor:
-    """Mel power over the frame's own, on a scale of about -1 to 1."""
+    power = mel_power(audio, sample_rate, hop_size)
     share = power / power.sum(-1, keepdim=True).clamp(min=LEAST_POWER)
     level_db = power_to_db(share, floor_db=FLOOR_DB)
     return level_db / (-FLOOR_DB / 2) + 1

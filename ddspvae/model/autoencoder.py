@@ -12,11 +12,11 @@ from ddspvae.model.bottleneck import bits_per_second, kl_nats
 from ddspvae.model.bottlenecks import make_bottleneck
 from ddspvae.model.config import ModelConfig, bits_a_row
 from ddspvae.model.encoder_inputs import EncoderInputs
-from ddspvae.model.form import DILATIONS, MOST_LEFT, N_EXPECTED, N_NODES, NAMED_AXES
+from ddspvae.model.form import DILATIONS, MOST_LEFT, N_EXPECTED, N_NODES, NAMED_AXES, row_middle
 from ddspvae.model.parts import DECODERS, ENCODERS
 from ddspvae.model.prior import Prior
 from ddspvae.model.quantize import Quantizer
-from ddspvae.model.stack import row_middle, rows_around, scale_curves
+from ddspvae.model.stack import rows_around, scale_curves
 from ddspvae.model.target import Shape, decoded_shape, frame_weights, measured_shape
 from ddspvae.model.timbre import TimbreCode
 from ddspvae.signals import Controls, Latents

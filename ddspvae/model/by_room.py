@@ -22,11 +22,9 @@ def settled_in(weights: Mapping[str, Array], at: int) -> dict[str, Array]:
     """A model's weights when it plays in one of its rooms: what it has of each room is then said beside that one.
 
     Args:
-        weights: by name; those of a model that does not tell rooms apart stay as they are.
+        weights: by name, of a model that tells rooms apart.
         at: the room's row.
     """
-    if TYPICAL not in weights:
-        return dict(weights)
     settled = dict(weights)
     for rows, bias in BIASES.items():
         settled[bias] = weights[bias] + weights[rows][at]

@@ -75,6 +75,8 @@ class ModelConfig:
             raise InputError("ModelConfig: without axes there is nothing to quantize; leave the bottleneck gaussian.")
         if self.by_room and self.n_timbre:
             raise InputError("ModelConfig: a model of many instruments cannot learn by_room; its timbre code tells apart.")
+        if self.by_room and self.decoder != type(self).decoder:
+            raise InputError(f"ModelConfig: by_room is for the decoder {type(self).decoder}; leave out one of the two.")
         if not self.rooms:
             raise fail("ModelConfig", "rooms", "name at least one", 0)
 

@@ -20,7 +20,8 @@ from torch.nn.functional import avg_pool1d, pad, scaled_dot_product_attention, s
 
 from ddspvae.features.listening_tables import N_MELS, window_size
 from ddspvae.model.encoder_inputs import EncoderInputs
-from ddspvae.model.stack import GatedStack, mean_rows, row_middle, rows_around
+from ddspvae.model.form import row_middle
+from ddspvae.model.stack import GatedStack, mean_rows, rows_around
 from ddspvae.signals import Latents
 from ddspvae.signals.checks import check_shape
 

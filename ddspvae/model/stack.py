@@ -5,10 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ddspvae.model.form import DB_PER_UNIT, KERNEL, QUIETEST_DB, SEMITONES_PER_UNIT, row_middle
+from ddspvae.model.form import DB_PER_UNIT, KERNEL, QUIETEST_DB, SEMITONES_PER_UNIT
 from ddspvae.signals.units import hz_to_pitch
-
-__all__ = ["GatedLayer", "GatedStack", "mean_rows", "row_middle", "rows_around", "scale_curves"]
 
 
 def scale_curves(f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor) -> Tensor:

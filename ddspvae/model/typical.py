@@ -23,8 +23,9 @@ from ddspvae.model.form import (
     NAMED_AXES,
     PITCH_STEP,
     TELLS_DB,
+    row_middle,
 )
-from ddspvae.model.stack import row_middle, rows_around, scale_curves
+from ddspvae.model.stack import rows_around, scale_curves
 from ddspvae.signals.units import hz_to_pitch, pitch_to_hz
 
 LIMIT_ROUNDS = 8

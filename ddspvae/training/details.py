@@ -11,8 +11,8 @@ from ddspvae.model.autoencoder import Autoencoder, Listened
 from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.envelope import read_nodes
 from ddspvae.model.excitation import N_AUDITORY, Excitation
-from ddspvae.model.form import N_NODES
-from ddspvae.model.stack import row_middle, rows_around
+from ddspvae.model.form import N_NODES, row_middle
+from ddspvae.model.stack import rows_around
 from ddspvae.model.target import Shape, frame_weights
 from ddspvae.training.dataset import Take
 

@@ -14,6 +14,7 @@ from ddspvae.instrument.presets import arrays_of
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.by_room import settled_in
 from ddspvae.model.config import ModelConfig
+from ddspvae.model.parts import DECODERS
 from ddspvae.model.transplant import transplant
 from ddspvae.model.typical import Typical
 from ddspvae.signals.checks import InputError
@@ -92,7 +93,7 @@ def test_rooms_are_found_by_name_when_another_training_begins(model):
     assert torch.equal(plain.decoder.noise_head.weight, model.decoder.noise_head.weight)
 
 
-def test_files_of_models_that_tell_no_rooms_apart_say_nothing_of_it():
+def test_files_of_models_that_tell_no_rooms_apart_say_nothing_of_it(monkeypatch):
     plain = replace(SMALL, by_room=False)
     assert "by_room" not in plain.to_dict() and ModelConfig.from_dict(plain.to_dict()) == plain
     assert ModelConfig.from_dict(SMALL.to_dict()) == SMALL
@@ -100,6 +101,9 @@ def test_files_of_models_that_tell_no_rooms_apart_say_nothing_of_it():
     assert not [name for name in Autoencoder(plain).state_dict() if "room_inlet" in name or "of_rooms" in name]
     with pytest.raises(InputError, match="cannot learn by_room"):
         replace(SMALL, n_timbre=2)
+    monkeypatch.setitem(DECODERS.own, "mine", object)
+    with pytest.raises(InputError, match="by_room is for the decoder stack"):
+        replace(SMALL, decoder="mine")
 
 
 def test_one_room_is_said_to_be_one(tmp_path):

@@ -18,9 +18,8 @@ from ddspvae.model.encoder import (
     normalise_level,
 )
 from ddspvae.model.encoder_inputs import EncoderInputs
-from ddspvae.model.form import N_NODES
+from ddspvae.model.form import N_NODES, row_middle
 from ddspvae.model.parts import ENCODERS
-from ddspvae.model.stack import row_middle
 from ddspvae.model.target import Shape, measured_shape
 from ddspvae.signals.checks import InputError
 from tests.conftest import melody_take

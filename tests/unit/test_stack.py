@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from ddspvae.model.stack import row_middle, rows_around
+from ddspvae.model.form import row_middle
+from ddspvae.model.stack import rows_around
 
 
 @pytest.mark.parametrize("frames_per_z", [1, 2, 4, 8, 16])
