@@ -22,6 +22,8 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     add_preset(sub)
     sub.add_argument("--out", required=True, metavar="take.npz")
     add_tracker(sub)
+    sub.add_argument("--room", metavar="NAME", help="which of the preset's learned rooms it was played in (default: the "
+                     "first), or nearest: the one it is most like; play the performance in the same")
     sub.add_argument("--plot", metavar="take.png", help="draw waveform, spectrogram with f0, loudness and z")
     sub.add_argument("--csv", metavar="take.csv", help="write time, Hz, periodicity, to be corrected by hand "
                      "and given back with --tracker take.csv")
@@ -34,6 +36,7 @@ def run(args: Namespace) -> None:
     from ddspvae.features.f0 import write_f0_csv
     from ddspvae.features.lost import find_lost
     from ddspvae.instrument.loading import load_to_play
+    from ddspvae.instrument.nearest import NEAREST, moved_to_nearest
     from ddspvae.instrument.take_files import analyze_file
     from ddspvae.midi.notes import pitch_to_name
     from ddspvae.signals.units import hz_to_pitch
@@ -45,7 +48,9 @@ def run(args: Namespace) -> None:
         from ddspvae.evaluation.plots import check_drawing
 
         check_drawing()
-    instrument = load_to_play(args.preset)
+    instrument = load_to_play(args.preset, None if args.room == NEAREST else args.room)
+    if args.room == NEAREST:
+        instrument = moved_to_nearest(instrument, args.take, args.tracker)
     performance = analyze_file(instrument, args.take, args.tracker)
     sure = performance.periodicity >= 0.5
     lost = find_lost(performance, instrument.statistics.range_hz)
@@ -57,7 +62,8 @@ def run(args: Namespace) -> None:
         write_f0_csv(args.csv, performance.f0_hz, performance.periodicity, performance.frame_rate_hz)
     performance.save(args.out)
     f0_hz = performance.f0_hz[sure]
-    result = {"out": args.out, "seconds": round(performance.duration_s, 3), "pitched_share": round(float(sure.mean()), 3),
+    result = {"out": args.out, "room": instrument.room, "seconds": round(performance.duration_s, 3),
+              "pitched_share": round(float(sure.mean()), 3),
               "lowest": pitch_to_name(float(hz_to_pitch(f0_hz.min()))) if len(f0_hz) else None,
               "highest": pitch_to_name(float(hz_to_pitch(f0_hz.max()))) if len(f0_hz) else None,
               "loudest_db": round(float(performance.loudness_db.max()), 1),

@@ -44,6 +44,7 @@ def run(args: Namespace) -> None:
     from ddspvae.audio import read_audio
     from ddspvae.editing.transfer import check_transfer_options, report_outside, transfer
     from ddspvae.instrument.loading import load
+    from ddspvae.instrument.nearest import NEAREST, moved_to, nearest_room
     from ddspvae.signals import Performance
 
     began = time.perf_counter()
@@ -51,13 +52,18 @@ def run(args: Namespace) -> None:
     for name, low, high in (("transpose", -60, 60), ("loudness", -120, 120), ("vibrato", 0, 10), ("stretch", 0.05, 20)):
         check_range("edit", name, getattr(args, name), low, high)
     check_transfer_options(args)
-    instrument = load(args.preset, learned_room(args))
+    instrument = load(args.preset, None if args.room == NEAREST else learned_room(args))
     if Path(args.take).suffix.lower() == ".npz":
         if args.tracker is not None:
             raise InputError(f"edit: {args.take} holds its pitch already; give --tracker to analyze, or edit the WAV.")
+        if args.room == NEAREST:
+            raise InputError(f"edit: {args.take} was heard in a room already; give --room {NEAREST} to analyze, and here "
+                             "its name.")
         performance = instrument.adapt(Performance.load(args.take))
     else:
         audio, rate = read_audio(args.take)
+        if args.room == NEAREST:
+            instrument = moved_to(instrument, nearest_room(instrument, audio, rate, args.tracker))
         performance = instrument.analyze(audio, rate, args.tracker, foreign=args.fit)
     performance, moved = transfer(performance, instrument.statistics, args)
     performance = apply_edits(performance, instrument, args)

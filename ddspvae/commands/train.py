@@ -45,8 +45,8 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     model.add_argument("--axes", type=int, metavar="N",
                        help="axes of z: four with names, the others details (default: as many as the bitrate pays for); "
                             "0 trains without z")
-    model.add_argument("--by-room", action="store_true", help="learn what is typical in each folder of recordings by "
-                       "itself, and play in one of them (--room); for recordings of several rooms or players")
+    model.add_argument("--one-room", action="store_true", help="learn what is typical of all folders of recordings together "
+                       "(default: of each by itself, a room or a player; one of them is played in, --room)")
     model.add_argument("--sample-rate", type=int, default=48_000, metavar="HZ")
     model.add_argument("--hop", type=int, metavar="N", help="samples per frame (default: 200 frames a second)")
     model.add_argument("--no-noise", action="store_true", help="harmonics only")
@@ -91,7 +91,7 @@ def run(args: Namespace) -> None:
         n_z = len(NAMED_AXES)
     config = ModelConfig(sample_rate=args.sample_rate, hop_size=hop_size, frames_per_z=frames_per_z,
                          n_z=n_z if args.axes is None else args.axes, encoder=args.encoder, decoder=args.decoder,
-                         bottleneck=args.bottleneck, synthesizer=args.synthesizer, by_room=args.by_room,
+                         bottleneck=args.bottleneck, synthesizer=args.synthesizer, by_room=not args.one_room,
                          with_noise=not args.no_noise, with_reverb=not args.no_reverb)
     if args.examine and is_corpus(args.recordings):
         _examine_corpus(args, config)

@@ -26,7 +26,8 @@ Progress = Callable[[str], None]
 
 
 def evaluate(instrument: Evaluable, paths: Sequence[str | Path], out_folder: str | Path, *, tracker: str | None = None,
-             max_seconds: float = 30.0, progress: Progress | None = None) -> dict[str, Any]:
+             max_seconds: float = 30.0, progress: Progress | None = None,
+             moved: Callable[[Path], Evaluable] | None = None) -> dict[str, Any]:
     """Measure an instrument on held-out recordings and write metrics.json and index.html.
 
     Each recording is resynthesized plainly, transposed by -5, +3 and +7 semitones, made 6 dB softer and louder,
@@ -43,6 +44,7 @@ def evaluate(instrument: Evaluable, paths: Sequence[str | Path], out_folder: str
         tracker: the one to measure pitch with; None takes the one that the instrument was not trained with.
         max_seconds: how much of each recording is used, from its start, 1 to 600.
         progress: called with a few words before each piece of work.
+        moved: gives the instrument in the room of a recording, see `instrument.nearest`; None leaves it where it is.
     Returns:
         the content of metrics.json: plain values, None where nothing could be compared.
     Raises:
@@ -61,7 +63,7 @@ def evaluate(instrument: Evaluable, paths: Sequence[str | Path], out_folder: str
         out_folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".report-", dir=out_folder.parent) as folder:
             unfinished = Path(folder)
-            recordings, skipped = _try_all(instrument, [Path(path) for path in paths], tracker, max_seconds, say)
+            recordings, skipped = _try_all(instrument, [Path(path) for path in paths], tracker, max_seconds, say, moved)
             metrics = _metrics(instrument, tracker, recordings, skipped, say)
             say("writing the report")
             text = json.dumps(metrics, indent=2, allow_nan=False) + "\n"
@@ -77,7 +79,8 @@ def evaluate(instrument: Evaluable, paths: Sequence[str | Path], out_folder: str
 
 
 def _try_all(instrument: Evaluable, paths: list[Path], tracker: str, max_seconds: float,
-             say: Progress) -> tuple[list[Recording], list[dict[str, str]]]:
+             say: Progress, moved: Callable[[Path], Evaluable] | None
+             ) -> tuple[list[Recording], list[dict[str, str]]]:
     """Every recording that can be used, and file and reason of each that cannot."""
     sample_rate = instrument.config.sample_rate
     recordings: list[Recording] = []
@@ -86,7 +89,8 @@ def _try_all(instrument: Evaluable, paths: list[Path], tracker: str, max_seconds
         where = f"{number} of {len(paths)}, {path.name}"
         try:
             audio = read_audio(path, sample_rate)[0][: round(max_seconds * sample_rate)]
-            recordings.append(try_recording(instrument, path.name, audio, tracker, partial(_say_where, say, where)))
+            there = instrument if moved is None else moved(path)
+            recordings.append(try_recording(there, path.name, audio, tracker, partial(_say_where, say, where)))
         except InputError as error:
             skipped.append({"file": path.name, "reason": str(error)})
     if not recordings:
@@ -113,7 +117,8 @@ def _metrics(instrument: Evaluable, tracker: str, recordings: list[Recording],
         "axis_names": list(recordings[0].performance.axis_names),
         "total": summarize(recordings),
         "independence": measure_independence(instrument, recordings, tracker=tracker, step=say),
-        "recordings": [{"file": recording.file, **summarize([recording])} for recording in recordings],
+        "recordings": [{"file": recording.file, "room": recording.room, **summarize([recording])}
+                       for recording in recordings],
         "skipped": skipped,
     })
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-from ddspvae.audio import AudioFile, resample_blocks
+import numpy as np
+
+from ddspvae.audio import Audio, AudioFile, resample_blocks
 from ddspvae.instrument.instrument import Instrument
 from ddspvae.instrument.long_takes import analyze_in_stretches, is_long
 from ddspvae.signals import Performance
@@ -27,3 +29,19 @@ def analyze_file(instrument: Instrument, path: str | Path, tracker: str | Path |
         return instrument.analyze(file.read(), file.sample_rate, tracker)
     return analyze_in_stretches(lambda piece: instrument.analyze(piece, rate, tracker),
                                 resample_blocks(file.blocks(), file.sample_rate, rate), instrument.config)
+
+
+def read_beginning(path: str | Path, seconds: float) -> tuple[Audio, int]:
+    """As `read_audio`, of the first seconds alone.
+
+    Raises:
+        InputError: as `read_audio`.
+    """
+    file = AudioFile(path)
+    blocks, wanted = [], round(seconds * file.sample_rate)
+    for block in file.blocks():
+        blocks.append(block[:wanted])
+        wanted -= len(blocks[-1])
+        if not wanted:
+            break
+    return np.concatenate(blocks), file.sample_rate

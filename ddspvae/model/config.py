@@ -35,7 +35,8 @@ class ModelConfig:
         synthesizer: what makes sound of the controls, one of model.parts.SYNTHESIZERS.
         bitrate: bit/s, which decides the sizes of discrete bottlenecks.
         rooms: names of the recording environments; the first is the default.
-        by_room: what is typical is learned for each of several rooms by itself; z says what differs from that.
+        by_room: what is typical is learned for each of several rooms by itself, and z says what differs from that; not of
+            many instruments, whose timbre codes tell apart, nor by a decoder from outside.
         with_noise, with_reverb: False leaves that part out (for ablations).
     """
 
@@ -56,7 +57,7 @@ class ModelConfig:
     with_noise: bool = True
     with_reverb: bool = True
     synthesizer: str = "spectral"
-    by_room: bool = False
+    by_room: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rooms", tuple(self.rooms))
@@ -73,10 +74,6 @@ class ModelConfig:
             registry.check("ModelConfig", part)
         if self.bottleneck != "gaussian" and not self.n_running:
             raise InputError("ModelConfig: without axes there is nothing to quantize; leave the bottleneck gaussian.")
-        if self.by_room and self.n_timbre:
-            raise InputError("ModelConfig: a model of many instruments cannot learn by_room; its timbre code tells apart.")
-        if self.by_room and self.decoder != type(self).decoder:
-            raise InputError(f"ModelConfig: by_room is for the decoder {type(self).decoder}; leave out one of the two.")
         if not self.rooms:
             raise fail("ModelConfig", "rooms", "name at least one", 0)
 
@@ -98,7 +95,8 @@ class ModelConfig:
     @property
     def n_rooms_apart(self) -> int:
         """Rooms of which something is learned beside what all share."""
-        return len(self.rooms) if self.by_room and len(self.rooms) > 1 else 0
+        is_apart = self.by_room and len(self.rooms) > 1 and not self.n_timbre and self.decoder == ModelConfig.decoder
+        return len(self.rooms) if is_apart else 0
 
     @property
     def frame_rate_hz(self) -> float:
@@ -115,9 +113,8 @@ class ModelConfig:
         values = asdict(self)
         if self.synthesizer == ModelConfig.synthesizer:
             del values["synthesizer"]
-        if not self.by_room:
-            del values["by_room"]
-        return values
+        del values["by_room"]
+        return {**values, "by_room": True} if self.n_rooms_apart else values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
@@ -126,7 +123,7 @@ class ModelConfig:
         if unknown:
             raise InputError(f"ModelConfig: unknown settings {', '.join(sorted(unknown))}; "
                              "the file is from a newer ddspvae, upgrade with pip install -U ddspvae.")
-        return cls(**values)
+        return cls(**{"by_room": False, **values})
 
 
 def sizes_for(bitrate: float, n_named: int = len(NAMED_AXES)) -> tuple[int, int]:

@@ -31,7 +31,7 @@ def settle(model: Autoencoder, code: Tensor) -> Autoencoder:
     Returns:
         a model without timbre axes, that sounds the same.
     """
-    config = replace(model.config, n_z=model.config.n_running, n_timbre=0)
+    config = replace(model.config, n_z=model.config.n_running, n_timbre=0, by_room=False)
     one = Autoencoder(config)
     weights = {key: value for key, value in model.state_dict().items() if not key.startswith("timbre.")}
     inlet = weights[INLET]

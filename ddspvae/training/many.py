@@ -68,7 +68,7 @@ def prepare_many(folders: Sequence[Path], holdout: Sequence[str | Path], tracker
     for folder in folders:
         inside = [path for path in left_out if folder.resolve() in path.parents]
         left_out = [path for path in left_out if path not in inside]
-        parts.append(_named(prepare(folder, inside, tracker, model, show), folder.name))
+        parts.append(_named(prepare(folder, inside, tracker, replace(model, by_room=False), show), folder.name))
     if left_out:
         raise InputError(f"train: --holdout {left_out[0]} is in none of the folders of instruments; to leave a whole "
                          "instrument out, move its folder away.")
@@ -80,7 +80,7 @@ def prepare_many(folders: Sequence[Path], holdout: Sequence[str | Path], tracker
         validation=[take for row in zip_longest(*(part.validation for part in parts)) for take in row if take is not None],
         tracker=tracker, holdout=[name for part in parts for name in part.holdout],
         model=replace(model, n_harmonics=min(MOST_HARMONICS, max(part.model.n_harmonics for part in parts)), rooms=rooms,
-                      n_z=model.n_z + n_timbre, n_timbre=n_timbre),
+                      n_z=model.n_z + n_timbre, n_timbre=n_timbre, by_room=False),
         licence=sorted({licence for part in parts for licence in part.licence}),
         credits=[credit for part in parts for credit in part.credits])
 

@@ -21,6 +21,8 @@ from ddspvae.training.dataset import Take, split
 from ddspvae.training.doctor.examine import Report, examine
 from ddspvae.training.recordings import Row, find_recordings, read_manifest
 
+LEAST_SHARED = 0.25  # of a room's frames
+
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
@@ -49,7 +51,8 @@ def prepare(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str
         recordings: a folder or files.
         holdout: recordings to leave out.
         tracker: of f0.
-        model: rates and widths; n_harmonics and rooms are replaced by what the recordings need.
+        model: rates and widths; n_harmonics and rooms are replaced by what the recordings need, and by_room where they
+            cannot tell rooms apart.
         show: called with the doctor's report before anything is decided on it.
     Raises:
         InputError: nothing usable.
@@ -88,9 +91,11 @@ def prepare(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str
     for take in training:
         minutes[take.room] = minutes.get(take.room, 0) + take.n_frames
     rooms = tuple(sorted(minutes, key=lambda room: -minutes[room]))
-    if model.by_room and len(rooms) == 1:
-        warnings.warn(f"train: all recordings are of one folder, {rooms[0]}, so there are no rooms to tell apart.",
-                      stacklevel=2)
+    model = replace(model, n_harmonics=1, rooms=rooms)
+    lonely = plays_alone(training) if model.n_rooms_apart else None
+    if lonely is not None:
+        warnings.warn(f"train: hardly anything in the folder {lonely} is as high and as loud as what the others hold, so "
+                      "folders are not told apart as rooms; what is typical is learned of all together.", stacklevel=2)
     sure = np.concatenate([t.features.f0_hz[t.features.periodicity >= VOICED] for t in training] + [np.zeros(0)])
     if not len(sure):
         raise InputError("train: no pitch was found in any recording; is it one instrument, one note at a time?")
@@ -98,11 +103,33 @@ def prepare(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str
     used = [rows[take.path.resolve()] for take in takes if take.path.resolve() in rows]
     return Prepared(
         training=training, validation=validation, tracker=tracker,
-        model=replace(model, n_harmonics=harmonics_needed(lowest_hz, model.sample_rate), rooms=rooms),
+        model=replace(model, n_harmonics=harmonics_needed(lowest_hz, model.sample_rate),
+                      by_room=model.n_rooms_apart > 0 and lonely is None),
         holdout=sorted(path.name for path in found if left_out & {path, *path.parents}),
         licence=sorted({row.licence for row in used}),
         credits=[row.credit for row in used],
     )
+
+
+def plays_alone(takes: Sequence[Take]) -> str | None:
+    """A room of which less than LEAST_SHARED is played at pitches and levels that the others play, too; None is best.
+
+    Folders of single notes, or of loud and of soft ones, are no rooms: what differs between them is what is played.
+    """
+    played: dict[str, list[np.ndarray]] = {}
+    for take in takes:
+        heard = take.features
+        sure = heard.periodicity >= VOICED
+        played.setdefault(take.room, []).append(np.stack([np.log2(heard.f0_hz[sure]), heard.loudness_db[sure]]))
+    rooms = {room: np.concatenate(frames, axis=1) for room, frames in played.items()}
+    for room, frames in rooms.items():
+        others = np.concatenate([own for name, own in rooms.items() if name != room], axis=1)
+        if not frames.size or not others.size:
+            continue
+        low, high = np.quantile(others, (0.05, 0.95), axis=1)[..., None]
+        if ((frames >= low) & (frames <= high)).all(axis=0).mean() < LEAST_SHARED:
+            return room
+    return None
 
 
 def _look_again(takes: Sequence[Take], known: Collection[Path], tracker: str, model: ModelConfig) -> list[Take]:

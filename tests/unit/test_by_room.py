@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import soundfile
 import torch
 
 from ddspvae import load, train
+from ddspvae.instrument.nearest import moved_to, moved_to_folder, nearest_room
 from ddspvae.instrument.presets import arrays_of
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.by_room import settled_in
@@ -17,7 +19,6 @@ from ddspvae.model.config import ModelConfig
 from ddspvae.model.parts import DECODERS
 from ddspvae.model.transplant import transplant
 from ddspvae.model.typical import Typical
-from ddspvae.signals.checks import InputError
 from ddspvae.training.prepare import prepare
 
 from ..conftest import melody_take
@@ -99,17 +100,29 @@ def test_files_of_models_that_tell_no_rooms_apart_say_nothing_of_it(monkeypatch)
     assert ModelConfig.from_dict(SMALL.to_dict()) == SMALL
     assert SMALL.n_rooms_apart == 3 and replace(SMALL, rooms=("hall",)).n_rooms_apart == 0
     assert not [name for name in Autoencoder(plain).state_dict() if "room_inlet" in name or "of_rooms" in name]
-    with pytest.raises(InputError, match="cannot learn by_room"):
-        replace(SMALL, n_timbre=2)
+    assert replace(SMALL, n_timbre=2).n_rooms_apart == 0  # its code tells apart
     monkeypatch.setitem(DECODERS.own, "mine", object)
-    with pytest.raises(InputError, match="by_room is for the decoder stack"):
-        replace(SMALL, decoder="mine")
+    assert replace(SMALL, decoder="mine").n_rooms_apart == 0
 
 
-def test_one_room_is_said_to_be_one(tmp_path):
-    soundfile.write(tmp_path / "a.wav", melody_take(8.0, 48_000), 48_000)
-    with pytest.warns(UserWarning, match="all recordings are of one folder, .*, so there are no rooms to tell apart"):
-        assert prepare(tmp_path, [], "swift", SMALL).model.n_rooms_apart == 0
+def record(folder, seed, times=1):
+    """A melody, all of it so many times as high."""
+    folder.mkdir()
+    soundfile.write(folder / "a.wav", melody_take(8.0 * times, 48_000 // times, seed), 48_000)
+
+
+def test_folders_that_hold_other_notes_are_no_rooms(tmp_path):
+    record(tmp_path / "hall", 0)
+    record(tmp_path / "booth", 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = prepare(tmp_path, [], "swift", ModelConfig()).model
+        assert model.n_rooms_apart == 2 and model.by_room
+        assert not prepare(tmp_path / "hall", [], "swift", ModelConfig()).model.by_room
+        assert not prepare(tmp_path, [], "swift", ModelConfig(by_room=False)).model.by_room
+    record(tmp_path / "high", 2, times=3)
+    with pytest.warns(UserWarning, match="hardly anything in the folder high is as high and as loud as"):
+        assert not prepare(tmp_path, [], "swift", ModelConfig()).model.by_room
 
 
 @pytest.mark.slow
@@ -134,4 +147,8 @@ def test_an_instrument_of_two_rooms_plays_in_both(tmp_path):
         bands[room] = 10 * np.log10(power[hz > 1500].sum() / power[hz < 1500].sum())
         score = instrument.stream(1, seed=0)  # without torch, from the same file
         assert len(score.read(256)) == 256
+        assert nearest_room(load(path), *soundfile.read(tmp_path / room / "a.wav", dtype="float32")) == room
+        there = moved_to(load(path), room)
+        np.testing.assert_allclose(there.resynthesize(still), sound, atol=1e-5)
+        assert there.room == room and moved_to_folder(load(path), tmp_path / room / "a.wav").room == room
     assert bands["bright"] > bands["dull"] + 4

@@ -34,8 +34,9 @@ class Organ:
     """A small honest instrument: harmonics that follow f0 and loudness; z0 makes it bright, z1 does nothing."""
 
     name = "organ <& friends>"
+    room = "nave"
     tracker = "swift"
-    config = SimpleNamespace(sample_rate=RATE, hop_size=HOP)
+    config = SimpleNamespace(sample_rate=RATE, hop_size=HOP, rooms=("nave",))
 
     def analyze(self, audio, sample_rate, tracker=None):
         if not np.abs(audio).max() > 1e-5:
