@@ -22,6 +22,7 @@ from ddspvae import load, read_audio
 from ddspvae.audio import Audio
 from ddspvae.evaluation.metrics import PitchTrack, align, compare_tracks, track_pitch
 from ddspvae.features.f0 import TRACKERS
+from ddspvae.instrument.nearest import moved_to_folder
 
 
 def joined(sounds: list[Audio], sample_rate: int, tracker: str) -> PitchTrack:
@@ -36,7 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("preset")
     parser.add_argument("recordings", type=Path, nargs="+")
-    parser.add_argument("--room")
+    parser.add_argument("--room", help="of the preset; default: of each recording the one named as its folder, if it has it")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each recording")
     parser.add_argument("--trackers", nargs="+", choices=TRACKERS, default=list(TRACKERS))
     parser.add_argument("--head", action="store_true", help="print the head of the table first")
@@ -48,7 +49,8 @@ def main() -> None:
     pairs = []
     for path in args.recordings:
         audio = read_audio(path, rate)[0][: round(args.seconds * rate)]
-        pairs.append(align("pitch_trackers", audio, instrument.resynthesize(instrument.analyze(audio, rate)), rate))
+        there = instrument if args.room else moved_to_folder(instrument, path)
+        pairs.append(align("pitch_trackers", audio, there.resynthesize(there.analyze(audio, rate)), rate))
     if args.head:
         print(f"| median cents, and their bias | {' | '.join(args.trackers)} |\n|{'---|' * (1 + len(args.trackers))}")
     errors = {tracker: compare_tracks(*(joined([pair[i] for pair in pairs], rate, tracker) for i in (0, 1)))

@@ -1,15 +1,20 @@
 """Measure a trained instrument on held-out recordings and ship it: presets/NAME.safetensors, its card and pictures.
 
-    python benchmarks/preset_card.py runs/violin.safetensors RECORDING --room garner --command "ddspvae train ..."
+    python benchmarks/preset_card.py runs/violin.safetensors RECORDING --report report --command "ddspvae train ..." ...
+    python benchmarks/preset_card.py runs/violin.safetensors --again RECORDINGS --report report
 
-Every figure in a card comes from here; the pictures and figures are taken from the file as it is shipped.
+Every figure in a card comes from here; the pictures and figures are taken from the file as it is shipped. With --again all
+that no measurement says (command, summary, limits, notice, how many seconds) is kept of the card that is there, and what it
+held out is looked for in a folder.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +26,7 @@ from ddspvae.evaluation.perceptual import STRETCH_S
 from ddspvae.evaluation.plots import plot_comparison, plot_training_curve
 from ddspvae.evaluation.report import evaluate
 from ddspvae.instrument.loading import load
+from ddspvae.instrument.nearest import moved_to_folder
 from ddspvae.midi.notes import pitch_to_name
 
 FEWEST_STRETCHES = 8
@@ -80,12 +86,12 @@ def training_text(card: dict[str, Any], command: str) -> str:
 {training['batch_size']} crops a step) on {training['machine']}, a machine shared with other work."""
 
 
-def sources_text(card: dict[str, Any], notice: Path | None) -> str:
+def sources_text(card: dict[str, Any], notice: str) -> str:
     """Whom to thank, and every recording; and the notice that a licence asks to keep."""
     keys = ("file", "source_repo", "commit", "original_path", "licence")
     rows = "\n".join("| " + " | ".join(credit.get(key, "") for key in keys) + " |" for credit in card["credits"])
     thanks = "\n".join(f"- {text}" for text in sorted({c["attribution"] for c in card["credits"] if "attribution" in c}))
-    kept = "" if notice is None else f"\n\n```text\n{notice.read_text(encoding='utf-8').strip()}\n```"
+    kept = f"\n\n```text\n{notice}\n```" if notice else ""
     return f"""## Sources
 
 The sound is learned from the recordings below, edited (mono, level, trimmed). The weights are ours.
@@ -139,6 +145,8 @@ def card_text(name: str, card: dict[str, Any], metrics: dict[str, Any], dynamics
         for axis in metrics["independence"]["axes"] if axis["axis"] in axis["slopes"])
     seconds = {e["file"]: e["duration_s"] for e in metrics["recordings"]}
     held_out = ", ".join(f"`{file}` (its first {s:.0f} s)" for file, s in seconds.items())
+    rooms = list(dict.fromkeys(e["room"] for e in metrics["recordings"]))
+    where = f"played in the room `{rooms[0]}`" if len(rooms) == 1 else f"each played in its room, `{'`, `'.join(rooms)}`"
     return f"""# {name}
 
 {args.summary}
@@ -152,7 +160,7 @@ Range heard in training: {pitch_to_name(statistics['pitch_low'])} to {pitch_to_n
 
 ## Quality
 
-On recordings that the training has not seen: {held_out}, played in the room `{args.room}`.
+On recordings that the training has not seen: {held_out}, {where}.
 Pitch by {metrics['measured_with']}, which was not used in training; the floor is how far it and
 {metrics['floor_with']} differ on the recording alone.
 
@@ -183,36 +191,55 @@ Validated on {', '.join(training['validation_files'])} (whole, or the last tenth
 
 {args.limits}
 
-{sources_text(card, args.notice)}
+{sources_text(card, args.kept)}
 """
+
+
+def keep_words(card: str, args: argparse.Namespace) -> None:
+    """What a card says that is not measured, and what it held out, beneath the folder that args.again names."""
+    args.summary = card.split("\n\n")[1]
+    args.command = card.partition("```sh\n")[2].partition("\n```")[0]
+    args.limits = card.partition("## What it cannot do\n\n")[2].partition("\n\n## Sources")[0]
+    args.kept = card.partition("```text\n")[2].partition("\n```")[0]
+    files = re.findall(r"`([^`]+)` \(its first (\d+) s\)", card)
+    held_out = [args.again / words for words in re.findall(r"--holdout (\S+)", args.command)]
+    args.recordings = [path for file, _ in files for path in held_out if path.name == file]
+    args.seconds = float(max(int(seconds) for _, seconds in files))
 
 
 def main() -> None:
     """Measure, draw, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("instrument", type=Path)
-    parser.add_argument("recordings", type=Path, nargs="+")
-    parser.add_argument("--room")
-    parser.add_argument("--command", required=True)
-    parser.add_argument("--summary", required=True)
-    parser.add_argument("--limits", required=True)
+    parser.add_argument("recordings", type=Path, nargs="*")
+    parser.add_argument("--again", type=Path, metavar="FOLDER",
+                        help="measure what the present card held out, of this folder")
+    parser.add_argument("--command")
+    parser.add_argument("--summary")
+    parser.add_argument("--limits")
     parser.add_argument("--report", type=Path, required=True, help="of `evaluate`; one that is there is taken as it is")
     parser.add_argument("--seconds", type=float, default=80.0)
     parser.add_argument("--notice", type=Path, help="text of a licence that asks to be kept beside what is made of its work")
     parser.add_argument("--picture-from", type=float, default=0.0, help="seconds into the first recording")
     args = parser.parse_args()
     name = args.instrument.stem
+    args.kept = args.notice.read_text(encoding="utf-8").strip() if args.notice else ""
+    if args.again:
+        keep_words((PRESETS / f"{name}.md").read_text(encoding="utf-8"), args)
+    if not (args.recordings and args.command and args.summary and args.limits):
+        parser.error("give recordings, --command, --summary and --limits, or --again")
     if args.instrument.resolve() != (PRESETS / args.instrument.name).resolve():
         shutil.copyfile(args.instrument, PRESETS / args.instrument.name)
-    instrument = load(name, args.room)
-    args.room = instrument.room
+    instrument = load(name)
     if not (args.report / "metrics.json").is_file():
-        evaluate(instrument, args.recordings, args.report, max_seconds=args.seconds, progress=print)
+        evaluate(instrument, args.recordings, args.report, max_seconds=args.seconds, progress=print,
+                 moved=partial(moved_to_folder, instrument))
     metrics = json.loads((args.report / "metrics.json").read_text(encoding="utf-8"))
     audio, rate = read_audio(args.recordings[0], instrument.config.sample_rate)
     start = round(args.picture_from * rate)
     excerpt = audio[start : start + 8 * rate]
-    plot_comparison(excerpt, instrument.resynthesize(instrument.analyze(excerpt, rate)), rate, PRESETS / f"{name}.png")
+    there = moved_to_folder(instrument, args.recordings[0])
+    plot_comparison(excerpt, there.resynthesize(there.analyze(excerpt, rate)), rate, PRESETS / f"{name}.png")
     plot_training_curve(instrument.card["metrics"]["log"], PRESETS / f"{name}-training.png")
     text = card_text(name, instrument.card, metrics, dynamics_row(instrument, args.recordings), args)
     (PRESETS / f"{name}.md").write_text(text, encoding="utf-8")

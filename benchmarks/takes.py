@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ddspvae import load, read_audio
 from ddspvae.audio import Audio
 from ddspvae.instrument.instrument import Instrument
+from ddspvae.instrument.nearest import moved_to_folder
 from ddspvae.signals import Features, Latents, Performance
 
 Z = ("z as heard", "z drawn", "z at 0")
@@ -41,8 +42,7 @@ class Heard:
 
 def load_for(preset: str | Path, recording: Path) -> Instrument:
     """An instrument in the room that is named as the recording's folder, where it has that one."""
-    instrument = load(preset)
-    return load(preset, recording.parent.name) if recording.parent.name in instrument.config.rooms else instrument
+    return moved_to_folder(load(preset), recording)
 
 
 def hear(instrument: Instrument, recording: Path, seconds: float) -> Heard:

@@ -104,7 +104,7 @@ class Recording:
 
     Args:
         file: its name.
-        room: of the instrument, in which it is heard and played.
+        player: the instrument, in the room in which the recording is heard and played.
         audio: [T] at the instrument's sample rate.
         harmonics_db: `harmonic_error` of the resynthesis.
         floor: what two trackers hear in the recording: the one that measures, and `floor_tracker`.
@@ -116,7 +116,7 @@ class Recording:
     """
 
     file: str
-    room: str
+    player: Evaluable
     audio: Audio
     sample_rate: int
     performance: Performance
@@ -184,7 +184,7 @@ def try_recording(instrument: Evaluable, file: str, audio: Audio, tracker: str,
     plain_pitch = trials[0][1]
     references = [original, *(original if edit.kind == "transpose" else plain_pitch for edit in long),
                   *[still_pitch] * len(short)]
-    return Recording(file, instrument.room, audio, sample_rate, performance, harmonics_db, (original, floor),
+    return Recording(file, instrument, audio, sample_rate, performance, harmonics_db, (original, floor),
                      tuple(Trial(edit, played, reference, *measured) for edit, reference, (played, *measured)
                            in zip([Edit("resynthesis"), *long, *short], references, trials, strict=True)),
                      rate, _saved_bytes(performance),

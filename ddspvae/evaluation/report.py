@@ -116,8 +116,9 @@ def _metrics(instrument: Evaluable, tracker: str, recordings: list[Recording],
         "judges_left_out": judges_left_out(),
         "axis_names": list(recordings[0].performance.axis_names),
         "total": summarize(recordings),
-        "independence": measure_independence(instrument, recordings, tracker=tracker, step=say),
-        "recordings": [{"file": recording.file, "room": recording.room, **summarize([recording])}
+        "independence": measure_independence(instrument, recordings, tracker=tracker, step=say,
+                                             players=[recording.player for recording in recordings]),
+        "recordings": [{"file": recording.file, "room": recording.player.room, **summarize([recording])}
                        for recording in recordings],
         "skipped": skipped,
     })

@@ -87,7 +87,7 @@ class Cell:
 
 def measure_independence(instrument: Evaluable, recordings: Sequence[Take], *, tracker: str | None = None,
                          n_takes: int = 3, n_shuffles: int = N_SHUFFLES, seed: int = 0,
-                         step: Callable[[str], None] | None = None) -> dict[str, Any]:
+                         step: Callable[[str], None] | None = None, players: Sequence[Evaluable] = ()) -> dict[str, Any]:
     """Measure how far pitch, loudness and the axes of z leave each other alone.
 
     Args:
@@ -99,6 +99,7 @@ def measure_independence(instrument: Evaluable, recordings: Sequence[Take], *, t
         n_shuffles: exchanges that the probes' floor is averaged over.
         seed: of the probes, the exchanges and the trees.
         step: called with a few words before each piece of work.
+        players: of each recording, the instrument in its room; empty where it is the same for all.
     Returns:
         deviations, probes, disentanglement, swaps, axes, and left_out: part to the reason why it could not be measured.
         Plain values.
@@ -135,7 +136,7 @@ def measure_independence(instrument: Evaluable, recordings: Sequence[Take], *, t
     if figures["deviations"]:
         excerpts = [most_played(take.performance, SWEEP_S) for take in recordings[:n_takes]]
         deviations = figures["deviations"]["of"]
-        attempt("swaps", lambda: measure_swaps(instrument, excerpts, deviations, tracker, step))
+        attempt("swaps", lambda: measure_swaps(list(players[:n_takes]) or instrument, excerpts, deviations, tracker, step))
         effects: list[Effect] = figures["swaps"]
         figures["axes"] = [_plain(asdict(summarize_axis(name, effects)))
                            for name in leading_axes(names, N_DETAILS) if effects]

@@ -141,12 +141,12 @@ def all_edits(axis_names: Sequence[str]) -> list[Edit]:
             *(Edit("axis", by, name) for name in leading_axes(axis_names, N_DETAILS) for by in AXIS_STEPS)]
 
 
-def measure_swaps(instrument: Evaluable, performances: Sequence[Performance], deviations: Mapping[str, float],
-                  tracker: str, step: Callable[[str], None] | None = None) -> list[Effect]:
+def measure_swaps(instrument: Evaluable | Sequence[Evaluable], performances: Sequence[Performance],
+                  deviations: Mapping[str, float], tracker: str, step: Callable[[str], None] | None = None) -> list[Effect]:
     """Move pitch, loudness and each axis of z, one at a time, and measure what changes in the sound.
 
     Args:
-        instrument: what plays; see `Evaluable`.
+        instrument: what plays, see `Evaluable`; or what plays each of the performances, one in several rooms.
         performances: a few seconds each, at the instrument's rates and with its axes.
         deviations: name of each of ATTRIBUTES to its standard deviation in the training set, > 0.
         tracker: of pitch; one that was not used in training.
@@ -163,6 +163,7 @@ def measure_swaps(instrument: Evaluable, performances: Sequence[Performance], de
         if name not in deviations:
             raise fail("measure_swaps", "deviations", f"name {', '.join(ATTRIBUTES)}", f"no {name}")
         check_range("measure_swaps", f"deviation of {name}", deviations[name], 1e-9, 1e9)
+    players = list(instrument) if isinstance(instrument, Sequence) else [instrument] * len(performances)
     edits = all_edits(performances[0].axis_names)
     moves = [(number, edit) for number in range(len(performances)) for edit in (None, *edits)]
 
@@ -172,7 +173,7 @@ def measure_swaps(instrument: Evaluable, performances: Sequence[Performance], de
         if edit is not None:
             tell(f"swap {number + 1} of {len(performances)}: {edit.words}")
             performance = edit.apply(performance)
-        return _play(instrument, performance, tracker)
+        return _play(players[number], performance, tracker)
 
     differences: dict[Edit, list[_Difference]] = {edit: [] for edit in edits}
     for (number, edit), heard in zip(moves, in_order(hear, moves, progress=step), strict=True):
