@@ -190,7 +190,7 @@ def one_stream(place: Path, n_steps: int) -> None:
     prepared = prepare_corpus(corpus, True, config, 0)
     network = Autoencoder(prepared.model)
     prepared = give_codes(network, prepared)
-    network.decoder.typical.fit([take.heard() for take in prepared.training], config.frames_per_z)
+    network.decoder.typical.fit([take.heard() for take in prepared.training], config.frames_per_z, prepared.model.rooms)
     run = Run(network, TrainingConfig(steps=10 * n_steps), torch.device("cpu"))
     codes = {take.instrument: take.code for take in prepared.training if take.code is not None}
     stream = Streamed(corpus, codes, prepared.model.rooms, prepared.training, CROP_FRAMES, WARMUP_FRAMES, network.timbre, 0)

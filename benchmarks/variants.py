@@ -74,6 +74,7 @@ VARIANTS: dict[str, Variant] = {
     "lines only": Variant(run=partial(VariantRun, lines_share=1.0)),
     "ear only": Variant(run=partial(VariantRun, lines_share=0.0)),
     AUDIO: Variant(run=AudioRun),
+    "rooms together": Variant(model={"by_room": False}),
     "no persistence": Variant(network=Forgetful),
     "no detail": Variant(model={"n_z": len(NAMED_AXES)}),
     "no z": Variant(model={"n_z": 0}),
@@ -174,7 +175,7 @@ def train_variant(variant: Variant, material: Material, config: TrainingConfig
         takes += variant.alter(takes, model_config.sample_rate, model_config.hop_size)
     torch.manual_seed(config.seed)
     network = variant.network(model_config)
-    network.decoder.typical.fit([EncoderInputs.of(take.features) for take in prepared.training], model_config.frames_per_z)
+    network.decoder.typical.fit([take.heard() for take in prepared.training], model_config.frames_per_z, model_config.rooms)
     run = variant.run(network, config)
     rate_hz = model_config.frame_rate_hz
     crops = Crops(takes, model_config.rooms, round(CROP_S * rate_hz), round(LEAD_S * rate_hz), model_config.hop_size)
@@ -188,7 +189,7 @@ def train_variant(variant: Variant, material: Material, config: TrainingConfig
 @torch.inference_mode()
 def resynthesize(model: Plain, take: Take) -> tuple[np.ndarray, float]:
     """A take as the model plays it, [F * hop_size], z drawn from its posterior, which is what bits pay for; and bit/s."""
-    heard = EncoderInputs.of(take.features, take.audio)
+    heard = EncoderInputs.of(take.features, take.audio, room=take.room)
     latents = model.eval().encode(heard)
     rows = sounding_rows(heard.loudness_db[..., 0], model.config.frames_per_z)
     with torch.random.fork_rng(devices=[]):

@@ -31,7 +31,7 @@ class Plain(Autoencoder):
     def play(self, heard: EncoderInputs, z: Tensor, place: Tensor | None, seed: Tensor | int = 0) -> Tensor:
         """Curves and z [B, M, Z] to audio [B, F * hop_size], in the rooms at place [B], or dry for None."""
         room = None if place is None else self.room(place)
-        controls = self.decode(*heard.curves, z, room)
+        controls = self.decode(*heard.curves, z, room, **self.beside(heard))
         audio = render(controls, self.config.sample_rate, self.config.hop_size, seed=seed, with_noise=self.config.with_noise,
                        points_per_harmonic=TABLE_POINTS if self.training else POINTS_PER_HARMONIC)
         audio = self.before_room(audio, heard, z)
@@ -82,9 +82,10 @@ class FreeLevel(Plain):
         with torch.no_grad():  # a spectrum of eight equal harmonics has the asked power; breath lies 26 dB below
             self.level_head.bias.copy_(torch.tensor([math.log(4.0), math.log(0.05)]))
 
-    def decode(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, z: Tensor, room: Room | None) -> Controls:
+    def decode(self, f0_hz: Tensor, periodicity: Tensor, loudness_db: Tensor, z: Tensor, room: Room | None, **beside: Tensor
+               ) -> Controls:
         """As Autoencoder's, but for the level."""
-        distribution, noise_shape, share = self.balance(*self.decoder(f0_hz, periodicity, loudness_db, z))
+        distribution, noise_shape, share = self.balance(*self.decoder(f0_hz, periodicity, loudness_db, z, **beside))
         curves = scale_curves(f0_hz, periodicity, loudness_db)
         held = z.repeat_interleave(self.config.frames_per_z, dim=1)[:, : curves.shape[1]]
         levels = self.level_head(self.level_stack(torch.cat([curves, held], dim=-1))[0]).clamp(-8, 8).exp()

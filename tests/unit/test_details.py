@@ -164,7 +164,7 @@ def test_a_bitrate_pays_for_axes_and_rows():
     sizes = [sizes_for(rate) for rate in (10, 100, 500, 999, 1000, 2000, 4000, 8000, 20_000)]
     assert sizes[2] == (28, 8) and sizes[5] == (44, 4)
     details, frames = [n_z - 4 for n_z, _ in sizes], [per_row for _, per_row in sizes]
-    assert min(details) == 4 and max(details) == 96 and frames == [8] * 4 + [4] * 3 + [2] * 2
+    assert min(details) == 4 and max(details) == 96 and frames == [8] * 4 + [4] * 5
     for rate, (n_z, per_row) in zip((500, 2000, 8000), (sizes[2], sizes[5], sizes[7])):
         assert 0.5 < rate * per_row / 200 / (n_z - 4) < 2  # bits a row and axis
 
