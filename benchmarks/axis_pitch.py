@@ -16,6 +16,7 @@ import torch
 
 from ddspvae import load, read_audio
 from ddspvae.features.f0 import TRACKERS, track_f0
+from ddspvae.instrument.nearest import moved_to_folder
 from ddspvae.signals.units import hz_to_cents
 
 SURE = 0.8
@@ -34,10 +35,11 @@ def main() -> None:
     rate, hop_size = instrument.config.sample_rate, instrument.config.hop_size
     print(f"| recording | {args.axis} by | {' | '.join(TRACKERS)} |\n|{'---|' * (2 + len(TRACKERS))}")
     for path in args.recordings:
-        performance = instrument.analyze(read_audio(path, rate)[0][: round(args.seconds * rate)], rate)
-        plain = instrument.resynthesize(performance)
+        there = moved_to_folder(instrument, path)
+        performance = there.analyze(read_audio(path, rate)[0][: round(args.seconds * rate)], rate)
+        plain = there.resynthesize(performance)
         for moved in (-2.0, 2.0):
-            sound, cells = instrument.resynthesize(performance.offset_z({args.axis: moved})), []
+            sound, cells = there.resynthesize(performance.offset_z({args.axis: moved})), []
             for tracker in TRACKERS:
                 (before_hz, sure), (after_hz, too) = (track_f0(audio, rate, hop_size, tracker) for audio in (plain, sound))
                 both = (sure >= SURE) & (too >= SURE)

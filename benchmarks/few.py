@@ -20,9 +20,10 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
+from takes import load_for
 from unseen import RATE, TRACKER, few_seconds
 
-from ddspvae import load, read_audio, train
+from ddspvae import read_audio, train
 from ddspvae.evaluation.metrics import loudness_error, pitch_error, spectral_distance
 from ddspvae.evaluation.perceptual import judge_take
 
@@ -36,7 +37,7 @@ def measure(name: str | Path, paths: Sequence[Path]) -> np.ndarray:
     """Zimtohrli, ViSQOL, spectral distance, pitch in cents, loudness in dB, each a mean over the recordings: [5]."""
     rows = []
     for path in paths:
-        instrument = load(name)
+        instrument = load_for(name, path)
         audio = read_audio(path, RATE)[0][: round(MOST_S * RATE)]
         sound = instrument.resynthesize(instrument.analyze(audio, RATE))[: len(audio)]
         said = judge_take(audio, sound, RATE)
@@ -63,7 +64,7 @@ def main() -> None:
     parser.add_argument("recordings", type=Path)
     parser.add_argument("--holdout", type=Path, nargs="+", required=True)
     parser.add_argument("--nearest", required=True, help="the shipped preset that is the nearest by Zimtohrli")
-    parser.add_argument("--seconds", type=float, nargs="+", default=[5.0, 15.0, 60.0, 180.0])
+    parser.add_argument("--seconds", type=float, nargs="*", default=[5.0, 15.0, 60.0, 180.0])
     parser.add_argument("--choices", type=int, nargs="+", default=[0], help="of the seconds")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=ROWS)
     parser.add_argument("--steps", type=int, default=300, help="of every training; fewer are taken where recordings are few")

@@ -13,11 +13,13 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from takes import load_for
 
-from ddspvae import load, read_audio
+from ddspvae import read_audio
 from ddspvae.editing.calibrate import calibrate
 from ddspvae.editing.realise import realise
 from ddspvae.instrument.instrument import Instrument
@@ -75,7 +77,7 @@ def main() -> None:
                         help="that hears the sound; refined, all follow a vibrato, and autocorrelation loses noisy attacks "
                              "(default swift)")
     args = parser.parse_args()
-    instrument = load(args.preset)
+    instrument = load_for(args.preset, Path(args.held_out[0]))
     ranges = instrument.control_ranges
     notes, controls = held_out_notes(instrument, args.held_out, args.notes)
     # a note's own value may lie beyond 0 to 1; a table could not hold it

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from ddspvae import load, read_audio
 from ddspvae.evaluation.independence.probes import probe
 from ddspvae.evaluation.independence.report import gather_rows
+from ddspvae.instrument.nearest import moved_to_folder
 from ddspvae.training.recordings import find_recordings
 
 
@@ -28,7 +29,8 @@ def main() -> None:
     takes = []
     for path in find_recordings(args.recordings):
         audio = read_audio(path, rate)[0][: round(args.seconds * rate)]
-        takes.append(SimpleNamespace(audio=audio, sample_rate=rate, performance=instrument.analyze(audio, rate)))
+        takes.append(SimpleNamespace(audio=audio, sample_rate=rate,
+                                     performance=moved_to_folder(instrument, path).analyze(audio, rate)))
     rows = gather_rows(takes)
     print("| | probe | R^2 | floor | above | ceiling | rows | stretches |\n|---|---|---|---|---|---|---|---|")
     for one in probe(rows.z, rows.heard, {name: rows.curves[name] for name in ("f0", "loudness")}, rows.blocks):

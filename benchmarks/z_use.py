@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+from takes import load_for
 
 from ddspvae import load, read_audio
 from ddspvae.evaluation.metrics import spectral_distance
@@ -54,7 +56,7 @@ def main() -> None:
     parser.add_argument("--without", help="an instrument trained on the same recordings with --axes 0")
     parser.add_argument("--seconds", type=float, default=80.0, help="of each recording")
     args = parser.parse_args()
-    instrument = load(args.preset)
+    instrument = load_for(args.preset, Path(args.held_out[0]))
     takes = hear(instrument, args.held_out, args.seconds)
     others = [take for _, take in hear(instrument, args.other, args.seconds, args.held_out)]
     rate = instrument.config.sample_rate
