@@ -30,6 +30,7 @@ def run(args: Namespace) -> None:
             "sample_rate": card["config"]["sample_rate"],
             "minutes": round(statistics["minutes"], 1),
             "bits_per_second": round(metrics["validation"]["bits_per_second"]),
+            "rooms": card["config"]["rooms"],
             "licence": card["licence"],
             "instruments": sorted(card.get("timbres", ())),
         })
@@ -40,11 +41,12 @@ def run(args: Namespace) -> None:
     from rich.table import Table
 
     table = Table(box=None)
-    for column in ("name", "range", "minutes heard", "bit/s of z", "licence of the sources"):
+    for column in ("name", "range", "minutes heard", "bit/s of z", "rooms", "licence of the sources"):
         table.add_column(column, no_wrap=column == "name", overflow="fold")
     for row in rows:
         table.add_row(row["name"], row["range"], str(row["minutes"]), str(row["bits_per_second"]),
-                      ", ".join(row["licence"]))
+                      "" if row["instruments"] else ", ".join(row["rooms"]),
+                      ", ".join(licence.split(" (")[0] for licence in row["licence"]))
     console = Console()
     with console.capture() as shown:
         _show(console, table, rows)
