@@ -301,6 +301,23 @@ def test_analyze_plot_csv_then_edit(capsys, tmp_path, take):
         assert soundfile.info(tmp_path / "e.wav").duration == pytest.approx(1.8, abs=0.02)
 
 
+def test_a_take_is_heard_in_the_room_that_it_is_most_like(capsys, tmp_path, take):
+    npz, rooms = tmp_path / "t.npz", json.loads(run(capsys, "presets", "--json")[1])
+    rooms = next(row["rooms"] for row in rooms if row["name"] == "violin")
+    code, out, _ = run(capsys, "analyze", take, "--preset", "violin", "--room", "nearest", "--out", npz, "--json")
+    nearest = json.loads(out)["room"]
+    assert code == 0 and nearest in rooms
+    for source, room in ((npz, nearest), (take, "nearest"), (take, next(room for room in rooms if room != nearest))):
+        assert run(capsys, "edit", source, "--preset", "violin", "--room", room, "--out", tmp_path / f"{room}.wav")[0] == 0
+    sounds = {path.stem: soundfile.read(path)[0] for path in tmp_path.glob("*.wav") if path != Path(take)}
+    assert len(sounds) == 3 and np.abs(sounds["nearest"] - sounds[nearest]).max() < 2e-4
+    sizes = {}
+    for room in rooms:
+        run(capsys, "analyze", take, "--preset", "violin", "--room", room, "--out", npz)
+        sizes[room] = np.square(Performance.load(npz).z).mean()
+    assert min(sizes, key=sizes.get) == nearest and max(sizes.values()) > 1.05 * sizes[nearest]
+
+
 def broken_files(folder: Path) -> dict[str, Path]:
     """One file for each way in which input goes wrong."""
     files = {name: folder / name for name in (
@@ -375,6 +392,9 @@ MISTAKES = [
     (["render", MELODY, "--decay", "0"], "decay must lie between 0.05 and 20"),
     (["render", "some.npz", "--track", "1=flute"], "is for scores and tables"),
     (["edit", "some.npz", "--tracker", "pitch.csv"], "holds its pitch already"),
+    (["edit", "some.npz", "--room", "nearest"], "was heard in a room already"),
+    (["edit", "silence.wav", "--room", "nearest"], "silent"),
+    (["analyze", "silence.wav", "--room", "kitchen"], "room must be one of"),
     (["analyze", "no audio"], "is a folder"),
     (["analyze", "tone.wav", "--tracker", "short.csv"], "ends at 0.01 s"),
     (["render", MELODY, "--seed", "-1"], "seed must lie between"),
