@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 import variants
+from takes import load_for
 from verdicts import spell
 
 from ddspvae import load, read_audio, train
@@ -53,6 +54,7 @@ def measure(path: Path, held_out: list[Path], room: str | None, seconds: float) 
     rate = instrument.config.sample_rate
     rows, said = [], []
     for take in held_out:
+        instrument = instrument if room else load_for(path, take)
         audio = read_audio(take, rate)[0][: round(seconds * rate)]
         sound = instrument.resynthesize(instrument.analyze(audio, rate))
         pitch = pitch_error(audio, sound, rate, "crepe")
@@ -120,7 +122,7 @@ def main() -> None:
     parser.add_argument("recordings", type=Path)
     parser.add_argument("--held-out", type=Path, nargs="+", required=True)
     parser.add_argument("--table", choices=("z", "sound"), default="z")
-    parser.add_argument("--room", help="of the table of z")
+    parser.add_argument("--room", help="of the table of z; default: that of each held-out recording")
     parser.add_argument("--variants", nargs="+", metavar="ROW", help="of the table; otherwise all")
     parser.add_argument("--steps", type=int, help="of each row (default 1000)")
     parser.add_argument("--minutes", type=float, help="of each row, instead of steps")

@@ -23,6 +23,7 @@ from ddspvae import read_audio
 from ddspvae.editing.calibrate import calibrate
 from ddspvae.editing.realise import realise
 from ddspvae.instrument.instrument import Instrument
+from ddspvae.instrument.nearest import moved_to_folder
 from ddspvae.performer.controls import CONTROLS, ControlRanges, NoteControls
 from ddspvae.performer.measure import measure_controls
 from ddspvae.performer.transcribe import transcribe
@@ -39,7 +40,7 @@ def held_out_notes(instrument: Instrument, paths: list[str], n_notes: int) -> tu
     """The longest notes of recordings, laid out one after the other, and how they were played."""
     heard = []
     for path in paths:
-        take = instrument.analyze(*read_audio(path))
+        take = moved_to_folder(instrument, path).analyze(*read_audio(path))
         notes = transcribe(take, instrument.statistics)
         controls = measure_controls(take, notes)
         heard += [(note, {name: values[index] for name, values in vars(controls).items()})

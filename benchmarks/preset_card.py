@@ -28,6 +28,7 @@ from ddspvae.evaluation.report import evaluate
 from ddspvae.instrument.loading import load
 from ddspvae.instrument.nearest import moved_to_folder
 from ddspvae.midi.notes import pitch_to_name
+from ddspvae.signals.checks import InputError
 
 FEWEST_STRETCHES = 8
 FEWEST_BOUND = 50
@@ -204,6 +205,8 @@ def keep_words(card: str, args: argparse.Namespace) -> None:
     files = re.findall(r"`([^`]+)` \(its first (\d+) s\)", card)
     held_out = [args.again / words for words in re.findall(r"--holdout (\S+)", args.command)]
     args.recordings = [path for file, _ in files for path in held_out if path.name == file]
+    if missing := [str(path) for path in args.recordings if not path.is_file()]:
+        raise InputError(f"preset_card: --again wants {', '.join(missing)}; fetch the recordings first.")
     args.seconds = float(max(int(seconds) for _, seconds in files))
 
 

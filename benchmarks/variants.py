@@ -168,7 +168,8 @@ def train_variant(variant: Variant, material: Material, config: TrainingConfig
     wanted = replace(ModelConfig(bitrate=config.bitrate, n_z=n_z, frames_per_z=frames_per_z), **variant.model)
     rates = ModelConfig(hop_size=wanted.hop_size, frames_per_z=wanted.frames_per_z)  # all that preparing depends on
     prepared = _prepared(material.recordings, material.held_out, rates, variant.is_refined, variant.crowding)
-    found = {"n_harmonics": prepared.model.n_harmonics, "rooms": prepared.model.rooms, **variant.found}
+    found = {"n_harmonics": prepared.model.n_harmonics, "rooms": prepared.model.rooms,
+             "by_room": prepared.model.by_room and wanted.by_room is not False, **variant.found}
     prepared = replace(prepared, model=replace(wanted, **found))
     model_config, takes = prepared.model, list(prepared.training)
     if variant.alter is not None:

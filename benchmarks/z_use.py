@@ -41,7 +41,7 @@ def borrow(take: Performance, others: list[Performance]) -> Performance:
 
 def hear(instrument: Instrument, paths: list[str], seconds: float, but: list[str] | None = None
          ) -> list[tuple[np.ndarray, Performance]]:
-    """Every recording at the instrument's rate, and how it was played."""
+    """Every recording at the instrument's rate, and how it was played, in the instrument's room."""
     rate, left_out = instrument.config.sample_rate, find_recordings(but) if but else []
     sounds = [read_audio(path, rate)[0][: round(seconds * rate)] for path in find_recordings(paths) if path not in left_out]
     return [(sound, instrument.analyze(sound, rate)) for sound in sounds]

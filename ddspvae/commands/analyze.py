@@ -73,6 +73,7 @@ def run(args: Namespace) -> None:
 
         result |= write_take_notes(performance, instrument, args.notes)
     say(args, result, f"{args.out}: {result['seconds']:.1f} s, pitched {result['pitched_share']:.0%}, "
-         f"{result['lowest']} to {result['highest']}, loudest {result['loudest_db']:.1f} dB.")
+         f"{result['lowest']} to {result['highest']}, loudest {result['loudest_db']:.1f} dB"
+         f"{f', heard in {instrument.room}: play it with --room {instrument.room}' if args.room else ''}.")
     if lost.spans_s:
         print(f"analyze: {lost.sentence}", file=sys.stderr)

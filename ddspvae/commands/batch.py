@@ -98,7 +98,7 @@ def _analyze(args: Namespace) -> None:
     def one(source: Source, to: Path) -> tuple[Namespace, list[Path]]:
         out, notes = Path(f"{to}.npz"), Path(f"{to}.mid")
         told = str(notes) if args.notes else None
-        return (Namespace(take=str(source.path), out=str(out), notes=told, plot=None, csv=None),
+        return (Namespace(take=str(source.path), out=str(out), notes=told, plot=None, csv=None, room=None),
                 [out, *([notes] if args.notes else [])])
 
     run_batch(args, len(sources), source_jobs(args, work, sources, one))

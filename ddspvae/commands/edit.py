@@ -63,11 +63,11 @@ def run(args: Namespace) -> None:
     else:
         audio, rate = read_audio(args.take)
         if args.room == NEAREST:
-            instrument = moved_to(instrument, nearest_room(instrument, audio, rate, args.tracker))
+            instrument = moved_to(instrument, nearest_room(instrument, audio, rate, args.tracker, foreign=args.fit))
         performance = instrument.analyze(audio, rate, args.tracker, foreign=args.fit)
     performance, moved = transfer(performance, instrument.statistics, args)
     performance = apply_edits(performance, instrument, args)
-    moved |= report_outside(performance, instrument.statistics, args)
+    moved |= {"room": instrument.room, **report_outside(performance, instrument.statistics, args)}
     sound = sound_of(instrument, performance, args, read_ir(args, instrument.config.sample_rate))
     with write_sounds(args, [sound], began, moved):
         pass

@@ -25,6 +25,7 @@ SAMPLED, NETWORKS = ("sfz", "sf2", "decent"), ("nn", "onnx")
 def add_options(sub: argparse.ArgumentParser) -> None:
     """Give the verb its options."""
     add_preset(sub)
+    sub.add_argument("--room", metavar="NAME", help="of the rooms that the preset learned: what is typical there")
     sub.add_argument("--format", required=True, choices=[*SAMPLED, *NETWORKS],
                      help="sfz, sf2, decent: samples; nn: TorchScript for nn~ (Max, Pd, SuperCollider); onnx: the network")
     sub.add_argument("--out", required=True, metavar="FOLDER", help="a new folder")
@@ -49,7 +50,7 @@ def run(args: Namespace) -> None:
     from ddspvae.instrument.loading import load
 
     check_new_folder(Path(args.out))
-    instrument = load(args.preset)
+    instrument = load(args.preset, args.room)
     result: dict[str, Any] = {"out": args.out, "format": args.format}
     if args.format in SAMPLED:
         from ddspvae.export.plan import Plan

@@ -37,6 +37,7 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--voices", type=int, metavar="N", help="notes at once in a part; 1 keeps one line")
     sub.add_argument("--expression", type=float, metavar="X", help="of a score: 0 deadpan, 1 as recorded, 2 exaggerated")
     sub.add_argument("--performer", choices=["learned", "rules"], help="of a score; default: learned where there is one")
+    sub.add_argument("--room", metavar="NAME", help="which of the preset's learned rooms a take was played in, or is to be")
     add_tracker(sub)
 
 
@@ -62,7 +63,7 @@ def run(args: Namespace) -> None:
         raise InputError(f"perform: --tracker is for recordings; {args.source} holds its pitch already.")
     expression = 1.0 if args.expression is None else args.expression
     check_range("perform", "expression", expression, 0, 2)
-    instrument = load(args.preset)
+    instrument = load(args.preset, args.room)
     if is_score:
         lines = _lines(args, instrument)
         takes = [instrument.perform(notes, expression=expression, performer=args.performer, seed=seed_of(None, at))

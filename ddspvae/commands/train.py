@@ -21,6 +21,7 @@ EXAMPLES = (
     "ddspvae train recordings/ --out mine.safetensors --minutes 10",
     "ddspvae train recordings/ --out quick.safetensors --minutes 2 --from ensemble",
 )
+ROOMS = {"auto": None, "apart": True, "together": False}
 
 
 def add_options(sub: argparse.ArgumentParser) -> None:
@@ -45,8 +46,9 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     model.add_argument("--axes", type=int, metavar="N",
                        help="axes of z: four with names, the others details (default: as many as the bitrate pays for); "
                             "0 trains without z")
-    model.add_argument("--one-room", action="store_true", help="learn what is typical of all folders of recordings together "
-                       "(default: of each by itself, a room or a player; one of them is played in, --room)")
+    model.add_argument("--rooms", choices=list(ROOMS), default="auto", help="learn what is typical of each folder of "
+                       "recordings, a room or a player, apart, to play as any of them (--room), or of all together; auto "
+                       "(default): apart where they hold the same notes")
     model.add_argument("--sample-rate", type=int, default=48_000, metavar="HZ")
     model.add_argument("--hop", type=int, metavar="N", help="samples per frame (default: 200 frames a second)")
     model.add_argument("--no-noise", action="store_true", help="harmonics only")
@@ -91,7 +93,7 @@ def run(args: Namespace) -> None:
         n_z = len(NAMED_AXES)
     config = ModelConfig(sample_rate=args.sample_rate, hop_size=hop_size, frames_per_z=frames_per_z,
                          n_z=n_z if args.axes is None else args.axes, encoder=args.encoder, decoder=args.decoder,
-                         bottleneck=args.bottleneck, synthesizer=args.synthesizer, by_room=not args.one_room,
+                         bottleneck=args.bottleneck, synthesizer=args.synthesizer, by_room=ROOMS[args.rooms],
                          with_noise=not args.no_noise, with_reverb=not args.no_reverb)
     if args.examine and is_corpus(args.recordings):
         _examine_corpus(args, config)

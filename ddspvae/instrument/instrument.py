@@ -64,7 +64,7 @@ class Instrument:
     def __init__(self, model: Autoencoder | Stored, card: Mapping[str, Any], name: str, room: str | None = None,
                  gestures: Gestures | None = None, codes: np.ndarray | None = None, plucks: Plucks | None = None) -> None:
         self.plucks = plucks
-        self.network = model if isinstance(model, Stored) else model.eval()
+        self.core = model if isinstance(model, Stored) else model.eval()
         self.room = model.config.rooms[0] if room is None else room
         check_choice("load", "room", self.room, model.config.rooms)
         self.card, self.name, self.config = dict(card), name, model.config
@@ -78,15 +78,15 @@ class Instrument:
         if (n_known := self.gestures.z.shape[1]) != (n_z := model.config.n_z):
             raise InputError(f"load: the gestures of {name} have {n_known} axes and its network {n_z}; the file is damaged.")
         self.performers = ("learned", "rules") if len(self.gestures) else ("rules",)
-        self.rooms = Rooms(self.config, lambda: weights_of(self.network), self.room)
-        self.identity = fingerprint(weights_of(self.network)) if model.config.n_z else ""
+        self.rooms = Rooms(self.config, lambda: weights_of(self.core), self.room)
+        self.identity = fingerprint(weights_of(self.core)) if model.config.n_z else ""
 
     @property
     def model(self) -> Autoencoder:
         """The network."""
-        if isinstance(self.network, Stored):
-            self.network = self.network.build()
-        return self.network
+        if isinstance(self.core, Stored):
+            self.core = self.core.build()
+        return self.core
 
     @property
     def control_ranges(self) -> ControlRanges:
@@ -120,7 +120,7 @@ class Instrument:
         if can_listen(self.config):
             audio = resample(audio, sample_rate, self.config.sample_rate)
             features = self.listen(audio, self.config.sample_rate, tracker, foreign=foreign)
-            z = hear_z(self.network, features) * self._kept
+            z = hear_z(self.core, features) * self._kept
             return self._written(first_partial(features, audio, self.config.sample_rate, self.plucks), z)
         features, latents = self._hear(audio, sample_rate, tracker, foreign)
         return self._written(features, self._turn(self.model.to_z(latents)[0].numpy()))
@@ -224,13 +224,13 @@ class Instrument:
             raise InputError("resynthesize: there is no performance to play.")
         takes = [self.adapt(take) for take in takes]
         after_samples = 0 if ir is None else np.shape(ir)[-1] - 1  # a learned room's tail is within the performance
-        return play_blocks(self.network, takes, *self.rooms.response(dry, ir, wet_db, decay), after_samples, seed=seed,
+        return play_blocks(self.core, takes, *self.rooms.response(dry, ir, wet_db, decay), after_samples, seed=seed,
                            first_voice=voice, span=span, stiffness=self.plucks.stiffness_at if self.plucks else None)
 
     @cached_property
     def live_networks(self) -> LiveNetwork | LiveNetworks:
         """What streams run once a frame, made once for all of them."""
-        return live.networks_of(self.config, lambda: weights_of(self.network), lambda: self.model)
+        return live.networks_of(self.config, lambda: weights_of(self.core), lambda: self.model)
 
     def tail_s(self, dry: bool = False, ir: Audio | None = None, wet_db: float = 0.0, decay: float = 1.0) -> float:
         """Seconds after the end of a last note until it and the learned room have fallen by 60 dB; an ir adds its own."""

@@ -14,7 +14,7 @@ from ddspvae.instrument.take_files import read_beginning
 from ddspvae.signals.checks import check_choice
 
 NEAREST = "nearest"  # as the name of a room: the one that a take is most like
-ENOUGH_S = 10.0  # of a take
+ENOUGH_S, LEAST_PEAK = 10.0, 1e-3  # of a take; softer it does not sound yet
 
 
 def moved_to(instrument: Instrument, room: str) -> Instrument:
@@ -26,33 +26,37 @@ def moved_to(instrument: Instrument, room: str) -> Instrument:
     check_choice("load", "room", room, instrument.config.rooms)
     if room == instrument.room:
         return instrument
-    network = instrument.network
+    network = instrument.core
     if instrument.config.n_rooms_apart:
         network = Stored(instrument.config, weights_of(network), Path(instrument.name)).settled_in(room)
     return Instrument(network, instrument.card, instrument.name, room, instrument.gestures, instrument.codes,
                       instrument.plucks)
 
 
-def nearest_room(instrument: Instrument, audio: Audio, sample_rate: int, tracker: str | Path | None = None) -> str:
+def nearest_room(instrument: Instrument, audio: Audio, sample_rate: int, tracker: str | Path | None = None, *,
+                 foreign: bool = False) -> str:
     """The learned room in which a take is most like what is typical there: z is smallest, in the mean square.
 
     An instrument that tells no rooms apart stays where it is.
 
     Args:
-        audio, sample_rate: [T], full scale +-1, and its Hz; the first 10 s are listened to.
-        tracker: as `Instrument.analyze` takes it.
+        audio, sample_rate: [T], full scale +-1, and its Hz; 10 s from where it begins to sound are listened to.
+        tracker, foreign: as `Instrument.analyze` takes them.
     Raises:
         InputError: silence.
     """
-    if not instrument.config.n_rooms_apart:
+    if not instrument.config.n_rooms_apart or not instrument.config.n_running:
         return instrument.room
-    part = audio[: round(ENOUGH_S * sample_rate)]
-    features = instrument.listen(part, sample_rate, tracker) if can_listen(instrument.config) else None
+    begins = int(np.argmax(np.abs(audio) > LEAST_PEAK)) if len(audio) else 0
+    part = audio[begins : begins + round(ENOUGH_S * sample_rate)]
+    kept = np.array([name not in instrument.trimmed_axes for name in instrument.axis_names])
+    features = instrument.listen(part, sample_rate, tracker, foreign=foreign) if can_listen(instrument.config) else None
     sizes = {}
     for room in instrument.config.rooms:
         there = moved_to(instrument, room)
-        z = there.analyze(part, sample_rate, tracker).z if features is None else hear_z(there.network, features)
-        sizes[room] = float(np.square(z).mean())
+        z = there.analyze(part, sample_rate, tracker, foreign=foreign).z if features is None else \
+            hear_z(there.core, features)
+        sizes[room] = float(np.square(z * kept).mean())
     return min(sizes, key=lambda room: sizes[room])
 
 
@@ -62,10 +66,11 @@ def moved_to_nearest(instrument: Instrument, recording: str | Path, tracker: str
     Raises:
         InputError: as `read_audio` and `nearest_room`.
     """
-    return moved_to(instrument, nearest_room(instrument, *read_beginning(recording, ENOUGH_S), tracker))
+    return moved_to(instrument, nearest_room(instrument, *read_beginning(recording, 2 * ENOUGH_S, LEAST_PEAK), tracker))
 
 
 def moved_to_folder(instrument: Instrument, recording: str | Path) -> Instrument:
     """The instrument in the room that is named as the recording's folder, where it has that one."""
-    room = Path(recording).absolute().parent.name
-    return moved_to(instrument, room) if room in instrument.config.rooms else instrument
+    folder = Path(recording).resolve().parent.name
+    named = [room for room in instrument.config.rooms if folder in (room, room.rpartition("/")[2])]
+    return moved_to(instrument, named[0]) if len(named) == 1 else instrument

@@ -31,17 +31,22 @@ def analyze_file(instrument: Instrument, path: str | Path, tracker: str | Path |
                                 resample_blocks(file.blocks(), file.sample_rate, rate), instrument.config)
 
 
-def read_beginning(path: str | Path, seconds: float) -> tuple[Audio, int]:
-    """As `read_audio`, of the first seconds alone.
+def read_beginning(path: str | Path, seconds: float, quieter: float) -> tuple[Audio, int]:
+    """As `read_audio`, of the first seconds that sound alone; all of it where none does.
 
+    Args:
+        quieter: peak of a block that does not sound yet, full scale +-1.
     Raises:
         InputError: as `read_audio`.
     """
     file = AudioFile(path)
-    blocks, wanted = [], round(seconds * file.sample_rate)
+    blocks: list[Audio] = []
+    wanted = round(seconds * file.sample_rate)
     for block in file.blocks():
+        if not blocks and not (np.abs(block) > quieter).any():
+            continue
         blocks.append(block[:wanted])
         wanted -= len(blocks[-1])
         if not wanted:
             break
-    return np.concatenate(blocks), file.sample_rate
+    return np.concatenate(blocks) if blocks else file.read(), file.sample_rate

@@ -35,8 +35,9 @@ class ModelConfig:
         synthesizer: what makes sound of the controls, one of model.parts.SYNTHESIZERS.
         bitrate: bit/s, which decides the sizes of discrete bottlenecks.
         rooms: names of the recording environments; the first is the default.
-        by_room: what is typical is learned for each of several rooms by itself, and z says what differs from that; not of
-            many instruments, whose timbre codes tell apart, nor by a decoder from outside.
+        by_room: what is typical is learned for each of several rooms by itself, and z says what differs from that; None is
+            where the recordings can tell rooms apart. Not of many instruments, whose timbre codes do, nor by a decoder from
+            outside.
         with_noise, with_reverb: False leaves that part out (for ablations).
     """
 
@@ -57,7 +58,7 @@ class ModelConfig:
     with_noise: bool = True
     with_reverb: bool = True
     synthesizer: str = "spectral"
-    by_room: bool = True
+    by_room: bool | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rooms", tuple(self.rooms))
@@ -95,8 +96,8 @@ class ModelConfig:
     @property
     def n_rooms_apart(self) -> int:
         """Rooms of which something is learned beside what all share."""
-        is_apart = self.by_room and len(self.rooms) > 1 and not self.n_timbre and self.decoder == ModelConfig.decoder
-        return len(self.rooms) if is_apart else 0
+        can_be = not self.n_timbre and self.decoder == ModelConfig.decoder
+        return len(self.rooms) if can_be and self.by_room is not False and len(self.rooms) > 1 else 0
 
     @property
     def frame_rate_hz(self) -> float:

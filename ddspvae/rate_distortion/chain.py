@@ -56,6 +56,7 @@ class Chain:
         TRACKERS.check("curve", self.measured_with, "tracker to measure with")
         paths = find_recordings([Path(path) for path in plan.recordings])
         sizes = {key: value for key, value in self.model.to_dict().items() if key not in ("rooms", "n_harmonics")}
+        sizes["by_room"] = self.model.by_room
         self.settings: dict[str, Any] = {
             "files": ["/".join(path.resolve().parts[-2:]) for path in paths],
             "holdout": sorted(Path(path).name for path in plan.holdout), "base": str(plan.start_from or ""),

@@ -24,6 +24,7 @@ from ddspvae.features.extract import extract
 from ddspvae.features.timbre import mel_power
 from ddspvae.instrument.instrument import Instrument
 from ddspvae.instrument.loading import load
+from ddspvae.instrument.nearest import moved_to
 from ddspvae.model.bottleneck import SOUNDING_DB, kl_nats, sample, sounding_rows
 from ddspvae.model.config import ModelConfig
 from ddspvae.rate_distortion.points import Point
@@ -189,11 +190,14 @@ class Yardstick:
         heard = round(TRACKED_S * rate)
         self.tracks = self.tracks or [track_pitch(take.audio[:heard], rate, self.tracker) for take in self.held_out]
         blocks, pairs, tracks, judged = [], [], [], [np.zeros((0, 2))]
+        places = {take.room for take in (*self.held_out, *self.training)} & set(instrument.config.rooms)
+        there = {room: moved_to(instrument, room) for room in places}
         for index, take in enumerate(self.held_out):
-            latents, priced = price_blocks(instrument, take)
+            player = there.get(take.room, instrument)
+            latents, priced = price_blocks(player, take)
             blocks.append(priced)
             drawn = sample(latents, torch.Generator().manual_seed(index))
-            sounds = [play(instrument, take, latents.to_z(numbers)) for numbers in (drawn, None)]
+            sounds = [play(player, take, latents.to_z(numbers)) for numbers in (drawn, None)]
             tracks.append(track_pitch(sounds[0][:heard], rate, self.tracker))
             if can_judge():
                 scores, seconds = judge_stretches(take.audio, sounds[0], rate, JUDGED_S)
@@ -205,7 +209,8 @@ class Yardstick:
         z_rate_hz = instrument.config.z_rate_hz
         bits, low, high = rate_interval(np.concatenate(blocks), z_rate_hz)
         score, worst, best = rate_interval(np.concatenate(judged), 1.0)  # the same draw: of sums, one by the other
-        trained_bits, trained_rows = sum(price_blocks(instrument, take)[1].sum(0) for take in self.training)
+        trained_bits, trained_rows = sum(price_blocks(there.get(take.room, instrument), take)[1].sum(0)
+                                         for take in self.training)
         f0, loudness, periodicity = self.side
         return replace(
             point, bits_per_second=bits, bits_low=low, bits_high=high,
@@ -219,9 +224,7 @@ class Yardstick:
 
 
 def play(instrument: Instrument, take: Take, z: torch.Tensor) -> NDArray[np.float32]:
-    """Resynthesize a take with z [1, M, Z], in the room it was recorded in where that was learned."""
-    if take.room in instrument.config.rooms:
-        instrument.room = take.room
+    """Resynthesize a take with z [1, M, Z]."""
     features, config = take.features, instrument.config
     performance = Performance(features.f0_hz, features.periodicity, features.loudness_db, z[0].numpy(),
                               instrument.axis_names, config.frame_rate_hz, config.frames_per_z, instrument.identity)

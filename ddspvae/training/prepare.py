@@ -91,11 +91,7 @@ def prepare(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str
     for take in training:
         minutes[take.room] = minutes.get(take.room, 0) + take.n_frames
     rooms = tuple(sorted(minutes, key=lambda room: -minutes[room]))
-    model = replace(model, n_harmonics=1, rooms=rooms)
-    lonely = plays_alone(training) if model.n_rooms_apart else None
-    if lonely is not None:
-        warnings.warn(f"train: hardly anything in the folder {lonely} is as high and as loud as what the others hold, so "
-                      "folders are not told apart as rooms; what is typical is learned of all together.", stacklevel=2)
+    model = replace(model, rooms=rooms)
     sure = np.concatenate([t.features.f0_hz[t.features.periodicity >= VOICED] for t in training] + [np.zeros(0)])
     if not len(sure):
         raise InputError("train: no pitch was found in any recording; is it one instrument, one note at a time?")
@@ -104,32 +100,56 @@ def prepare(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str
     return Prepared(
         training=training, validation=validation, tracker=tracker,
         model=replace(model, n_harmonics=harmonics_needed(lowest_hz, model.sample_rate),
-                      by_room=model.n_rooms_apart > 0 and lonely is None),
+                      by_room=can_tell_rooms(model, training)),
         holdout=sorted(path.name for path in found if left_out & {path, *path.parents}),
         licence=sorted({row.licence for row in used}),
         credits=[row.credit for row in used],
     )
 
 
-def plays_alone(takes: Sequence[Take]) -> str | None:
-    """A room of which less than LEAST_SHARED is played at pitches and levels that the others play, too; None is best.
+def can_tell_rooms(model: ModelConfig, takes: Sequence[Take]) -> bool:
+    """Whether a model learns of its rooms apart: as it says, or where they play the same notes.
 
-    Folders of single notes, or of loud and of soft ones, are no rooms: what differs between them is what is played.
+    Warns of a folder that does not: folders of single notes, or of loud and of soft ones, are no rooms, since what differs
+    between them is what is played.
+
+    Args:
+        model: that knows its rooms.
+        takes: of all rooms, or of those that are held in memory.
     """
+    if not model.n_rooms_apart or model.by_room is not None:
+        return model.n_rooms_apart > 0
+    if {take.room for take in takes} != set(model.rooms):
+        return False
+    lonely = _plays_alone(takes)
+    if lonely is None:
+        return True
+    warnings.warn(f"train: hardly anything in the folder {lonely} is as high and as loud as what the others hold, so "
+                  "folders are not told apart as rooms, and what is typical is learned of all together; --rooms apart "
+                  "learns it of each, --rooms together of all without a warning.", stacklevel=3)
+    return False
+
+
+def _plays_alone(takes: Sequence[Take]) -> str | None:
+    """The smallest room that shares less than LEAST_SHARED of what is played with the others, or they with it."""
     played: dict[str, list[np.ndarray]] = {}
     for take in takes:
         heard = take.features
         sure = heard.periodicity >= VOICED
         played.setdefault(take.room, []).append(np.stack([np.log2(heard.f0_hz[sure]), heard.loudness_db[sure]]))
     rooms = {room: np.concatenate(frames, axis=1) for room, frames in played.items()}
-    for room, frames in rooms.items():
+    rooms = {room: frames for room, frames in rooms.items() if frames.size}
+    for room in sorted(rooms, key=lambda name: rooms[name].shape[1]) if len(rooms) > 1 else ():
         others = np.concatenate([own for name, own in rooms.items() if name != room], axis=1)
-        if not frames.size or not others.size:
-            continue
-        low, high = np.quantile(others, (0.05, 0.95), axis=1)[..., None]
-        if ((frames >= low) & (frames <= high)).all(axis=0).mean() < LEAST_SHARED:
+        if max(_shared(rooms[room], others), _shared(others, rooms[room])) < LEAST_SHARED:
             return room
     return None
+
+
+def _shared(frames: np.ndarray, others: np.ndarray) -> float:
+    """How much of frames [2, N] is at pitches and levels of the middle nine tenths of others [2, M]."""
+    low, high = np.quantile(others, (0.05, 0.95), axis=1)[..., None]
+    return float(((frames >= low) & (frames <= high)).all(axis=0).mean())
 
 
 def _look_again(takes: Sequence[Take], known: Collection[Path], tracker: str, model: ModelConfig) -> list[Take]:

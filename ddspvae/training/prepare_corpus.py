@@ -12,7 +12,7 @@ from ddspvae.signals.checks import InputError
 from ddspvae.training.corpus import Corpus, Each, features_place, lowest_hz, make_corpus, open_corpus
 from ddspvae.training.feature_shards import Settings
 from ddspvae.training.many import MOST_HARMONICS, MOST_TIMBRE
-from ddspvae.training.prepare import Prepared, plays_alone
+from ddspvae.training.prepare import Prepared, can_tell_rooms
 from ddspvae.training.stream import sample_takes
 
 
@@ -67,12 +67,12 @@ def prepare_corpus(corpus: Corpus, many: bool, model: ModelConfig, seed: int) ->
         seconds[room] = seconds.get(room, 0.0) + entry.seconds
     n_timbre = min(MOST_TIMBRE, len(instruments) - 1)
     training, validation = sample_takes(corpus, seed)
-    is_apart = model.by_room and not many and len(seconds) > 1 and plays_alone(training) is None
+    rooms = tuple(sorted(seconds, key=lambda room: -seconds[room]))
     n_harmonics = harmonics_needed(lowest_hz(corpus), model.sample_rate)
     return Prepared(
         training=training, validation=validation, tracker=corpus.settings.tracker, holdout=[],
         model=replace(model, n_harmonics=min(MOST_HARMONICS, n_harmonics) if many else n_harmonics,
-                      rooms=tuple(sorted(seconds, key=lambda room: -seconds[room])), n_z=model.n_z + n_timbre,
-                      n_timbre=n_timbre, by_room=is_apart),
+                      rooms=rooms, n_z=model.n_z + n_timbre,
+                      n_timbre=n_timbre, by_room=not many and can_tell_rooms(replace(model, rooms=rooms), training)),
         licence=list(corpus.licences), credits=[{"file": join(corpus.place, "verdicts.csv"), "licence": licence}
                                                 for licence in corpus.licences], corpus=corpus)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from ddspvae.model.config import ModelConfig
 from ddspvae.model.parts import DECODERS
 from ddspvae.model.transplant import transplant
 from ddspvae.model.typical import Typical
-from ddspvae.training.prepare import prepare
+from ddspvae.training.prepare import can_tell_rooms, prepare
 
 from ..conftest import melody_take
 from .test_dynamics import note
@@ -120,9 +121,40 @@ def test_folders_that_hold_other_notes_are_no_rooms(tmp_path):
         assert model.n_rooms_apart == 2 and model.by_room
         assert not prepare(tmp_path / "hall", [], "swift", ModelConfig()).model.by_room
         assert not prepare(tmp_path, [], "swift", ModelConfig(by_room=False)).model.by_room
+        assert prepare(tmp_path / "hall", [], "swift", ModelConfig(by_room=True)).model.by_room is False
     record(tmp_path / "high", 2, times=3)
     with pytest.warns(UserWarning, match="hardly anything in the folder high is as high and as loud as"):
         assert not prepare(tmp_path, [], "swift", ModelConfig()).model.by_room
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert prepare(tmp_path, [], "swift", ModelConfig(by_room=True)).model.n_rooms_apart == 3
+
+
+def heard(room, pitches, level_db):
+    """A take of steady notes, at two levels each."""
+    f0_hz = np.repeat(440 * 2 ** ((np.array(pitches, np.float32) - 69) / 12), 40)
+    levels = np.tile(np.repeat(np.float32([level_db, level_db - 8]), 20), len(pitches))
+    return SimpleNamespace(room=room, features=SimpleNamespace(f0_hz=f0_hz, loudness_db=levels,
+                                                               periodicity=np.ones(len(f0_hz), np.float32)))
+
+
+@pytest.mark.parametrize("takes, lonely", [
+    ([heard("a", range(50, 70), -20), heard("b", range(52, 72), -22)], None),
+    ([heard("loud", range(50, 70), -10), heard("soft", range(50, 65), -35)], "soft"),
+    ([heard("all", range(50, 70), -20), heard("one", [75], -20)], "one"),
+    ([heard("all", range(50, 70), -20), heard("one", [60], -20)], None),
+    ([heard("all", range(50, 70), -20), heard("none", [], -20)], None),
+    ([heard("a", range(50, 70), -20), heard("b", range(52, 72), -22), heard("low", range(30, 40), -20)], "low"),
+], ids=["alike", "loud and soft", "another note", "one of the notes", "nothing", "low strings"])
+def test_a_folder_is_a_room_when_it_holds_what_the_others_hold(takes, lonely):
+    model = replace(SMALL, rooms=tuple(take.room for take in takes), by_room=None)
+    if lonely is None:
+        assert can_tell_rooms(model, takes)
+    else:
+        with pytest.warns(UserWarning, match=f"the folder {lonely} is"):
+            assert not can_tell_rooms(model, takes)
+    assert can_tell_rooms(replace(model, by_room=True), takes) and not can_tell_rooms(replace(model, by_room=False), takes)
+    assert not can_tell_rooms(model, takes[:1])  # a corpus, of which a sample is held that lacks a room
 
 
 @pytest.mark.slow

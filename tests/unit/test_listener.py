@@ -74,7 +74,7 @@ def test_only_encoders_that_are_also_done_here_are_done_here():
 
 def test_weights_that_do_not_fit_are_found_before_they_are_heard():
     instrument = load_to_play("violin")
-    stored = instrument.network
+    stored = instrument.core
     weights = {name: value for name, value in stored.weights.items() if name != "encoder.head.bias"}
     with pytest.raises(InputError, match="do not fit their own config"):
         replace(stored, weights=weights).check_listener()
