@@ -68,7 +68,7 @@ Notes are played by rules: the gestures of several instruments are nobody's. Har
 {card['config']['n_harmonics']}th, at {card['config']['n_harmonics'] * lowest_hz / 1000:.1f} kHz for the lowest note that was
 heard. What lies outside of the range of its recordings is a guess.
 
-{sources_text(card)}
+{sources_text(card, "")}
 """, encoding="utf-8")
     print("presets/ensemble.md written")
 
