@@ -13,6 +13,8 @@ from ddspvae.audio import read_audio
 from ddspvae.features.extract import extract
 from ddspvae.features.f0 import VOICED
 from ddspvae.features.ranges import find_range_hz
+from ddspvae.instrument.halls import HALLS
+from ddspvae.instrument.nearest import NEAREST
 from ddspvae.model.config import ModelConfig, harmonics_needed
 from ddspvae.signals.checks import InputError
 from ddspvae.signals.jobs import in_order
@@ -92,6 +94,9 @@ def prepare(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str
         minutes[take.room] = minutes.get(take.room, 0) + take.n_frames
     rooms = tuple(sorted(minutes, key=lambda room: -minutes[room]))
     model = replace(model, rooms=rooms)
+    for room in sorted({*HALLS, NEAREST} & set(rooms) if len(rooms) > 1 else ()):
+        warnings.warn(f"train: --room {room} means something else than the folder {room}, so nobody can ask for it; "
+                      "rename the folder.", stacklevel=2)
     sure = np.concatenate([t.features.f0_hz[t.features.periodicity >= VOICED] for t in training] + [np.zeros(0)])
     if not len(sure):
         raise InputError("train: no pitch was found in any recording; is it one instrument, one note at a time?")

@@ -113,21 +113,24 @@ def record(folder, seed, times=1):
 
 
 def test_folders_that_hold_other_notes_are_no_rooms(tmp_path):
-    record(tmp_path / "hall", 0)
+    record(tmp_path / "parlour", 0)
     record(tmp_path / "booth", 1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model = prepare(tmp_path, [], "swift", ModelConfig()).model
         assert model.n_rooms_apart == 2 and model.by_room
-        assert not prepare(tmp_path / "hall", [], "swift", ModelConfig()).model.by_room
+        assert not prepare(tmp_path / "parlour", [], "swift", ModelConfig()).model.by_room
         assert not prepare(tmp_path, [], "swift", ModelConfig(by_room=False)).model.by_room
-        assert prepare(tmp_path / "hall", [], "swift", ModelConfig(by_room=True)).model.by_room is False
+        assert prepare(tmp_path / "parlour", [], "swift", ModelConfig(by_room=True)).model.by_room is False
     record(tmp_path / "high", 2, times=3)
     with pytest.warns(UserWarning, match="hardly anything in the folder high is as high and as loud as"):
         assert not prepare(tmp_path, [], "swift", ModelConfig()).model.by_room
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert prepare(tmp_path, [], "swift", ModelConfig(by_room=True)).model.n_rooms_apart == 3
+    (tmp_path / "booth").rename(tmp_path / "church")
+    with pytest.warns(UserWarning, match="--room church means something else"):
+        prepare(tmp_path, [], "swift", ModelConfig(by_room=True))
 
 
 def heard(room, pitches, level_db):

@@ -96,6 +96,13 @@ def take(path, pitches=(60, 64, 67), note_s=0.7):
     return path
 
 
+def in_own_room(path):
+    """An organ that says where it stands."""
+    organ = Organ()
+    organ.room = path.stem
+    return organ
+
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
@@ -105,7 +112,8 @@ def report(tmp_path_factory):
     words = []
     # "autocorrelation" is exact on plain tones and quick
     paths = [take(folder / "one.wav"), broken, take(folder / "two.wav", (57, 62)), folder / "silent.wav"]
-    metrics = evaluate(Organ(), paths, folder / "new" / "out", tracker="autocorrelation", progress=words.append)
+    metrics = evaluate(Organ(), paths, folder / "new" / "out", tracker="autocorrelation", progress=words.append,
+                       moved=in_own_room)
     return SimpleNamespace(folder=folder, out=folder / "new" / "out", metrics=metrics, words=words)
 
 
@@ -124,6 +132,11 @@ def test_the_page_parses_and_holds_everything_itself(report):
     assert "prefers-color-scheme: dark" in text
     assert "broken.wav" in text and "silent.wav" in text and "try_recording: the resynthesis must sound" in text
     assert "nan" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text).lower().replace("resonan", "")
+
+
+def test_each_recording_is_played_in_its_room(report):
+    assert [row["room"] for row in report.metrics["recordings"]] == ["one", "two"]
+    assert report.metrics["independence"]["swaps"]  # by the same players
 
 
 @pytest.fixture(scope="module")
