@@ -79,6 +79,7 @@ def typical_at(f0_hz, loudness_db, middle, half_range, coefficients, code, grid,
 def tilt_and_hollow_at(heights, f0_hz, n_read, highest_hz, octave, odd, brightness, hollowness, n_steps, most, share):  # type: ignore[no-untyped-def]
     """`model.axes.tilt_and_hollow` for one frame, in place; `share` is room to work in."""
     n_read = min(n_read, int(np.floor(highest_hz / f0_hz)))
+    hollowness = min(hollowness, most[2] * brightness)
     loudest = heights[0]
     for k in range(1, n_read):
         loudest = max(loudest, heights[k])

@@ -57,6 +57,7 @@ def tilt_and_hollow(logits: Tensor, f0_hz: Tensor, wanted: Tensor) -> Tensor:
     octave, odd = statistics[:, :n_read].unbind()
     number = torch.arange(1, n_read + 1, device=logits.device)
     read = logits[..., :n_read] + torch.where(number * f0_hz <= HIGHEST_HZ, 0.0, -1e4)
+    bright, hollow = wanted[..., :1], torch.minimum(wanted[..., 1:], MOST[2] * wanted[..., :1])
     tilt = side = torch.zeros_like(f0_hz)
     for _ in range(NEWTON_STEPS):
         share = torch.softmax(read + tilt * octave + side * odd, dim=-1)
@@ -65,7 +66,7 @@ def tilt_and_hollow(logits: Tensor, f0_hz: Tensor, wanted: Tensor) -> Tensor:
         var_o = (o * octave).sum(-1, keepdim=True) - mean_o.square() + 1e-3
         var_s = (s * odd).sum(-1, keepdim=True) - mean_s.square() + 1e-3
         both = (o * odd).sum(-1, keepdim=True) - mean_o * mean_s
-        miss_o, miss_s = wanted[..., :1] - mean_o, wanted[..., 1:] - mean_s
+        miss_o, miss_s = bright - mean_o, hollow - mean_s
         scale = 1 / (var_o * var_s - both.square()).clamp(min=1e-6)
         tilt = (tilt + ((var_s * miss_o - both * miss_s) * scale).clamp(-1, 1)).clamp(-MOST[0], MOST[0])
         side = (side + ((var_o * miss_s - both * miss_o) * scale).clamp(-1, 1)).clamp(-MOST[1], MOST[1])

@@ -22,7 +22,9 @@ ONSET_FRAMES = 18  # how far back an onset is looked for: 90 ms at 200 frames/s
 RISE_DB = (5.0, 14.0)  # of the loudness within that time: no onset, surely one
 STEP_SEMITONES = (1.2, 1.8)  # of the pitch likewise; a wide vibrato stays below
 NEWTON_STEPS = 4
-MOST = (5.0, 4.0)  # tilt in nepers per octave, and odd against even in nepers
+# tilt in nepers per octave, odd against even in nepers; hollowness per octave of brightness, nine tenths of what the third
+# harmonic alone has: no recording goes beyond, and asked for more, Newton's method would rather be dark
+MOST = (5.0, 4.0, 0.9 / math.log2(3))
 READ_ABOVE, MORE_ABOVE = 1.0, 4.0  # semitones above what is typical, and how many more where many instruments share it
 WIDEST = 60.0  # semitones that one instrument spans
 

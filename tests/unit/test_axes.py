@@ -66,6 +66,17 @@ def test_a_spectrum_is_as_bright_and_hollow_as_it_is_asked_to_be():
     assert bool(torch.isfinite(beyond).all()) and float(read_back(beyond, f0_hz)[..., 0].min()) > 2
 
 
+def test_a_dark_spectrum_gets_as_hollow_as_it_can_and_no_darker():
+    """Odd harmonics begin at the third, so an octave of brightness pays for 0.63 of hollowness at the most."""
+    f0_hz = torch.full((1, 1, 1), 700.0)
+    logits = -2 * torch.arange(1.0, 83.0).log().expand(1, 1, -1)
+    asked = torch.tensor([0.0, 0.1, 0.2, 0.3, 0.4, 0.6])
+    read = torch.cat([read_back(tilt_and_hollow(logits, f0_hz, torch.tensor([[[0.4, float(hollow)]]])), f0_hz)
+                      for hollow in asked])[:, 0]
+    assert (read[:, 0] - 0.4).abs().max() < 0.05
+    assert (read[:3, 1] - asked[:3]).abs().max() < 0.01 and (read[1:, 1] - read[:-1, 1]).min() > -1e-3
+
+
 def test_the_tilt_has_gradients():
     logits = torch.randn(1, 2, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(1), requires_grad=True)
     f0_hz = torch.full((1, 2, 1), 300.0, dtype=torch.float64)
