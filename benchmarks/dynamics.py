@@ -25,13 +25,10 @@ import numpy as np
 
 from ddspvae import load, read_audio
 from ddspvae.audio import Audio
-from ddspvae.evaluation.dynamics import VELOCITIES, hear, play
+from ddspvae.evaluation.dynamics import VELOCITIES, hear, is_met, play
 from ddspvae.instrument.instrument import Instrument
 from ddspvae.signals import Features
 from ddspvae.training.recordings import find_recordings
-
-MOST_RATIO = 2.0  # of the played slope to the recordings', or the other way round
-NEAR = 0.05  # octaves per 10 dB by which two slopes may differ, whatever their ratio
 
 
 def listen(instrument: Instrument, paths: Sequence[Path]) -> Iterator[tuple[Path, Audio, Features]]:
@@ -46,11 +43,6 @@ def slope_of(instrument: Instrument, paths: Sequence[Path], *, as_axis: bool = F
     """The slope of recordings."""
     config = instrument.config
     return hear(listen(instrument, paths), config.sample_rate, config.hop_size, as_axis=as_axis).slope
-
-
-def is_right(played: float, heard: float) -> bool:
-    """Whether a played slope has the recordings' sign and is within a factor of two of theirs, or all but theirs."""
-    return abs(played - heard) < NEAR or (played * heard > 0 and 1 / MOST_RATIO <= played / heard <= MOST_RATIO)
 
 
 def dynamics_row(instrument: Instrument, paths: Sequence[Path]) -> tuple[str, str, str]:
@@ -100,7 +92,7 @@ def main() -> None:
             frames, means = play(instrument, dry=dry, performer=args.performer)
             print(f"| {instrument.name} | {'dry' if dry else 'in the room'} | {' | '.join(f'{hz:.0f}' for hz in means)} "
                   f"| {frames.slope:+.3f} | {heard:+.3f} |", flush=True)
-        wrong += [instrument.name] if own and not is_right(frames.slope, heard) else []
+        wrong += [instrument.name] if own and not is_met(frames.slope, heard) else []
     if wrong:
         print(f"\nnot as in the recordings: {', '.join(wrong)}")
         sys.exit(1)

@@ -17,6 +17,8 @@ from ddspvae.features.partials import read_attributes
 from ddspvae.features.segments import segment_notes
 from ddspvae.features.weighting import a_weighting
 from ddspvae.instrument.instrument import Instrument
+from ddspvae.model.form import BRIGHTNESS
+from ddspvae.performer.gestures import Gestures
 from ddspvae.performer.loudness_shape import inner_frames
 from ddspvae.performer.transcribe import to_notes
 from ddspvae.signals import Features, Note, Notes
@@ -27,6 +29,8 @@ N_PITCHES, NOTE_S, REST_S = 5, 1.0, 1.2
 MARGIN = 0.1  # of the range, at either end, where no note is played
 HELD_DB = 10.0  # below the middle of its note, a frame counts no more
 ROUNDS, MOST_TURN = 2, 0.5  # octaves per 10 dB and round, either way
+MOST_RATIO = 2.0  # of the played slope to the recordings', or the other way round
+NEAR = 0.01  # octaves per 10 dB by which two slopes may differ, whatever their ratio
 LEAST_PLAYED = 0.02  # octaves per 10 dB: an instrument that gets duller as it gets louder was heard wrongly
 
 
@@ -135,3 +139,29 @@ def meet_dynamics(instrument: Instrument, heard: float) -> None:
         missing = np.maximum(heard, LEAST_PLAYED) - play(instrument, performer="rules")[0].slope
         if np.isfinite(missing):
             instrument.model.decoder.typical.steepen(float(np.clip(missing, -MOST_TURN, MOST_TURN)) / 10)
+
+
+def meet_gestures(instrument: Instrument, heard: float) -> Gestures:
+    """The notes that the learned player remembers, the louder ones as much brighter as makes it rise as the recordings do.
+
+    Their brightness goes with no level (`performer.gestures`), but their details may. Where the player is right already
+    (`is_met`), they stay as they are.
+
+    Args:
+        instrument: that has met the dynamics by the rules.
+        heard: as for `meet_dynamics`.
+    """
+    gestures, per_deviation = instrument.gestures, float(instrument.model.decoder.typical.deviation[BRIGHTNESS])
+    wanted = np.maximum(heard, LEAST_PLAYED)
+    for turn in range(ROUNDS + 1 if len(gestures) and instrument.config.n_z else 0):
+        player = Instrument(instrument.model, instrument.card, instrument.name, gestures=gestures)
+        played = play(player, performer="learned")[0].slope
+        if not np.isfinite(wanted - played) or (is_met(played, wanted) if turn == 0 else abs(wanted - played) < NEAR / 2):
+            break
+        gestures = gestures.brightened(float(wanted - played) / 10 / per_deviation)
+    return gestures
+
+
+def is_met(played: float, heard: float) -> bool:
+    """Whether a played slope has the recordings' sign and is within a factor of two of theirs, or all but theirs."""
+    return abs(played - heard) < NEAR or (played * heard > 0 and 1 / MOST_RATIO <= played / heard <= MOST_RATIO)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -100,6 +100,14 @@ class Gestures:
         """Of an instrument that remembers no note."""
         none = np.zeros(0, np.float32)
         return Gestures(np.zeros((0, len(CONTEXT)), np.float32), none, none, np.zeros((0, n_z), np.float32))
+
+    def brightened(self, deviations_per_db: float) -> Gestures:
+        """The same notes, the louder ones of a take so much brighter than its softer ones; what is not known stays."""
+        even = self["level_db"] - self["level_db"].mean()
+        n_rows = -(-self["n_frames"].astype(np.int64) // self.rows_every)
+        z = self.z.copy()
+        z[:, BRIGHTNESS] += deviations_per_db * np.repeat(even, n_rows) * (z[:, BRIGHTNESS] != 0)
+        return replace(self, z=z)
 
     def to_arrays(self) -> dict[str, NDArray[np.float32]]:
         """As a preset file keeps them; half precision is enough."""

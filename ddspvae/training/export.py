@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from ddspvae.features.statistics import Statistics, measure
+from ddspvae.evaluation.dynamics import hear, meet_dynamics, meet_gestures
+from ddspvae.features.statistics import measure
 from ddspvae.features.timbre import mel_centres_hz
 from ddspvae.instrument.instrument import Instrument
 from ddspvae.instrument.loading import load
@@ -177,14 +178,11 @@ def _timbre(played: Sequence[tuple[Take, Performance]]) -> dict[str, Any]:
             CONTROLS_KEY: ranges_of_takes([performance for _, performance in played], statistics).to_dict()}
 
 
-def _meet_dynamics(model: Autoencoder, prepared: Prepared, statistics: Statistics) -> None:
-    """Let scores be played as much brighter with the loudness as the recordings are."""
-    from ddspvae.evaluation.dynamics import hear, meet_dynamics
-
+def _slope(prepared: Prepared) -> float:
+    """How brightness goes with the loudness in the recordings, octaves per 10 dB."""
     config = prepared.model
-    card = {"statistics": statistics.to_dict(), "tracker": prepared.tracker}
-    heard = hear([(take.room, take.audio, take.features) for take in prepared.training], config.sample_rate, config.hop_size)
-    meet_dynamics(Instrument(model, card, "training"), heard.slope)
+    return hear([(take.room, take.audio, take.features) for take in prepared.training], config.sample_rate,
+                config.hop_size).slope
 
 
 def finish(run: Run, prepared: Prepared, out: Path, start_from: str = "") -> None:
@@ -200,8 +198,10 @@ def finish(run: Run, prepared: Prepared, out: Path, start_from: str = "") -> Non
     fit_prior(model, takes, run.config.seed)
     statistics = measure([take.features for take in prepared.training])
     plucks = find_plucks(prepared)
-    if not model.config.n_timbre and plucks is None:
-        _meet_dynamics(model, prepared, statistics)
+    draft = {"statistics": statistics.to_dict(), "tracker": prepared.tracker}
+    slope = _slope(prepared) if not model.config.n_timbre and plucks is None else math.nan
+    if not math.isnan(slope):
+        meet_dynamics(Instrument(model, draft, "training"), slope)
         hold_bitrate(model, takes, run.config.bitrate)  # the named axes are read beside another curve now
     deviation = model.decoder.typical.deviation.tolist()
     played = [(take, _performance(model, take, heard)) for take, heard in zip(prepared.training, takes)]
@@ -209,6 +209,8 @@ def finish(run: Run, prepared: Prepared, out: Path, start_from: str = "") -> Non
     if not model.config.n_timbre:  # the notes of several instruments are nobody's gestures
         gestures = learn_gestures([take.features for take, _ in played], [performance.z for _, performance in played],
                                   statistics, prepared.model.frames_per_z)
+        if not math.isnan(slope):
+            gestures = meet_gestures(Instrument(model, draft, "training", gestures=gestures), slope)
     weights = {**model.state_dict(), **gestures.to_arrays()}
     if plucks is not None:
         weights |= plucks.to_arrays()

@@ -6,10 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.dynamics import is_right
 from ddspvae.evaluation import dynamics
-from ddspvae.evaluation.dynamics import LEAST_PLAYED, Frames, centroid_octaves, meet_dynamics, play
+from ddspvae.evaluation.dynamics import (
+    LEAST_PLAYED,
+    Frames,
+    centroid_octaves,
+    is_met,
+    meet_dynamics,
+    meet_gestures,
+    play,
+)
 from ddspvae.features.attributes import N_PARTIALS
+from ddspvae.instrument.instrument import Instrument
 from ddspvae.instrument.loading import load
 from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.model.typical import LEAST_SLOPE, USUAL_SLOPE, Typical
@@ -83,7 +91,8 @@ def test_the_slope_is_that_within_groups():
     frames = Frames(level, np.array([8.0, 8.5, 6.0, 6.5]), ("a", "a", "b", "b"))
     assert frames.slope == pytest.approx(0.5)
     assert Frames(level[:2], level[:2], ("a", "b")).slope != Frames(level[:2], level[:2], ("a", "b")).slope  # NaN
-    assert is_right(0.2, 0.3) and not is_right(0.1, 0.3) and not is_right(-0.2, 0.3) and is_right(0.02, -0.01)
+    assert is_met(0.2, 0.3) and not is_met(0.1, 0.3) and not is_met(-0.2, 0.3)
+    assert not is_met(0.02, -0.01) and is_met(0.005, -0.004)
 
 
 def test_the_centroid_of_a_sine_is_its_frequency():
@@ -104,8 +113,21 @@ def test_dynamics_meet_those_that_were_heard_and_a_take_is_played_back_as_before
     assert np.abs(after - before).max() < 0.1 * np.abs(before).max()
 
 
+def test_the_notes_that_a_player_remembers_meet_them_too_and_are_left_alone_where_they_do(monkeypatch):
+    monkeypatch.setattr(dynamics, "N_PITCHES", 2)
+    cello = load("cello")
+    played = play(cello, performer="learned")[0].slope
+    assert meet_gestures(cello, 1.3 * played) is cello.gestures
+    brighter = meet_gestures(cello, 2.2 * played)
+    player = Instrument(cello.model, cello.card, "cello", gestures=brighter)
+    assert play(player, performer="learned")[0].slope > 1.3 * played
+    known = cello.gestures.z[:, 0] != 0
+    assert np.array_equal(brighter.z[:, 1:], cello.gestures.z[:, 1:]) and not brighter.z[~known, 0].any()
+
+
 def test_where_no_slope_was_heard_nothing_is_changed():
     cello = load("cello")
     before = cello.model.decoder.typical.coefficients.clone()
     meet_dynamics(cello, float("nan"))
+    assert meet_gestures(cello, float("nan")) is cello.gestures
     assert torch.equal(before, cello.model.decoder.typical.coefficients)
