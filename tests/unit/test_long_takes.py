@@ -41,7 +41,8 @@ def test_stretches_are_the_whole(flute, monkeypatch):
     assert np.quantile(np.abs(hz_to_cents(cut.f0_hz[sure], whole.f0_hz[sure])), 0.95) < 3
     assert np.abs(cut.loudness_db - whole.loudness_db)[loud].max() < 0.01
     rows = sure[:: whole.frames_per_z][: len(whole.z)]
-    assert np.quantile(np.abs(cut.z - whole.z)[rows], 0.95) < 0.05
+    noise = np.exp(flute.encode(flute.listen(audio, RATE)).z_logvar[0].numpy() / 2)  # that its bits leave
+    assert np.quantile((np.abs(cut.z - whole.z) / noise)[rows], 0.95) < 0.25
 
 
 def test_silence_is_refused_however_long(flute, monkeypatch):
