@@ -13,7 +13,7 @@ MULTIPLES = (1, 2, 3, 4)  # of the mains, that a tracker hears as its pitch
 NEAR_CENTS = 34.0  # trackers are so far off down there; G2, the nearest note, lies 35 below twice 50 Hz
 BELOW_DB = 20.0  # the playing, from which on a steady tone of the mains is taken for hum
 STEADY_DB = 3.0  # deviation of its level; a soft note of that pitch swells and fades
-LEAST_S = 0.3
+LEAST_S, MOST_S = 0.3, 60.0  # of pauses, that are listened to for hum
 LEAST_RUN_S = 0.1  # of the hum in one pause
 BESIDE_S = 0.1  # as far beside hum a note is measured together with it
 STANDS_OUT_DB = 12.0  # of its surroundings in the spectrum of the pauses
@@ -75,7 +75,8 @@ def mains_hum(audio: NDArray, sample_rate: int, quiet: NDArray[np.bool_], hop_si
     from scipy import signal
 
     n = len(audio) // hop_size
-    pauses = audio[: n * hop_size].reshape(n, hop_size)[quiet[:n]].reshape(-1)
+    some = np.flatnonzero(quiet[:n])[: round(MOST_S * sample_rate / hop_size)]
+    pauses = audio[: n * hop_size].reshape(n, hop_size)[some].reshape(-1)
     if len(pauses) < LEAST_S * sample_rate:
         return None
     size = min(len(pauses), round(0.5 * sample_rate))

@@ -11,9 +11,10 @@ from rich.console import Console
 
 from ddspvae.audio import read_audio
 from ddspvae.signals.checks import InputError
+from ddspvae.training.doctor import symptoms
 from ddspvae.training.doctor.examine import Report, examine, find_recordings, read_manifest
 from ddspvae.training.doctor.symptoms import clipped_share, second_pitch_share
-from tests.conftest import tone
+from tests.conftest import melody_take, tone
 
 RATE = 16_000
 
@@ -241,3 +242,11 @@ def test_sound_that_nothing_here_reads_is_named(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros(100), 8000)
     with pytest.warns(UserWarning, match=r"phone\.m4a in .* cannot be read here and is left out; convert to WAV or FLAC"):
         assert [path.name for path in find_recordings(tmp_path)] == ["a.wav"]
+
+
+def test_levels_are_the_same_in_blocks(monkeypatch):
+    audio = melody_take(3.0, 48_000)[:-7]
+    whole = symptoms.frame_levels_db(audio, 48_000, 240)
+    monkeypatch.setattr(symptoms, "LEVEL_BLOCK_S", 0.25)
+    np.testing.assert_allclose(symptoms.frame_levels_db(audio, 48_000, 240), whole, atol=1e-6)
+    assert len(whole) == -(-len(audio) // 240)

@@ -13,6 +13,7 @@ CLIP_LEVEL = 0.999
 CLIP_RUN = 3  # samples; shorter runs are honest peaks
 FLAT_LEVEL, FLAT_STEP = 0.5, 5e-4  # of the peak: a top that is cut lies above, and is entered in a step, not in a curve
 LEVEL_WINDOW_S = 0.03
+LEVEL_BLOCK_S = 30.0  # of a take, at once
 PAUSE_S = 0.1
 SILENT_DB = -50.0  # below the loudest frame
 RATE_HZ, WINDOW, HOP = 16000, 2048, 800  # 128 ms keeps apart what a semitone separates above 270 Hz
@@ -54,8 +55,13 @@ def _count_cut(channel: NDArray) -> int:
 def frame_levels_db(audio: NDArray, sample_rate: int, hop_size: int) -> NDArray:
     """Mean square in 30 ms around each frame's instant, in dB full scale, [F]."""
     window = max(1, round(LEVEL_WINDOW_S * sample_rate))
-    power = np.maximum(uniform_filter1d(audio.astype(np.float64) ** 2, window, mode="constant"), 0)
-    return power_to_db(power[::hop_size])
+    around, size, levels = -(-window // hop_size), round(LEVEL_BLOCK_S * sample_rate / hop_size), []
+    for first in range(0, -(-len(audio) // hop_size), size):  # frames at a time: an hour of squares would fill the memory
+        begin = max(0, first - around)
+        part = audio[begin * hop_size : (first + size + around) * hop_size].astype(np.float64)
+        power = np.maximum(uniform_filter1d(part**2, window, mode="constant"), 0)[::hop_size]
+        levels.append(power_to_db(power[first - begin : first - begin + size]))
+    return np.concatenate([np.zeros(0), *levels])
 
 
 def quietest_pause(levels_db: NDArray, frame_rate_hz: float) -> slice:
