@@ -64,7 +64,7 @@ class Instrument:
     def __init__(self, model: Autoencoder | Stored, card: Mapping[str, Any], name: str, room: str | None = None,
                  gestures: Gestures | None = None, codes: np.ndarray | None = None, plucks: Plucks | None = None) -> None:
         self.plucks = plucks
-        self.core = model if isinstance(model, Stored) else model.eval()
+        self.core = model if isinstance(model, Stored) else model.eval()  # numbers, until a network is needed
         self.room = model.config.rooms[0] if room is None else room
         check_choice("load", "room", self.room, model.config.rooms)
         self.card, self.name, self.config = dict(card), name, model.config

@@ -27,13 +27,14 @@ def flute():
     return load("flute")
 
 
-def test_stretches_are_the_whole(flute, monkeypatch):
+def test_stretches_are_the_whole(monkeypatch):
+    saxophone = load("saxophone-alto")
     silence = np.zeros(3 * RATE, np.float32)
     audio = np.concatenate([silence, melody_take(5.0, RATE), silence, melody_take(2.01, RATE, 1)])
-    whole = flute.analyze(audio, RATE)
+    whole = saxophone.analyze(audio, RATE)
     for name, seconds in (("LONG_S", 5.0), ("STRETCH_S", 2.5), ("AROUND_S", 1.5)):
         monkeypatch.setattr(long_takes, name, seconds)
-    cut = flute.analyze(audio, RATE)
+    cut = saxophone.analyze(audio, RATE)
     assert (cut.n_frames, cut.z.shape, cut.axis_names) == (whole.n_frames, whole.z.shape, whole.axis_names)
     sure = (whole.periodicity > 0.9) & (cut.periodicity > 0.9)
     loud = whole.loudness_db > -50
@@ -41,8 +42,7 @@ def test_stretches_are_the_whole(flute, monkeypatch):
     assert np.quantile(np.abs(hz_to_cents(cut.f0_hz[sure], whole.f0_hz[sure])), 0.95) < 3
     assert np.abs(cut.loudness_db - whole.loudness_db)[loud].max() < 0.01
     rows = sure[:: whole.frames_per_z][: len(whole.z)]
-    noise = np.exp(flute.encode(flute.listen(audio, RATE)).z_logvar[0].numpy() / 2)  # that its bits leave
-    assert np.quantile((np.abs(cut.z - whole.z) / noise)[rows], 0.95) < 0.25
+    assert np.quantile(np.abs(cut.z - whole.z)[rows], 0.95) < 0.05
 
 
 def test_silence_is_refused_however_long(flute, monkeypatch):

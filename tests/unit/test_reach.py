@@ -8,7 +8,7 @@ import pytest
 
 from ddspvae import load, read_midi
 from ddspvae.audio import true_peak
-from ddspvae.features.reach import MARGIN_DB, loudest_db, within_reach
+from ddspvae.features.reach import loudest_db, within_reach
 from ddspvae.signals.units import pitch_to_hz
 
 
@@ -76,7 +76,8 @@ def test_a_loud_note_far_above_the_range_is_no_louder_than_the_highest_in_it(nam
     assert max(peak_db(highest + up) for up in range(7, 12)) < within + 1
 
 
-def test_a_dive_of_the_wheel_is_no_blast(flute, tmp_path):
+def test_a_dive_of_the_wheel_is_no_blast(tmp_path):
+    oboe = load("oboe")  # without the bound 12 dB above
     track = mido.MidiTrack([mido.Message("control_change", control=number, value=value)
                             for number, value in ((101, 0), (100, 0), (6, 60))])
     track.append(mido.Message("note_on", note=74, velocity=90))
@@ -86,6 +87,6 @@ def test_a_dive_of_the_wheel_is_no_blast(flute, tmp_path):
     track.append(mido.Message("note_off", note=74, time=200))
     mido.MidiFile(tracks=[track]).save(tmp_path / "dive.mid")
     part, = read_midi(tmp_path / "dive.mid")
-    lowest, = read_midi(song(tmp_path / "b.mid", (round(flute.statistics.pitch_low), 480)))  # which it passes on its way
-    dive, low = (20 * np.log10(true_peak(flute.render(one, performer="rules"))) for one in (part, lowest))
-    assert dive < low + MARGIN_DB  # as much louder as may be asked of a pitch
+    lowest, = read_midi(song(tmp_path / "b.mid", (round(oboe.statistics.pitch_low), 480)))  # which it passes on its way
+    dive, low = (20 * np.log10(true_peak(oboe.render(one, performer="rules"))) for one in (part, lowest))
+    assert dive < low + 3
