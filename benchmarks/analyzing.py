@@ -47,7 +47,8 @@ print(last, tracked[-1] if tracked else 0.0)
 def spent(command: list[str], checkout: Path, cache: Path) -> tuple[float, str]:
     """Seconds of a processor that a command took, and what it said."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    env = {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1", "DDSPVAE_CACHE": str(cache)}
+    env = {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1", "DDSPVAE_CACHE": str(cache),
+           "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(cache.parents[1] / "bytecode")}  # as a user keeps it
     done = subprocess.run([sys.executable, *command], check=True, capture_output=True, text=True, env=env, cwd=checkout)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stdout

@@ -137,7 +137,7 @@ def rows_around(frames: NDArray[np.floating], frames_per_z: int) -> Array:
     n_frames, middle = len(frames), row_middle(frames_per_z)
     n_rows = -(-n_frames // frames_per_z)
     window = hann_window(2 * frames_per_z)[1:]
-    window /= window.sum()
+    window = window / window.sum()
     rows = np.zeros((n_rows, frames.shape[1]), np.float32)
     for tap, share in enumerate(window):
         at = np.arange(n_rows) * frames_per_z + (middle - frames_per_z + 1 + tap)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -12,17 +12,23 @@ from numpy.typing import NDArray
 
 from ddspvae.features.paths import best_choice
 from ddspvae.kernels.compiler import HAS_COMPILER
-from ddspvae.kernels.correlations import correlate_frames
+from ddspvae.kernels.correlations import correlate_powers
+from ddspvae.kernels.frame_powers import frame_powers
 
 RATE_HZ = 16000
 HOP = 160  # 10 ms
+LONG_HOP = 2 * HOP  # 20 ms: a window of 128 ms hardly changes in 10
 RANGE_HZ = (30.0, 2500.0)
 SPLIT_HZ = 110.0  # the long window answers below, the short one above
 LONG, SHORT = 2048, 576  # samples: 128 ms is 4 periods of 31 Hz; 36 ms is 4 of 110 Hz and blurs no vibrato
 N_CANDIDATES = 6  # per window
 OCTAVE_COST = 0.03  # strength that a lag loses per octave below 2500 Hz, so that a period beats its multiples
 LEAP_COST = 0.25  # per octave and 10 ms
-CHUNK_FRAMES = 512  # whose curves a cache holds
+CHUNK_FRAMES = 256  # whose spectra and curves a cache holds
+# size, hop, transform, how finely the lags are read, lowest and highest pitch: the transform has room for the window and its
+# longest lag, so that no lag in use is heard twice
+WINDOWS = ((LONG, LONG_HOP, 4096, 2, RANGE_HZ[0], SPLIT_HZ), (SHORT, HOP, 1024, 4, SPLIT_HZ / 2**0.25, math.inf))
+Powers = NDArray[np.float32]
 
 
 class Track(NamedTuple):
@@ -50,19 +56,37 @@ def autocorrelation(audio_16k: NDArray, prior_hz: float | None = None, range_hz:
     return autocorrelations(audio_16k, [range_hz])[0]
 
 
-def autocorrelations(audio_16k: NDArray, ranges_hz: Sequence[tuple[float, float]]) -> list[Track]:
-    """`autocorrelation` in each of some ranges, for little more than in one."""
-    return _tracks(audio_16k, [(max(low, RANGE_HZ[0]), min(high, RANGE_HZ[1])) for low, high in ranges_hz])
+def autocorrelations(audio_16k: NDArray, ranges_hz: Sequence[tuple[float, float]],
+                     also: Callable[[Powers], None] | None = None) -> list[Track]:
+    """`autocorrelation` in each of some ranges, for little more than in one; also: is told what `long_powers` gives."""
+    return _tracks(audio_16k, [(max(low, RANGE_HZ[0]), min(high, RANGE_HZ[1])) for low, high in ranges_hz], also)
 
 
-def _tracks(audio_16k: NDArray, ranges_hz: Sequence[tuple[float, float]]) -> list[Track]:
+def long_powers(audio_16k: NDArray) -> Iterator[Powers]:
+    """Spectra of the long windows, centred, a window every LONG_HOP: some frames [n, LONG + 1] after others."""
+    return _powers(audio_16k, *WINDOWS[0][:3])
+
+
+def _powers(audio: NDArray, window_size: int, hop: int, n_fft: int) -> Iterator[Powers]:
+    padded, n_frames = np.pad(np.asarray(audio, dtype=np.float32), (window_size // 2, window_size)), -(-len(audio) // hop)
+    for start in range(0, n_frames, CHUNK_FRAMES):
+        yield frame_powers(padded[start * hop :], _shape(window_size), hop, min(CHUNK_FRAMES, n_frames - start), n_fft,
+                           centred=True)
+
+
+def _tracks(audio_16k: NDArray, ranges_hz: Sequence[tuple[float, float]], also: Callable[[Powers], None] | None = None
+            ) -> list[Track]:
     n_frames = -(-len(audio_16k) // HOP)
     found: list[list[tuple[NDArray, ...]]] = [[] for _ in ranges_hz]
-    for window_size, least_hz, most_hz in ((LONG, 0.0, SPLIT_HZ), (SHORT, SPLIT_HZ / 2**0.25, math.inf)):
+    for size, hop, n_fft, finer, least_hz, most_hz in WINDOWS:
         bands = [(max(low, least_hz), min(high, most_hz)) for low, high in ranges_hz]
         some = [at for at, (low_hz, high_hz) in enumerate(bands) if low_hz < high_hz]
-        for at, candidates in zip(some, _candidates(audio_16k, n_frames, window_size, [bands[at] for at in some])):
-            found[at].append(candidates)
+        listens = also if size == LONG else None
+        if some or listens:
+            ends = [_ends(RATE_HZ * finer, *bands[at]) for at in some]
+            for at, candidates in zip(some, _candidates(_powers(audio_16k, size, hop, n_fft), _own(size, n_fft, finer), ends,
+                                                        RATE_HZ * finer, listens)):
+                found[at].append(tuple(np.repeat(column, hop // HOP, axis=0)[:n_frames] for column in candidates))
     return [_smoothest(*(np.concatenate(parts, axis=1) for parts in zip(*of_range))) for of_range in found]
 
 
@@ -76,21 +100,17 @@ def _smoothest(f0_hz: NDArray, strength: NDArray, rise: NDArray) -> Track:
     return Track(rows * (HOP / RATE_HZ), f0_hz[rows, path], np.clip(strength[rows, path], 0, 1))
 
 
-def _candidates(audio: NDArray, n_frames: int, window_size: int, bands: Sequence[tuple[float, float]]
-                ) -> list[tuple[NDArray, ...]]:
-    """The strongest peaks in each band: f0_hz, strength and rise over the lowest point before, [F, K] each; -1 fills up."""
-    if not bands:
-        return []
-    padded = np.pad(np.asarray(audio, dtype=np.float32), (window_size // 2, window_size))
-    n_fft = 2 ** math.ceil(math.log2(2 * window_size))
-    finer = 4 if window_size <= SHORT else 2  # reads the autocorrelation between the samples
-    window, own = _window(window_size, n_fft, finer)
-    ends = [_ends(RATE_HZ * finer, *band) for band in bands]
+def _candidates(powers: Iterable[Powers], own: NDArray[np.float32], ends: Sequence[tuple[int, int]], rate_hz: float,
+                listens: Callable[[Powers], None] | None) -> list[tuple[NDArray, ...]]:
+    """The strongest peaks between some lags: f0_hz, strength and rise over the lowest point before, [F, K]; -1 fills up."""
     find, parts = _find_compiled if HAS_COMPILER else _find, []
-    for start in range(0, n_frames, CHUNK_FRAMES):
-        curves = np.empty((min(CHUNK_FRAMES, n_frames - start), max(last for _, last in ends)), np.float32)
-        correlate_frames(padded[start * HOP :], window, HOP, n_fft, own, curves)
-        parts.append([find(curves[:, :last], first, RATE_HZ * finer) for first, last in ends])
+    for power in powers:
+        if listens:
+            listens(power)
+        if ends:
+            curves = np.empty((len(power), max(last for _, last in ends)), np.float32)
+            correlate_powers(power, own, curves)
+            parts.append([find(curves[:, :last], first, rate_hz) for first, last in ends])
     return [tuple(np.concatenate(columns) for columns in zip(*of_band)) for of_band in zip(*parts)]
 
 
@@ -130,9 +150,13 @@ def _find(curve: NDArray, first: int, rate_hz: float) -> tuple[NDArray, ...]:
     return f0_hz, strength, np.where(strength > -1, strength - dip[rows, kept], -1.0)
 
 
-@lru_cache(maxsize=4)
-def _window(size: int, n_fft: int, finer: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """A window [size], and its autocorrelation [finer * n_fft], 1 at 0."""
-    window = np.hanning(size + 2)[1:-1].astype(np.float32)
-    own = np.fft.irfft(np.abs(np.fft.rfft(window, n_fft)) ** 2, finer * n_fft)
-    return window, (own / own[0]).astype(np.float32)
+@lru_cache(maxsize=2)
+def _shape(size: int) -> NDArray[np.float32]:
+    return np.hanning(size + 2)[1:-1].astype(np.float32)
+
+
+@lru_cache(maxsize=2)
+def _own(size: int, n_fft: int, finer: int) -> NDArray[np.float32]:
+    """The window's autocorrelation [finer * n_fft], 1 at 0."""
+    own = np.fft.irfft(np.abs(np.fft.rfft(_shape(size), n_fft)) ** 2, finer * n_fft)
+    return (own / own[0]).astype(np.float32)

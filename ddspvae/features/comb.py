@@ -8,16 +8,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ddspvae.features.autocorrelation import HOP, RANGE_HZ, RATE_HZ, Track
+from ddspvae.features.autocorrelation import LONG, LONG_HOP, RANGE_HZ, RATE_HZ, Track, long_powers
 from ddspvae.features.paths import best_track
-from ddspvae.kernels.frame_powers import frame_powers
 
-WINDOW = 2048  # 128 ms: keeps the harmonics of 33 Hz apart
-N_FFT = 4096
+N_FFT = 2 * LONG  # of windows of 128 ms, which keep the harmonics of 33 Hz apart
 STATES_PER_OCTAVE = 48
 TOP_HZ = 6000.0
 N_HARMONICS = 24
-CHUNK_FRAMES = 128
 
 
 def comb(audio_16k: NDArray, prior_hz: float | None = None, range_hz: tuple[float, float] = RANGE_HZ) -> Track:
@@ -28,7 +25,7 @@ def comb(audio_16k: NDArray, prior_hz: float | None = None, range_hz: tuple[floa
         prior_hz: look within 1.5 semitones of this pitch only.
         range_hz: or between these.
     Returns:
-        Track every 10 ms, f0 to a quarter of a semitone; periodicity is the similarity of spectrum and comb.
+        Track every 20 ms, f0 to a quarter of a semitone; periodicity is the similarity of spectrum and comb.
     Source: the idea of Camacho and Harris, "A sawtooth waveform inspired pitch estimator", JASA 124, 2008.
     """
     if prior_hz is not None:
@@ -39,27 +36,38 @@ def comb(audio_16k: NDArray, prior_hz: float | None = None, range_hz: tuple[floa
 
 def combs(audio_16k: NDArray, ranges_hz: Sequence[tuple[float, float]]) -> list[Track]:
     """`comb` in each of some ranges, for little more than in one."""
-    n_frames = -(-len(audio_16k) // HOP)
-    states_hz, kernel = _kernel()
-    padded = np.pad(np.asarray(audio_16k, dtype=np.float32), (WINDOW // 2, WINDOW))
-    window = np.hanning(WINDOW + 2)[1:-1].astype(np.float32)
-    scores = np.empty((n_frames, len(states_hz)), dtype=np.float32)
-    for start in range(0, n_frames, CHUNK_FRAMES):
-        power = frame_powers(padded[start * HOP :], window, HOP, min(CHUNK_FRAMES, n_frames - start), N_FFT)
-        magnitude = np.sqrt(power, out=power)
+    heard = Comb()
+    for power in long_powers(audio_16k):
+        heard.hear(power)
+    return heard.tracks(ranges_hz)
+
+
+class Comb:
+    """What a comb hears in spectra, as `long_powers` gives them."""
+
+    def __init__(self) -> None:
+        self._scores: list[NDArray[np.float32]] = []
+
+    def hear(self, power: NDArray[np.float32]) -> None:
+        """Frames [n, bins], after those before."""
+        magnitude, kernel = np.sqrt(power), _kernel()[1]
         norm = np.sqrt(magnitude.sum(axis=1, keepdims=True))
-        part = scores[start : start + CHUNK_FRAMES]
-        np.matmul(np.sqrt(magnitude[:, : len(kernel)]), kernel, out=part)
-        part /= np.maximum(norm, 1e-6)
-    return [_smoothest(scores, states_hz, *range_hz) for range_hz in ranges_hz]
+        scores = np.sqrt(magnitude[:, : len(kernel)]) @ kernel
+        scores /= np.maximum(norm, 1e-6)
+        self._scores.append(scores)
+
+    def tracks(self, ranges_hz: Sequence[tuple[float, float]]) -> list[Track]:
+        """The track through all of them in each range."""
+        scores, states_hz = np.concatenate(self._scores), _kernel()[0]
+        return [_smoothest(scores, states_hz, *range_hz) for range_hz in ranges_hz]
 
 
 def _smoothest(scores: NDArray, states_hz: NDArray, low_hz: float, high_hz: float) -> Track:
     """The best path through scores [F, N] of states in Hz."""
     scores = np.where((states_hz < low_hz) | (states_hz > high_hz), np.float32(-1), scores)
-    path = best_track(scores, reach=4, slope=0.01, leap_cost=0.15)
+    path = best_track(scores, reach=8, slope=0.005, leap_cost=0.075)
     rows = np.arange(len(path))
-    return Track(rows * (HOP / RATE_HZ), states_hz[path], np.clip(scores[rows, path], 0, 1).astype(np.float64))
+    return Track(rows * (LONG_HOP / RATE_HZ), states_hz[path], np.clip(scores[rows, path], 0, 1).astype(np.float64))
 
 
 @lru_cache(maxsize=1)

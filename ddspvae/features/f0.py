@@ -20,7 +20,7 @@ from ddspvae.signals.units import samples_to_frames
 
 __all__ = ["TRACKERS", "VOICED", "track_f0", "write_f0_csv"]
 
-VERSION = 5  # part of the cache key: raise it with every change of the result
+VERSION = 6  # part of the cache key: raise it with every change of the result
 FILL_BELOW = 0.45  # less sure than this, a pitch is a guess: better what is known around it
 FILL_OCTAVES = 1.5 / 12  # the line goes no farther: a vibrato or a scoop spans that, and a tone apart are two notes
 FOREIGN_SHARE = 0.25  # of the sure frames beyond the range: more than any slips, so other music than the range is of

@@ -24,9 +24,12 @@ def window_size(sample_rate: int) -> int:
     return 2 ** round(math.log2(WINDOW_S * sample_rate))
 
 
+@lru_cache(maxsize=8)
 def hann_window(size: int) -> Table:
     """One period of it, as a transform wants it."""
-    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)).astype(np.float32)
+    window: Table = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)).astype(np.float32)
+    window.setflags(write=False)  # all share it
+    return window
 
 
 @lru_cache(maxsize=8)

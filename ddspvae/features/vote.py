@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddspvae.features.autocorrelation import RANGE_HZ, Track, autocorrelation, autocorrelations
-from ddspvae.features.comb import comb, combs
+from ddspvae.features.comb import Comb, comb
 from ddspvae.features.paths import best_choice
 from ddspvae.features.ranges import MARGIN_BELOW_SEMITONES
 from ddspvae.signals.curves import LEAP_OCTAVES, read_pitch_at
@@ -38,7 +38,9 @@ def ask_others(audio_16k: NDArray, prior_hz: float | None, ranges_hz: Sequence[t
         return [Others(autocorrelation(audio_16k, prior_hz, one or RANGE_HZ), comb(audio_16k, prior_hz, one or RANGE_HZ))
                 for one in ranges_hz]
     searched_hz = [one or RANGE_HZ for one in ranges_hz]
-    return [Others(*both) for both in zip(autocorrelations(audio_16k, searched_hz), combs(audio_16k, searched_hz))]
+    heard = Comb()
+    correlated = autocorrelations(audio_16k, searched_hz, also=heard.hear)
+    return [Others(*both) for both in zip(correlated, heard.tracks(searched_hz))]
 
 
 def settle_octave(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ddspvae.kernels.compiler import HAS_COMPILER, compiled, ready_made_in_any_order
+from ddspvae.kernels.compiler import HAS_COMPILER, compiled, compiled_in_any_order, ready_made_in_any_order
 from ddspvae.kernels.lanes import LANES, transform, turns_of
 from ddspvae.kernels.memory import in_lines
 from ddspvae.kernels.transforms import rfft
@@ -40,7 +40,7 @@ def frame_powers(padded: Floats, window: Floats, hop_size: int, n_frames: int, n
     return power
 
 
-@compiled
+@compiled_in_any_order
 def lay_frames(audio, window, begin, hop_size, n_frames, centred, marks, side):  # type: ignore[no-untyped-def]
     """Up to sixteen windowed frames from sample `begin` on side by side, and zeros after them: side [16 n_fft], filled.
 
@@ -49,42 +49,40 @@ def lay_frames(audio, window, begin, hop_size, n_frames, centred, marks, side): 
     """
     size, means = len(window), marks[0]
     for lane in range(LANES):
-        start, mean = begin + lane * hop_size, _F(0)
-        if centred and lane < n_frames:
-            total = 0.0
-            for t in range(size):
-                total += np.float64(audio[start + t])
-            mean = _F(total / size)
-        means[lane], loudest = mean, _F(0)
+        start, mean, loud = begin + lane * hop_size, _F(0), _F(0)
         if lane < n_frames:
+            heard = audio[start : start + size]
+            if centred:
+                total = 0.0
+                for t in range(size):
+                    total += np.float64(heard[t])
+                mean = _F(total / size)
             for t in range(size):
-                loudest = max(loudest, abs(audio[start + t] - mean))
-        marks[1, lane] = _F(1) if loudest > 0 else _F(0)
-    for at in range(0, size, PIECE):
-        n = min(PIECE, size - at)
-        for lane in range(LANES):
-            start, mean = begin + lane * hop_size + at, means[lane]
-            into = side[at * LANES + lane : (at + n) * LANES]
-            if lane < n_frames:
-                heard, shape = audio[start : start + n], window[at : at + n]
-                for t in range(n):
-                    into[t * LANES] = (heard[t] - mean) * shape[t]
-            else:
-                for t in range(n):
-                    into[t * LANES] = 0
+                loud += abs(heard[t] - mean)  # a sum is reckoned sixteen at a time, a maximum is not
+        means[lane], marks[1, lane] = mean, _F(1) if loud > 0 else _F(0)
+    if n_frames < LANES:
+        side[:] = 0
+    for t in range(size):
+        into, shape, first = side[t * LANES : (t + 1) * LANES], window[t], begin + t
+        if n_frames == LANES:
+            for lane in range(LANES):
+                into[lane] = (audio[first + lane * hop_size] - means[lane]) * shape
+        else:
+            for lane in range(n_frames):
+                into[lane] = (audio[first + lane * hop_size] - means[lane]) * shape
     side[size * LANES :] = 0
 
 
 @compiled
-def two_powers(re, im, k, n_fft, marks, power):  # type: ignore[no-untyped-def]
-    """Bin k of both frames in a complex number, sixteen times: power [2, 16], filled; 0 where a frame is silent.
+def two_powers(re, im, k, n_fft, marks, first, second):  # type: ignore[no-untyped-def]
+    """Bin k of both frames in a complex number, sixteen times: first, second [16], filled; 0 where a frame is silent.
 
     What rounding brings over from the other one would be something.
     """
     here, there = k * LANES, (n_fft - k) % n_fft * LANES
     a_re, a_im = re[here : here + LANES], im[here : here + LANES]
     b_re, b_im = re[there : there + LANES], im[there : there + LANES]
-    first, second, one, other = power[0], power[1], marks[0, 1], marks[1, 1]
+    one, other = marks[0, 1], marks[1, 1]
     for lane in range(LANES):
         p, q = a_re[lane] + b_re[lane], a_im[lane] - b_im[lane]
         r, s = a_im[lane] + b_im[lane], b_re[lane] - a_re[lane]
@@ -104,7 +102,7 @@ def _read(audio, window, hop_size, centred, turns, re, im, to_re, to_im, marks, 
         for at in range(0, n_bins, PIECE):
             size = min(PIECE, n_bins - at)
             for k in range(size):
-                two_powers(to_re, to_im, at + k, n_fft, marks, tile[:, k])
+                two_powers(to_re, to_im, at + k, n_fft, marks, tile[0, k], tile[1, k])
             for frame in range(n):
                 into, side, lane = power[first + frame, at : at + size], tile[frame % 2], frame // 2
                 for k in range(size):

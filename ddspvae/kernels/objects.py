@@ -64,12 +64,18 @@ def find_entry(function: FunctionType, liberties: set[str], dispatcher: Callable
 def _name(function: FunctionType, liberties: set[str], spec: tuple[Any, ...]) -> str:
     """A file name that says all that decides what is in it."""
     kinds = [kind.__name__ if isinstance(kind, type) else kind for kind in spec]
-    what = repr((function.__qualname__, sorted(liberties), kinds, _machine()))
-    digest = hashlib.sha256(what.encode())
-    folder = Path(__file__).parent
-    for path in sorted(folder.glob("*.py")):
+    what = repr((function.__qualname__, sorted(liberties), kinds, _machine(), _sources()))
+    digest = hashlib.sha256(what.encode()).hexdigest()
+    return f"{function.__module__.rpartition('.')[-1]}.{function.__name__}-{digest[:32]}.object"
+
+
+@lru_cache(maxsize=1)
+def _sources() -> str:
+    """Digest of all loops, since any may call any."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
-    return f"{function.__module__.rpartition('.')[-1]}.{function.__name__}-{digest.hexdigest()[:32]}.object"
+    return digest.hexdigest()
 
 
 @lru_cache(maxsize=1)

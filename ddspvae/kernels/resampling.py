@@ -18,7 +18,7 @@ def resampling_taps(ratio: int) -> NDArray[np.float64]:
 
 
 def resample_block(audio: NDArray, up: int, down: int, begin: int, end: int) -> NDArray[np.float32]:
-    """Samples begin to end of what comes out of [..., T], at up / down times its rate, in double precision."""
+    """Samples begin to end of what comes out of [..., T], at up / down times its rate, to 138 dB."""
     taps = resampling_taps(max(up, down))
     if not HAS_COMPILER:
         from scipy import signal  # half a second to import
@@ -26,10 +26,10 @@ def resample_block(audio: NDArray, up: int, down: int, begin: int, end: int) -> 
         whole = signal.resample_poly(np.asarray(audio, dtype=np.float64), up, down, axis=-1, window=taps)
         return np.asarray(whole[..., begin:end], dtype=np.float32)
     n_taps = -(-len(taps) // up)
-    phases = np.ascontiguousarray(up * np.pad(taps, (0, n_taps * up - len(taps))).reshape(n_taps, up)[::-1].T)
+    phases = np.ascontiguousarray(up * np.pad(taps, (0, n_taps * up - len(taps))).reshape(n_taps, up)[::-1].T, np.float32)
     out = np.empty((*audio.shape[:-1], max(end - begin, 0)), np.float32)
     for channel in np.ndindex(audio.shape[:-1]):
-        padded = np.zeros(audio.shape[-1] + 2 * n_taps)
+        padded = np.zeros(audio.shape[-1] + 2 * n_taps, np.float32)
         padded[n_taps : n_taps + audio.shape[-1]] = audio[channel]
         _filter_phases(padded, phases, up, down, begin * down + (len(taps) - 1) // 2, out[channel])
     return out
@@ -37,7 +37,7 @@ def resample_block(audio: NDArray, up: int, down: int, begin: int, end: int) -> 
 
 @ready_made_in_any_order
 def _filter_phases(padded, phases, up, down, start, out):  # type: ignore[no-untyped-def]
-    """Read a signal between its samples, in double precision.
+    """Read a signal between its samples.
 
     Args:
         padded: [T + 2 * J], with J samples before the first that counts.
@@ -51,7 +51,7 @@ def _filter_phases(padded, phases, up, down, start, out):  # type: ignore[no-unt
         place = start + at * down
         newest = place // up
         taps, heard = phases[place - newest * up], padded[newest + 1 : newest + 1 + n_taps]
-        total = 0.0
+        total = np.float32(0)
         for k in range(n_taps):
             total += taps[k] * heard[k]
         out[at] = total
