@@ -15,31 +15,31 @@ import argparse
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import torch
-from takes import load_for
+from takes import Z, hear, load_for, play
 from unseen import RATE, TRACKER, few_seconds
 
-from ddspvae import read_audio, train
+from ddspvae import train
 from ddspvae.evaluation.metrics import loudness_error, pitch_error, spectral_distance
 from ddspvae.evaluation.perceptual import judge_take
 
 MOST_S = 8.0  # of each held-out recording
 ROWS = ("code", "ensemble", "nothing", "all", "nearest")
-SOURCES = {"ensemble": "ensemble", "nothing": None}
 LEAST_SHARE = 0.95  # of the seconds that are asked for, or there are not as many
 
 
-def measure(name: str | Path, paths: Sequence[Path]) -> np.ndarray:
+def measure(name: str | Path, paths: Sequence[Path], z: str) -> np.ndarray:
     """Zimtohrli, ViSQOL, spectral distance, pitch in cents, loudness in dB, each a mean over the recordings: [5]."""
     rows = []
     for path in paths:
         instrument = load_for(name, path)
-        audio = read_audio(path, RATE)[0][: round(MOST_S * RATE)]
-        sound = instrument.resynthesize(instrument.analyze(audio, RATE))[: len(audio)]
+        heard = hear(instrument, path, MOST_S)
+        audio, sound = heard.audio, play(instrument, heard, z)
         said = judge_take(audio, sound, RATE)
         assert said is not None and said.visqol is not None
         rows.append((said.zimtohrli, said.visqol, spectral_distance(audio, sound, RATE),
@@ -47,15 +47,16 @@ def measure(name: str | Path, paths: Sequence[Path]) -> np.ndarray:
     return np.mean(rows, axis=0)
 
 
-def show(name: str, made: Iterable[str | Path], holdout: Sequence[Path]) -> None:
-    """Print a row: the mean over what is made, how far it scatters, and how long it took to make one."""
+def show(name: str, made: Iterable[str | Path], holdout: Sequence[Path], z: Sequence[str]) -> None:
+    """Print a row for each z: the mean over what is made, how far it scatters, and how long it took to make one."""
     began = time.process_time()
     instruments = list(made)
     minutes = (time.process_time() - began) / 60 / len(instruments)
-    found = np.array([measure(one, holdout) for one in instruments])
-    cells = [f"{mean:.{digits}f}" + (f" ± {spread:.{digits}f}" if len(instruments) > 1 else "")
-             for mean, spread, digits in zip(found.mean(0), found.std(0), (2, 2, 2, 1, 2))]
-    print(f"| {name} | {' | '.join(cells)} | {minutes:.1f} |", flush=True)
+    for which in z:
+        found = np.array([measure(one, holdout, which) for one in instruments])
+        cells = [f"{mean:.{digits}f}" + (f" ± {spread:.{digits}f}" if len(instruments) > 1 else "")
+                 for mean, spread, digits in zip(found.mean(0), found.std(0), (2, 2, 2, 1, 2))]
+        print(f"| {name}, {which} | {' | '.join(cells)} | {minutes:.1f} |", flush=True)
 
 
 def main() -> None:
@@ -63,14 +64,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recordings", type=Path)
     parser.add_argument("--holdout", type=Path, nargs="+", required=True)
+    parser.add_argument("--ensemble", default="ensemble", help="the model of many: one that has not heard this instrument")
     parser.add_argument("--nearest", required=True, help="the shipped preset that is the nearest by Zimtohrli")
     parser.add_argument("--seconds", type=float, nargs="*", default=[5.0, 15.0, 60.0, 180.0])
     parser.add_argument("--choices", type=int, nargs="+", default=[0], help="of the seconds")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=ROWS)
+    parser.add_argument("--z", nargs="+", choices=Z, default=[Z[0]], help="as heard is the posterior's mean")
     parser.add_argument("--steps", type=int, default=300, help="of every training; fewer are taken where recordings are few")
+    parser.add_argument("--bitrate", type=float, default=2000.0)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(1)
+    sources = {"ensemble": args.ensemble, "nothing": None}
     print("| | Zimtohrli | ViSQOL | spectral distance | pitch, median cents | loudness error, dB | minutes of a core |\n"
           "|---|---:|---:|---:|---:|---:|---:|", flush=True)
 
@@ -78,9 +83,11 @@ def main() -> None:
 
         def learn(recordings: Path, source: str | None, name: str) -> Path:
             holdout = args.holdout if recordings.is_dir() else ()
-            return train(recordings, Path(folder) / f"{name}-{source}.safetensors", steps=args.steps, seed=args.seed,
-                         device="cpu", start_from=source, holdout=holdout)
+            out = Path(folder) / f"{name}-{Path(source or 'nothing').stem}.safetensors"
+            return train(recordings, out, steps=args.steps, seed=args.seed, bitrate=args.bitrate, device="cpu",
+                         start_from=source, holdout=holdout)
 
+        played = partial(show, holdout=args.holdout, z=args.z)
         for seconds in args.seconds:
             few = [Path(folder) / f"{seconds:g}-{choice}.wav" for choice in args.choices]
             for choice, path in zip(args.choices, few):
@@ -90,14 +97,14 @@ def main() -> None:
                 print(f"| (of {seconds:g} s there are {held_s:.0f}) | | | | | | |", flush=True)
                 continue
             if "code" in args.rows:
-                show(f"the code of {seconds:g} s alone", [f"ensemble:{path}" for path in few], args.holdout)
-            for row, source in SOURCES.items():
+                played(f"the code of {seconds:g} s alone", [f"{args.ensemble}:{path}" for path in few])
+            for row, source in sources.items():
                 if row in args.rows:
-                    show(f"{seconds:g} s, from {row}", (learn(path, source, path.stem) for path in few), args.holdout)
-        for row, source in SOURCES.items() if "all" in args.rows else ():
-            show(f"everything, from {row}", (learn(args.recordings, source, "all") for _ in range(1)), args.holdout)
+                    played(f"{seconds:g} s, from {row}", (learn(path, source, path.stem) for path in few))
+        for row, source in sources.items() if "all" in args.rows else ():
+            played(f"everything, from {row}", (learn(args.recordings, source, "all") for _ in range(1)))
     if "nearest" in args.rows:
-        show(f"the nearest preset, {args.nearest}", [args.nearest], args.holdout)
+        show(f"the nearest preset, {args.nearest}", [args.nearest], args.holdout, args.z)
 
 
 if __name__ == "__main__":

@@ -29,15 +29,14 @@ def main() -> None:
     card, weights = read_card(args.instrument), read_weights(args.instrument)
     card = {key: value for key, value in card.items() if key != "format"}
     held_out = [path for path in find_recordings(args.recordings) if path.name in card["training"]["holdout"]]
-    plucks = find_plucks(prepare(args.recordings, held_out, card["tracker"], ModelConfig.from_dict(card["config"])))
-    assert plucks is not None
+    plucks = find_plucks(prepare(args.recordings, held_out, card["tracker"], ModelConfig.from_dict(card["config"])))[""]
     others = {name: array for name, array in weights.items() if not name.startswith("plucked.")}
     again = plucks.to_arrays()
     for name, array in again.items():
         known = weights.get(name)
         same = known is not None and known.shape == array.shape and bool(np.allclose(known, array, rtol=2e-3, atol=1e-4))
         print(f"{name}: {'as it was' if same else 'new'}")
-    assert Plucks.split({**others, **again})[1] is not None
+    assert Plucks.split({**others, **again})[1]
     save_instrument(args.instrument, {**others, **again}, {**card, "plucked": describe(plucks)})
     print(f"{args.instrument}: the decays of {len(plucks.notes)} notes; {len(held_out)} recordings left out")
 

@@ -42,7 +42,8 @@ def add_options(sub: argparse.ArgumentParser) -> None:
                        "beside it); RECORDINGS is then one .csv or .parquet, or such a place itself")
     heard.add_argument("--from", dest="start_from", metavar="PRESET", help="start from another instrument")
     model = sub.add_argument_group("the model")
-    model.add_argument("--bitrate", type=float, default=2000.0, metavar="BPS", help="bit/s of timbre (default 2000)")
+    model.add_argument("--bitrate", type=float, metavar="BPS",
+                       help="bit/s of timbre (default 2000, or of few seconds what the model of many has)")
     model.add_argument("--axes", type=int, metavar="N",
                        help="axes of z: four with names, the others details (default: as many as the bitrate pays for); "
                             "0 trains without z")
@@ -79,7 +80,7 @@ def run(args: Namespace) -> None:
     from ddspvae.model.config import ModelConfig, sizes_for
     from ddspvae.model.form import NAMED_AXES
     from ddspvae.training.corpus import is_corpus
-    from ddspvae.training.loop import train
+    from ddspvae.training.loop import BITRATE, train
     from ddspvae.training.many import prepare_folders
     from ddspvae.training.prepare import prepare
     from ddspvae.training.processes import rank_here
@@ -88,7 +89,7 @@ def run(args: Namespace) -> None:
     # a pipe has no width of its own; tables need some
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 140)
     hop_size = args.hop if args.hop is not None else round(args.sample_rate / 200)
-    n_z, frames_per_z = sizes_for(args.bitrate)
+    n_z, frames_per_z = sizes_for(BITRATE if args.bitrate is None else args.bitrate)
     if args.bottleneck != "gaussian":
         n_z = len(NAMED_AXES)
     config = ModelConfig(sample_rate=args.sample_rate, hop_size=hop_size, frames_per_z=frames_per_z,

@@ -19,7 +19,7 @@ from ddspvae.features.reach import within_reach
 from ddspvae.features.statistics import Statistics
 from ddspvae.instrument.blocks import play_blocks
 from ddspvae.instrument.presets import fingerprint
-from ddspvae.instrument.rates import on_the_way, to_rates
+from ddspvae.instrument.rates import to_rates
 from ddspvae.instrument.rooms import Rooms
 from ddspvae.instrument.stored import Stored, hear_z, weights_of, with_torch
 from ddspvae.midi.expression import add_offsets
@@ -31,9 +31,10 @@ from ddspvae.model.form import axis_names
 from ddspvae.performer.controls import CARD_KEY, ControlRanges, typical_ranges
 from ddspvae.performer.gestures import Gestures
 from ddspvae.performer.learned import play as play_as_learned
-from ddspvae.plucked.curves import first_partial, pluck_curves
+from ddspvae.plucked.curves import Rings, first_partial, pluck_curves
 from ddspvae.signals import Features, Notes, Performance
 from ddspvae.signals.checks import InputError, check_choice, check_range
+from ddspvae.signals.curves import on_the_way
 
 if TYPE_CHECKING:
     from ddspvae.engine.live import LiveNetwork
@@ -63,7 +64,7 @@ class Instrument:
 
     def __init__(self, model: Autoencoder | Stored, card: Mapping[str, Any], name: str, room: str | None = None,
                  gestures: Gestures | None = None, codes: np.ndarray | None = None, plucks: Plucks | None = None) -> None:
-        self.plucks = plucks
+        self.plucks, self.rings = plucks, Rings()
         self.core = model if isinstance(model, Stored) else model.eval()  # numbers, until a network is needed
         self.room = model.config.rooms[0] if room is None else room
         check_choice("load", "room", self.room, model.config.rooms)
@@ -71,8 +72,7 @@ class Instrument:
         self.statistics = Statistics.from_dict(card["statistics"])
         self.tracker = str(card["tracker"])
         self.axis_names = axis_names(model.config.n_z, model.config.n_timbre)
-        self.codes = codes
-        self.trimmed_axes: tuple[str, ...] = tuple(card.get("trimmed_axes", ()))
+        self.codes, self.trimmed_axes = codes, tuple(card.get("trimmed_axes", ()))
         self._kept = np.array([name not in self.trimmed_axes for name in self.axis_names], dtype=np.float32)
         self.gestures = Gestures.nothing(model.config.n_z) if gestures is None else gestures
         if (n_known := self.gestures.z.shape[1]) != (n_z := model.config.n_z):
@@ -178,6 +178,7 @@ class Instrument:
             z = self.likely_z(curves.f0_hz, curves.periodicity, curves.loudness_db, seed)
         if self.plucks is not None:
             curves = pluck_curves(line, self.plucks, curves, rate_hz)
+        curves = self.rings.play(line, curves, rate_hz, (score_s or line.duration_s) * rate_hz)
         return self._written(curves, self._turn(self._kept * add_offsets(z, curves.offsets, self.axis_names, step), score_s))
 
     def likely_z(self, f0_hz: np.ndarray, periodicity: np.ndarray, loudness_db: np.ndarray, seed: int | None = None,
@@ -291,7 +292,6 @@ class Instrument:
             audio [T] at config.sample_rate; may exceed full scale, see ddspvae.audio.limit_peak.
         """
         from ddspvae.instrument.scores import render_score
-
         return render_score(self, [notes] if isinstance(notes, Notes) else list(notes), voices, seed, {
             "expression": expression, "performer": performer}, {"dry": dry, "ir": ir, "wet_db": wet_db, "decay": decay})
 

@@ -14,6 +14,7 @@ from ddspvae.instrument.presets import find_preset, read_card, read_weights, spl
 from ddspvae.instrument.stored import Stored
 from ddspvae.model.config import ModelConfig
 from ddspvae.performer.gestures import Gestures
+from ddspvae.plucked.curves import Rings
 from ddspvae.plucked.model import Plucks
 from ddspvae.signals.checks import InputError
 from ddspvae.signals.registry import check_plugins
@@ -74,15 +75,16 @@ def _load(name: str | Path, room: str | None, only_play: bool) -> Instrument:
     weights, gestures = Gestures.split(weights)
     network = Stored(config, weights, path).settled_in(room)
     if timbre:
-        return choose(network.build(), card, path.stem, timbre, room)
+        return choose(network.build(), card, path.stem, timbre, room, plucks)
     if not only_play:
-        return Instrument(network.build(), card, path.stem, room, gestures, plucks=plucks)
+        return Instrument(network.build(), card, path.stem, room, gestures, plucks=plucks.get(""))
     network.check_player()
-    return Instrument(network, card, path.stem, room, gestures, plucks=plucks)
+    return Instrument(network, card, path.stem, room, gestures, plucks=plucks.get(""))
 
 
-def choose(model: Autoencoder, card: Mapping[str, Any], name: str, timbre: str, room: str | None) -> Instrument:
-    """One of many instruments, as `load` describes them."""
+def choose(model: Autoencoder, card: Mapping[str, Any], name: str, timbre: str, room: str | None,
+           plucks: Mapping[str, Plucks] | None = None) -> Instrument:
+    """One of many instruments, as `load` describes them; plucks: how those ring that are plucked or struck, by name."""
     import torch
 
     from ddspvae.instrument.timbres import find_timbre
@@ -93,8 +95,15 @@ def choose(model: Autoencoder, card: Mapping[str, Any], name: str, timbre: str, 
     found = find_timbre(timbre, card["timbres"], model, str(card["tracker"]))
     axes = {name: axis for name, axis in card["axes"].items() if not found.is_steady or not name.startswith("timbre")}
     card = {**card, **found.card, "axes": axes, "timbres": {}}
-    room = room or found.room
+    room, codes = room or found.room, None if found.is_steady else found.codes
     if found.is_steady:
         model = settle(model, torch.from_numpy(found.codes[0]))
-        return Instrument(model, {**card, "config": model.config.to_dict()}, f"{name}:{timbre}", room)
-    return Instrument(model, card, f"{name}:{timbre}", room, codes=found.codes)
+        card["config"] = model.config.to_dict()
+    rings = [owner for owner in plucks or () if any(share.get(owner, 0) > 0 for share in found.shares)]
+    shares = np.array([[share.get(owner, 0.0) for owner in rings] for share in found.shares])
+    if plucks and len(rings) == 1 and (shares > 1 - 1e-6).all():
+        return Instrument(model, card, f"{name}:{timbre}", room, codes=codes, plucks=plucks[rings[0]])
+    instrument = Instrument(model, card, f"{name}:{timbre}", room, codes=codes)
+    if plucks and rings:
+        instrument.rings = Rings(tuple(plucks[owner] for owner in rings), shares)
+    return instrument

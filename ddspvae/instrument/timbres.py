@@ -30,11 +30,13 @@ class Timbre:
         codes: [2, G], that a score begins and ends with.
         card: what takes the place of the file's own: statistics, and the ranges of the note controls where known.
         room: a learned one.
+        shares: of each instrument that it is made of, where a score begins and where it ends.
     """
 
     codes: NDArray[np.float32]
     card: Mapping[str, Any]
     room: str
+    shares: tuple[Mapping[str, float], Mapping[str, float]]
 
     @property
     def is_steady(self) -> bool:
@@ -62,7 +64,8 @@ def find_timbre(asked: str, timbres: Mapping[str, Mapping[str, Any]], model: Aut
         raise InputError(f"load: {asked} turns into {len(ends)} instruments; give two, as in violin..flute.")
     if len(ends) == 2:
         first, last = (find_timbre(part, timbres, model, tracker) for part in ends)
-        return Timbre(np.stack([first.codes[0], last.codes[1]]), _blend([first, last], [1.0, 1.0]).card, first.room)
+        return Timbre(np.stack([first.codes[0], last.codes[1]]), _blend([first, last], [1.0, 1.0]).card, first.room,
+                      (first.shares[0], last.shares[1]))
     blended = [_split_weight(part) for part in re.split(BETWEEN, asked)]
     if len(blended) > 1 or blended[0][1] is not None:
         weights = [1.0 if weight is None else weight for _, weight in blended]
@@ -79,7 +82,7 @@ def _named(name: str, timbres: Mapping[str, Mapping[str, Any]]) -> Timbre:
     found = timbres[name]
     code = np.array(found["code"], dtype=np.float32)
     card = {key: value for key, value in found.items() if key not in ("code", "room")}
-    return Timbre(np.stack([code, code]), card, str(found["room"]))
+    return Timbre(np.stack([code, code]), card, str(found["room"]), ({name: 1.0}, {name: 1.0}))
 
 
 @torch.no_grad()
@@ -88,8 +91,9 @@ def _recorded(path: Path, timbres: Mapping[str, Mapping[str, Any]], model: Autoe
     audio, rate = read_audio(path, model.config.sample_rate)
     features = extract(audio, rate, model.config.hop_size, tracker)
     code = model.timbre(EncoderInputs.of(features))[0].numpy()
-    nearest = min(timbres.values(), key=lambda known: float(np.square(code - known["code"]).sum()))
-    return Timbre(np.stack([code, code]), {"statistics": measure([features]).to_dict()}, str(nearest["room"]))
+    nearest = min(timbres, key=lambda name: float(np.square(code - timbres[name]["code"]).sum()))
+    return Timbre(np.stack([code, code]), {"statistics": measure([features]).to_dict()}, str(timbres[nearest]["room"]),
+                  ({nearest: 1.0}, {nearest: 1.0}))
 
 
 def _split_weight(asked: str) -> tuple[str, float | None]:
@@ -112,4 +116,6 @@ def _blend(timbres: Sequence[Timbre], weights: Sequence[float]) -> Timbre:
     cards = [timbre.card["statistics"] for timbre in timbres]
     statistics = {key: mean([card[key] for card in cards]) for key in cards[0]}
     codes = np.tensordot(shares, np.stack([timbre.codes for timbre in timbres]), axes=1).astype(np.float32)
-    return Timbre(codes, {"statistics": statistics}, timbres[0].room)
+    begins, ends = ({name: sum(share * timbre.shares[at].get(name, 0.0) for share, timbre in zip(shares.tolist(), timbres))
+                     for timbre in timbres for name in timbre.shares[at]} for at in (0, 1))
+    return Timbre(codes, {"statistics": statistics}, timbres[0].room, (begins, ends))

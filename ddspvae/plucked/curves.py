@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from ddspvae.midi.rules import REST_DB, Curves
 from ddspvae.plucked.model import Plucks
 from ddspvae.plucked.strings import Fingering
 from ddspvae.signals import Features, Notes
+from ddspvae.signals.curves import on_the_way
 from ddspvae.signals.units import pitch_to_hz
 
 
@@ -31,6 +33,39 @@ def first_partial(features: Features, audio: NDArray, sample_rate: int, plucks: 
     hop_size = round(sample_rate / features.frame_rate_hz)
     return replace(features, f0_hz=refine_f0(audio, sample_rate, hop_size, features.f0_hz, features.periodicity,
                                              plucks.stiffness_at(features.f0_hz)))
+
+
+@dataclass(frozen=True, eq=False)
+class Rings:
+    """Of an instrument between some that hold their notes and some that pluck them: half a guitar falls half as fast.
+
+    Args:
+        plucks: of those that pluck, N.
+        shares: [2, N], of each where a score begins and where it ends, 0 to 1; the rest is held.
+    """
+
+    plucks: tuple[Plucks, ...] = ()
+    shares: NDArray = field(default_factory=lambda: np.zeros((2, 0)))
+
+    def play(self, line: Notes, held: Curves, frame_rate_hz: float, n_whole: float) -> Curves:
+        """Means of what all play, in octaves and decibels.
+
+        Args:
+            line: one voice; held: as those play it that hold; frame_rate_hz: of it.
+            n_whole: frames from one instrument to the other.
+        """
+        if not self.plucks:
+            return held
+        played = [held, *(pluck_curves(line, one, held, frame_rate_hz) for one in self.plucks)]
+        shares = on_the_way(self.shares, len(held.f0_hz), n_whole)
+        weights = np.concatenate([1 - shares.sum(axis=1, keepdims=True), shares], axis=1)
+
+        def mean(curves: Sequence[NDArray]) -> NDArray[np.float32]:
+            return np.einsum("fn,nf->f", weights, np.stack(curves), dtype=np.float32)
+
+        return replace(held, f0_hz=np.exp2(mean([np.log2(one.f0_hz) for one in played])),
+                       periodicity=mean([one.periodicity for one in played]),
+                       loudness_db=mean([one.loudness_db for one in played]))
 
 
 def pluck_curves(line: Notes, plucks: Plucks, played: Curves, frame_rate_hz: float) -> Curves:

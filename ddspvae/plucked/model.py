@@ -16,7 +16,7 @@ from ddspvae.plucked.surface import Surface
 from ddspvae.signals.checks import InputError, check_range
 from ddspvae.signals.units import db_to_power, hz_to_pitch, pitch_to_hz, power_to_db
 
-PREFIX = "plucked."
+PREFIX, OWNER = "plucked.", ":"  # a sign that no instrument has in its name
 HEARD_S = 0.1  # after the onset, when a note's level is read
 USUAL_VELOCITY = 80  # what a note of the recordings' own level is played with
 HIGHEST_HZ = 16_000.0
@@ -157,35 +157,42 @@ class Plucks:
             string = int(low[self.strings[low, 0].argmax()]) if len(low) else int(self.strings[:, 0].argmin())
         return float(pitch_to_hz(float(self.strings[string, 0]))), min(stiffness_on(self.strings[string], f0_hz), STIFFEST)
 
-    def to_arrays(self) -> dict[str, NDArray[np.float32]]:
-        """As a preset file keeps them."""
+    def to_arrays(self, owner: str = "") -> dict[str, NDArray[np.float32]]:
+        """As a preset file keeps them; owner: one of the instruments in it, where there are many."""
         arrays: dict[str, NDArray[np.float32]] = {}
         for field in fields(self):
-            value = getattr(self, field.name)
+            value, name = getattr(self, field.name), _prefix(owner) + field.name
             if isinstance(value, Surface):
-                arrays |= value.to_arrays(PREFIX + field.name)
+                arrays |= value.to_arrays(name)
             else:
-                arrays[PREFIX + field.name] = np.asarray(value, np.float32)
+                arrays[name] = np.asarray(value, np.float32)
         return arrays
 
     @staticmethod
-    def split(arrays: Mapping[str, Any]) -> tuple[dict[str, Any], Plucks | None]:
-        """The arrays of a preset file to those of the network, and what `to_arrays` wrote beside them, if anything.
+    def split(arrays: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Plucks]]:
+        """The arrays of a preset file to those of the network, and what `to_arrays` wrote beside them, by owner.
 
         Raises:
             InputError: parts are missing.
         """
         others = {name: array for name, array in arrays.items() if not name.startswith(PREFIX)}
-        if len(others) == len(arrays):
-            return others, None
+        owners = {name.removeprefix(PREFIX).rpartition(OWNER)[0] for name in arrays if name not in others}
+        return others, {owner: Plucks._read(arrays, _prefix(owner)) for owner in sorted(owners)}
+
+    @staticmethod
+    def _read(arrays: Mapping[str, Any], prefix: str) -> Plucks:
         try:
-            found: dict[str, Any] = {field.name: Surface.from_arrays(arrays, PREFIX + field.name) if field.type == "Surface"
-                     else arrays[PREFIX + field.name].astype(np.float64) for field in fields(Plucks)}
+            found: dict[str, Any] = {field.name: Surface.from_arrays(arrays, prefix + field.name) if field.type == "Surface"
+                     else arrays[prefix + field.name].astype(np.float64) for field in fields(Plucks)}
             plucks = Plucks(**found)
             plucks.strike(60, USUAL_VELOCITY)
         except (KeyError, ValueError, IndexError) as error:
             raise InputError(f"load: the decay model of this instrument is damaged ({error}); train it again.") from error
-        return others, plucks
+        return plucks
+
+
+def _prefix(owner: str) -> str:
+    return PREFIX + (owner + OWNER if owner else "")
 
 
 def neck_bend(semitones: NDArray) -> NDArray:

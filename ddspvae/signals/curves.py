@@ -133,3 +133,9 @@ def deepest_hole(curve: NDArray) -> float:
     """
     sides = np.minimum(np.maximum.accumulate(curve), np.maximum.accumulate(curve[::-1])[::-1])
     return float((sides - curve).max(initial=0.0))
+
+
+def on_the_way(ends: NDArray[np.float32], n_steps: int, n_whole: float) -> NDArray[np.float32]:
+    """What turns from one row to another, [2, G], in n_whole steps, and then stays: the first n_steps of it."""
+    way = np.clip(np.arange(n_steps) / max(n_whole - 1, 1), 0, 1)[:, None]
+    return np.asarray(ends[0] + way * (ends[1] - ends[0]), dtype=np.float32)

@@ -28,6 +28,7 @@ from ddspvae.performer.controls import CARD_KEY as CONTROLS_KEY
 from ddspvae.performer.gestures import Gestures, learn_gestures
 from ddspvae.performer.measure import ranges_of_takes
 from ddspvae.plucked.learn import played_statistics
+from ddspvae.plucked.model import Plucks
 from ddspvae.signals import Latents, Performance
 from ddspvae.training.dataset import Take
 from ddspvae.training.plucks import describe, find_plucks
@@ -165,17 +166,20 @@ def _performance(model: Autoencoder, take: Take, heard: EncoderInputs) -> Perfor
                        features.frame_rate_hz, config.frames_per_z)
 
 
-def _timbre(played: Sequence[tuple[Take, Performance]]) -> dict[str, Any]:
+def _timbre(played: Sequence[tuple[Take, Performance]], plucks: Plucks | None) -> dict[str, Any]:
     """What the file says of one of many instruments: its code, habits, and the room where most of it was recorded."""
     takes = [take for take, _ in played]
     statistics = measure([take.features for take in takes])
+    if plucks is not None:
+        statistics = played_statistics(statistics, plucks)
     frames: dict[str, int] = {}
     for take in takes:
         frames[take.room] = frames.get(take.room, 0) + take.n_frames
     code = takes[0].code
     assert code is not None
     return {"code": code.tolist(), "statistics": statistics.to_dict(), "room": max(frames, key=lambda room: frames[room]),
-            CONTROLS_KEY: ranges_of_takes([performance for _, performance in played], statistics).to_dict()}
+            CONTROLS_KEY: ranges_of_takes([performance for _, performance in played], statistics).to_dict(),
+            **({} if plucks is None else {"plucked": describe(plucks)})}
 
 
 def _slope(prepared: Prepared) -> float:
@@ -199,7 +203,7 @@ def finish(run: Run, prepared: Prepared, out: Path, start_from: str = "") -> Non
     statistics = measure([take.features for take in prepared.training])
     plucks = find_plucks(prepared)
     draft = {"statistics": statistics.to_dict(), "tracker": prepared.tracker}
-    slope = _slope(prepared) if not model.config.n_timbre and plucks is None else math.nan
+    slope = _slope(prepared) if not model.config.n_timbre and not plucks else math.nan
     if not math.isnan(slope):
         meet_dynamics(Instrument(model, draft, "training"), slope)
         hold_bitrate(model, takes, run.config.bitrate)  # the named axes are read beside another curve now
@@ -212,9 +216,10 @@ def finish(run: Run, prepared: Prepared, out: Path, start_from: str = "") -> Non
         if not math.isnan(slope):
             gestures = meet_gestures(Instrument(model, draft, "training", gestures=gestures), slope)
     weights = {**model.state_dict(), **gestures.to_arrays()}
-    if plucks is not None:
-        weights |= plucks.to_arrays()
-        statistics = played_statistics(statistics, plucks)
+    for owner, one in plucks.items():
+        weights |= one.to_arrays(owner)
+    if "" in plucks:
+        statistics = played_statistics(statistics, plucks[""])
     card: dict[str, Any] = {
         "config": prepared.model.to_dict(),
         **({"plugins": plugins} if (plugins := prepared.model.plugins) else {}),
@@ -222,7 +227,7 @@ def finish(run: Run, prepared: Prepared, out: Path, start_from: str = "") -> Non
         "axes": {name: {"sd": deviation[i]} if i < model.n_named else {"correlate": correlates.get(name, "")}
                  for i, name in enumerate(axis_names(model.config.n_z, model.config.n_timbre))},
         "performer": {"notes": len(gestures), "bound": gestures.n_bound},
-        **({"plucked": describe(plucks)} if plucks is not None else {}),
+        **({"plucked": describe(plucks[""])} if "" in plucks else {}),
         CONTROLS_KEY: ranges_of_takes([performance for _, performance in played], statistics).to_dict(),
         "tracker": prepared.tracker,
         "training": {**asdict(run.config), "from": start_from, "steps_done": run.step,
@@ -239,7 +244,7 @@ def finish(run: Run, prepared: Prepared, out: Path, start_from: str = "") -> Non
         "metrics": {},
     }
     if model.config.n_timbre:
-        card["timbres"] = {name: _timbre([one for one in played if one[0].instrument == name])
+        card["timbres"] = {name: _timbre([one for one in played if one[0].instrument == name], plucks.get(name))
                            for name in sorted({take.instrument for take in prepared.training})}
     unmeasured = out.with_name(f".{out.stem}.unmeasured{out.suffix}")
     try:

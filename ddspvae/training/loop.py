@@ -19,12 +19,12 @@ from ddspvae.instrument.loading import load
 from ddspvae.instrument.presets import FILE_FORMAT
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.config import ModelConfig, sizes_for
-from ddspvae.model.transplant import adopt, is_alike, settle, transplant
 from ddspvae.signals.checks import InputError, check_choice
 from ddspvae.training.checkpoint import Checkpoint
 from ddspvae.training.corpus import is_corpus
 from ddspvae.training.dataset import Crops, Take
 from ddspvae.training.export import finish
+from ddspvae.training.few import FEW_STEPS, are_few, as_wide, begin
 from ddspvae.training.many import give_codes, prepare_folders
 from ddspvae.training.monitor import Monitor
 from ddspvae.training.pace import PRECISIONS, compile_stacks
@@ -36,8 +36,7 @@ from ddspvae.training.trainer import WARMUP_FRAMES, Run, TrainingConfig
 from ddspvae.training.validation import TrainingStopped, Validation, check_health, excerpts, reconstruct, validate
 
 CROP_FRAMES = 320  # 1.6 s at 200 frames/s
-FEW_S = 30.0  # of recordings: below, all that a model of many knows is kept to begin with
-FEW_STEPS = 32  # then: more would learn them by heart
+BITRATE = 2000.0  # bit/s of timbre
 SAVE_EVERY_S = 50.0  # a kill costs less than a minute
 
 
@@ -58,7 +57,7 @@ def pick_device(name: str | None) -> torch.device:
 
 
 def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, minutes: float | None = None,
-          steps: int | None = None, bitrate: float = 2000.0, controller: str = "log-dual", loss: str = "ear",
+          steps: int | None = None, bitrate: float | None = None, controller: str = "log-dual", loss: str = "ear",
           holdout: Sequence[str | Path] = (), tracker: str = "swift",
           start_from: str | Path | None = None, many: bool = False, device: str | None = None, seed: int = 0,
           batch: int | None = None, features: str | None = None, precision: str = "auto", compiled: bool = False,
@@ -73,7 +72,7 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
             memory holds: a manifest, CSV or Parquet, or a place of features that were made before, see docs/scale.md.
         out: the .safetensors file to write; checkpoints and logs go to `<name>.training/` beside it.
         minutes, steps: the budget, one of them (default 10 minutes).
-        bitrate: bit/s of timbre that z may carry.
+        bitrate: bit/s of timbre that z may carry; None is BITRATE, or of few seconds what the model of many has.
         controller: what holds the bitrate, one of training.rate.CONTROLLERS.
         loss: one of training.losses.LOSSES.
         holdout: recordings to leave out entirely.
@@ -104,11 +103,12 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
     if out.suffix != ".safetensors":
         raise InputError(f"train: out must end in .safetensors, got {out}.")
     minutes = 10.0 if minutes is None and steps is None else minutes
-    config = TrainingConfig(minutes=minutes, steps=steps, bitrate=bitrate, seed=seed, controller=controller, loss=loss)
+    paid = BITRATE if bitrate is None else bitrate
+    config = TrainingConfig(minutes=minutes, steps=steps, bitrate=paid, seed=seed, controller=controller, loss=loss)
     target = pick_device(device)
-    given = None if start_from is None else load(start_from).model
+    source = None if start_from is None else load(start_from)
     check_choice("train", "precision", precision, PRECISIONS)
-    n_z, frames_per_z = sizes_for(bitrate)
+    n_z, frames_per_z = sizes_for(paid)
     wanted = model or ModelConfig(n_z=n_z, frames_per_z=frames_per_z)
     with joined(target) as processes:
         checkpoint = Checkpoint(out) if processes.leads else None
@@ -129,7 +129,11 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
                 prepared = find(recordings, holdout, tracker, wanted, report)
             if processes.leads:
                 processes.wait()
-        prepared = replace(prepared, model=replace(prepared.model, bitrate=bitrate))
+        prepared = replace(prepared, model=replace(prepared.model, bitrate=paid))
+        is_few = are_few(prepared, source)
+        if is_few and source is not None and bitrate is None and (wanted.n_z, wanted.frames_per_z) == sizes_for(BITRATE):
+            prepared = as_wide(prepared, source)
+            config = replace(config, bitrate=prepared.model.bitrate)
         settings = {"files": ["/".join(take.path.parts[-2:]) for take in prepared.training + prepared.validation],
                     "model": prepared.model.to_dict(), "tracker": tracker, "from": str(start_from or ""),
                     "format": FILE_FORMAT, **asdict(replace(config, minutes=None, steps=1))}
@@ -143,17 +147,8 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
             prepared = give_codes(network, prepared)
         heard = [take.heard() for take in prepared.training]
         network.decoder.typical.fit(heard, prepared.model.frames_per_z, prepared.model.rooms)
-        is_few = False
-        if given is not None:
-            if given.config.n_timbre and not prepared.model.n_timbre:
-                given = settle(given, given.timbre.hear(heard))
-                heard_s = sum(take.n_frames for take in prepared.training) / prepared.model.frame_rate_hz
-                is_few = heard_s < FEW_S and is_alike(given, network)
-            if is_few:
-                adopt(given, network, heard)
-                config = replace(config, most_steps=FEW_STEPS)
-            else:
-                transplant(given, network)
+        if source is not None and (is_few := begin(network, source, heard, is_few)):
+            config = replace(config, most_steps=FEW_STEPS)
         processes.align(network.to(target))
         run = Run(network, config, target, processes, precision)
         run.has_details = run.has_details or is_few

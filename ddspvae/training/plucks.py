@@ -10,16 +10,18 @@ from ddspvae.plucked.recognise import SURE_SHARE, plucked_share
 from ddspvae.training.prepare import Prepared
 
 
-def find_plucks(prepared: Prepared) -> Plucks | None:
-    """The decay model of all takes but those held out; None of an instrument that is fed, or of several instruments.
+def find_plucks(prepared: Prepared) -> dict[str, Plucks]:
+    """The decay models of all takes but those held out, by instrument, of those that are plucked; "" is the only one.
 
     The takes that validate the network count as well: nothing here is chosen by them.
     """
-    takes, config = [*prepared.training, *prepared.validation], prepared.model
-    if config.n_timbre or plucked_share(take.features for take in takes) < SURE_SHARE:
-        return None
-    return learn_plucks([Heard(take.audio, take.features, take.string_hz) for take in takes], config.sample_rate,
-                        config.n_noise_bands)
+    takes, config, found = [*prepared.training, *prepared.validation], prepared.model, {}
+    for name in sorted({take.instrument for take in takes}) if config.n_timbre else [""]:
+        own = [take for take in takes if take.instrument == name] if config.n_timbre else takes
+        if plucked_share(take.features for take in own) >= SURE_SHARE:
+            found[name] = learn_plucks([Heard(take.audio, take.features, take.string_hz) for take in own],
+                                       config.sample_rate, config.n_noise_bands)
+    return {name: plucks for name, plucks in found.items() if plucks is not None}
 
 
 def describe(plucks: Plucks) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from ddspvae.model.transplant import adopt, is_alike, settle, transplant
 from ddspvae.signals import Note, Notes
 from ddspvae.signals.checks import InputError
 from ddspvae.synth.render import render
-from ddspvae.training.loop import FEW_STEPS, train
+from ddspvae.training.few import FEW_STEPS
+from ddspvae.training.loop import train
 from ddspvae.training.many import find_instruments
 
 from ..conftest import melody_take

@@ -14,7 +14,7 @@ from ddspvae.instrument.loading import load
 from ddspvae.kernels import plucks as kernel
 from ddspvae.midi.rules import perform
 from ddspvae.model.config import ModelConfig
-from ddspvae.plucked.curves import pluck_curves
+from ddspvae.plucked.curves import Rings, pluck_curves
 from ddspvae.plucked.learn import Heard, learn_plucks, played_statistics
 from ddspvae.plucked.model import Plucks
 from ddspvae.plucked.partials import fit_decay, measure_ringing
@@ -130,9 +130,11 @@ def test_velocity_is_level_and_damping_ends_a_note(plucks):
 def test_a_file_keeps_the_model(plucks):
     arrays = {name: array.astype(np.float16).astype(np.float32) for name, array in plucks.to_arrays().items()}
     others, again = Plucks.split({**arrays, "decoder.x": np.zeros(1)})
-    assert list(others) == ["decoder.x"] and again is not None
-    assert again.strike(50, 90).level_db[:8] == pytest.approx(plucks.strike(50, 90).level_db[:8], abs=0.3)
-    assert Plucks.split({"decoder.x": 1}) == ({"decoder.x": 1}, None)
+    assert list(others) == ["decoder.x"] and list(again) == [""]
+    assert again[""].strike(50, 90).level_db[:8] == pytest.approx(plucks.strike(50, 90).level_db[:8], abs=0.3)
+    assert Plucks.split({"decoder.x": 1}) == ({"decoder.x": 1}, {})
+    others, several = Plucks.split({**plucks.to_arrays("harp"), **plucks.to_arrays("a.b")})
+    assert not others and list(several) == ["a.b", "harp"]
     arrays.pop("plucked.fall.trend")
     with pytest.raises(InputError, match="the decay model of this instrument is damaged"):
         Plucks.split(arrays)
@@ -266,6 +268,24 @@ def test_curves_of_a_score_fall_without_vibrato_or_glide(plucks):
     cents = 100 * (hz_to_pitch(curves.f0_hz[[40, 190, 210, 390]].astype(float)) - [52, 52, 57, 57])
     assert np.abs(cents).max() < 0.1
     assert a_weighting(1000.0) == pytest.approx(1.0, rel=0.01)
+
+
+def test_half_a_plucked_instrument_falls_half_as_fast(plucks):
+    statistics = load("violin").statistics
+    line = Notes((Note(57, 80, 0.0, 1.9), Note(57, 80, 2.0, 3.9)))
+    held = perform(line, statistics, 200)
+
+    def falls(begins: float, ends: float) -> list[float]:
+        """dB per second in the middle of each note."""
+        curves = Rings((plucks,), np.array([[begins], [ends]])).play(line, held, 200, 800)
+        return [float(curves.loudness_db[at] - curves.loudness_db[at + 200]) for at in (60, 460)]
+
+    none, half, whole = falls(0, 0), falls(0.5, 0.5), falls(1, 1)
+    assert whole[0] > none[0] + 8, "a pluck falls, a bow does not"
+    assert half == pytest.approx([(a + b) / 2 for a, b in zip(none, whole)], abs=0.01)
+    turning = falls(0, 1)
+    assert none[0] < turning[0] < half[0] < turning[1] < whole[1] + 8, "the second note rings more than the first"
+    assert Rings().play(line, held, 200, 800) is held
 
 
 def test_a_manifest_may_name_the_string(tmp_path):

@@ -1,0 +1,49 @@
+"""Few seconds of recordings: all that a model of many knows is kept to begin with, and what its z can say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ddspvae.instrument.instrument import Instrument
+from ddspvae.model.autoencoder import Autoencoder
+from ddspvae.model.encoder_inputs import EncoderInputs
+from ddspvae.model.transplant import adopt, is_alike, settle, transplant
+from ddspvae.training.prepare import Prepared
+
+FEW_S = 30.0  # of recordings
+FEW_STEPS = 16  # more would learn them by heart
+OWN = ("n_z", "n_timbre", "frames_per_z", "n_harmonics", "rooms", "by_room", "bitrate")  # what networks of a kind differ in
+
+
+def are_few(prepared: Prepared, source: Instrument | None) -> bool:
+    """Whether recordings of one instrument are so few beside a model of many, which is what a training starts from."""
+    if source is None or not source.config.n_timbre or prepared.model.n_timbre:
+        return False
+    own = {name: getattr(source.config, name) for name in OWN}
+    if replace(prepared.model, **own) != source.config:  # another kind of network
+        return False
+    return sum(take.n_frames for take in prepared.training) / prepared.model.frame_rate_hz < FEW_S
+
+
+def as_wide(prepared: Prepared, source: Instrument) -> Prepared:
+    """With the axes of z that a model of many has, and its bitrate: few seconds cannot teach others."""
+    sizes = source.config
+    return replace(prepared, model=replace(prepared.model, n_z=sizes.n_running, frames_per_z=sizes.frames_per_z,
+                                           bitrate=sizes.bitrate))
+
+
+def begin(network: Autoencoder, source: Instrument, heard: Sequence[EncoderInputs], few: bool) -> bool:
+    """Let a network begin as another instrument ended, or as the one of many that sounds like these takes.
+
+    Returns:
+        whether all was kept that it knows: where the takes are few, and its details mean the same.
+    """
+    given = source.model
+    if given.config.n_timbre and not network.config.n_timbre:
+        given = settle(given, given.timbre.hear(heard))
+    if few and is_alike(given, network):
+        adopt(given, network, heard)
+        return True
+    transplant(given, network)
+    return False
