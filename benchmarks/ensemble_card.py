@@ -53,8 +53,8 @@ few seconds of a recording (`ensemble:take.wav`). For one instrument alone take 
 
 ## Quality
 
-On recordings that no training has heard, beside the instrument's own preset; pitch by {TRACKER}, and how alike it is to the
-ear by Zimtohrli (see [judges of hearing](../docs/judges.md)):
+On recordings that no training has heard, beside the instrument's own preset, of whose z this one has
+{card['config']['bitrate'] / 2000:g} times the bits; pitch by {TRACKER}, and how alike it is to the ear by Zimtohrli (see [judges of hearing](../docs/judges.md)):
 
 | | {HEADINGS} | Zimtohrli of its own preset |
 |---|---|---|---|---|---|

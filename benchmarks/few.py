@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=ROWS)
     parser.add_argument("--z", nargs="+", choices=Z, default=[Z[0]], help="as heard is the posterior's mean")
     parser.add_argument("--steps", type=int, default=300, help="of every training; fewer are taken where recordings are few")
-    parser.add_argument("--bitrate", type=float, default=2000.0)
+    parser.add_argument("--bitrate", type=float, help="of every training; see ddspvae.train")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(1)

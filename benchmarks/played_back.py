@@ -18,7 +18,7 @@ HEADINGS = "Zimtohrli | spectral distance | pitch, median cents | loudness error
 
 @dataclass(frozen=True)
 class Measures:
-    """Means over takes: Zimtohrli's opinion (NaN where it is not installed), spectral distance, median pitch error in cents,
+    """Means over takes: Zimtohrli's opinion (NaN where it has none), spectral distance, median pitch error in cents,
     loudness error in dB."""
 
     zimtohrli: float
@@ -51,4 +51,4 @@ def play_back(name: str | Path, paths: Sequence[Path], tracker: str, seconds: fl
         said = judge_take(audio, sound, rate, with_visqol=False)
         rows.append((np.nan if said is None else said.zimtohrli, spectral_distance(audio, sound, rate),
                      pitch_error(audio, sound, rate, tracker).median_cents, loudness_error(audio, sound, rate).mean_abs_db))
-    return Measures(*np.mean(rows, axis=0).tolist())
+    return Measures(*np.nanmean(rows, axis=0).tolist())  # Zimtohrli has no opinion of half a second

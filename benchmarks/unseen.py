@@ -22,6 +22,7 @@ from played_back import HEADINGS, play_back
 
 from ddspvae import read_audio, train
 from ddspvae.instrument.presets import read_cards
+from ddspvae.training.few import FEW_STEPS
 from ddspvae.training.recordings import find_recordings
 
 RATE, TRACKER = 48_000, "swift"
@@ -53,14 +54,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recordings", type=Path)
     parser.add_argument("--holdout", type=Path, nargs="+", required=True)
-    parser.add_argument("--ensemble", default="ensemble")
+    parser.add_argument("--ensemble", default="ensemble", help="the model of many: one that has not heard this instrument")
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--minutes", type=float, default=2.0, help="of the trainings on everything")
-    parser.add_argument("--few-steps", type=int, default=32, help="of the training on those seconds; below 30 s never more")
+    parser.add_argument("--few-steps", type=int, default=FEW_STEPS,
+                        help="of the training on those seconds; below 30 s never more than these")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(1)
     print(f"| played by | {HEADINGS} |\n|---|---|---|---|---|", flush=True)
+
+    many = Path(args.ensemble).stem
 
     def row(name: str, instrument: str | Path) -> None:
         print(f"| {name} | {play_back(instrument, args.holdout, TRACKER).cells()} |", flush=True)
@@ -68,15 +72,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         few = Path(folder) / "few.wav"
         soundfile.write(few, few_seconds(args.recordings, args.holdout, args.seconds), RATE, subtype="FLOAT")
-        row(f"{args.ensemble}, code of {args.seconds:g} s", f"{args.ensemble}:{few}")
+        row(f"{many}, code of {args.seconds:g} s", f"{args.ensemble}:{few}")
         adapted = train(few, Path(folder) / "adapted.safetensors", steps=args.few_steps, seed=args.seed, device="cpu",
                         start_from=args.ensemble)
-        row(f"{args.ensemble}, trained on {args.seconds:g} s for {args.few_steps} steps", adapted)
+        row(f"{many}, trained on {args.seconds:g} s for {args.few_steps} steps", adapted)
         shipped = {name: play_back(name, args.holdout, TRACKER) for name in read_cards()
                    if name != args.recordings.name}
         nearest = max(shipped, key=lambda name: shipped[name].zimtohrli)
         print(f"| the nearest preset, {nearest} | {shipped[nearest].cells()} |", flush=True)
-        for name, source in (("from nothing", None), (f"from {args.ensemble}", args.ensemble)):
+        for name, source in (("from nothing", None), (f"from {many}", args.ensemble)):
             path = train(args.recordings, Path(folder) / f"{'own' if source else 'new'}.safetensors", minutes=args.minutes,
                          holdout=args.holdout, seed=args.seed, device="cpu", start_from=source)
             row(f"trained on everything {name}, {args.minutes:g} min", path)

@@ -57,3 +57,26 @@ def test_a_morph_is_heard_to_go_from_the_one_to_the_other(ensemble, scale_of):
     assert thirds[0] < thirds[1] < thirds[2]
     assert ends[1] - ends[0] > 0.3
     assert thirds[2] - thirds[0] > (ends[1] - ends[0]) / 2  # the middles of the thirds lie two thirds of the way apart
+
+
+def test_between_a_bow_and_a_pluck_a_note_falls_half_as_fast():
+    note = Notes((Note(57, 90, 0.2, 3.4),))
+
+    def falls_db_per_s(timbre):
+        sound = load(f"ensemble:{timbre}").render(note)
+        early, late = (np.mean(np.square(sound[round(at * 48_000) :][:9600])) for at in (0.8, 2.8))
+        return 10 * np.log10(early / late) / 2
+
+    bowed, between, plucked = map(falls_db_per_s, ("violin", "violin+guitar-electric", "guitar-electric"))
+    assert abs(bowed) < 1.5 and plucked > 4
+    assert between == pytest.approx((bowed + plucked) / 2, abs=1.5)
+
+
+def test_a_bow_that_turns_into_a_pluck_ends_ringing():
+    notes = Notes(tuple(Note(57, 90, 0.2 + 2.5 * at, 2.5 + 2.5 * at) for at in range(3)))
+    sound = load("ensemble:violin..guitar-electric").render(notes)
+    falls = []
+    for at in range(3):
+        early, late = (np.mean(np.square(sound[round((2.5 * at + since) * 48_000) :][:9600])) for since in (0.7, 2.1))
+        falls.append(10 * np.log10(early / late))
+    assert falls[0] < falls[1] < falls[2] and falls[2] > falls[0] + 3
