@@ -16,6 +16,7 @@ from preset_card import sources_text, training_text
 from ddspvae import list_presets
 from ddspvae.instrument.presets import presets_folder, read_card
 from ddspvae.signals.units import pitch_to_hz
+from ddspvae.training.loop import BITRATE
 
 TRACKER = "crepe"  # not used in training
 
@@ -40,7 +41,7 @@ def main() -> None:
         alone = f"{play_back(name, paths, TRACKER, args.seconds).zimtohrli:.2f}" if name in list_presets() else ""
         rows.append(f"| {name} | {play_back(f'ensemble:{name}', paths, TRACKER, args.seconds).cells()} | {alone} |")
         print(rows[-1], flush=True)
-    table = "\n".join(rows)
+    table, n_times = "\n".join(rows), card["config"]["bitrate"] / BITRATE
     (target.with_suffix(".md")).write_text(f"""# ensemble
 
 One model of {len(card['timbres'])} instruments: {', '.join(sorted(card['timbres']))}. {card['config']['n_timbre']} numbers
@@ -53,8 +54,8 @@ few seconds of a recording (`ensemble:take.wav`). For one instrument alone take 
 
 ## Quality
 
-On recordings that no training has heard, beside the instrument's own preset, of whose z this one has
-{card['config']['bitrate'] / 2000:g} times the bits; pitch by {TRACKER}, and how alike it is to the ear by Zimtohrli (see [judges of hearing](../docs/judges.md)):
+On recordings that no training has heard, beside the instrument's own preset, of whose z this one has {n_times:g} times the
+bits; pitch by {TRACKER}, and how alike it is to the ear by Zimtohrli (see [judges of hearing](../docs/judges.md)):
 
 | | {HEADINGS} | Zimtohrli of its own preset |
 |---|---|---|---|---|---|

@@ -51,4 +51,5 @@ def play_back(name: str | Path, paths: Sequence[Path], tracker: str, seconds: fl
         said = judge_take(audio, sound, rate, with_visqol=False)
         rows.append((np.nan if said is None else said.zimtohrli, spectral_distance(audio, sound, rate),
                      pitch_error(audio, sound, rate, tracker).median_cents, loudness_error(audio, sound, rate).mean_abs_db))
-    return Measures(*np.nanmean(rows, axis=0).tolist())  # Zimtohrli has no opinion of half a second
+    opinions = [row[0] for row in rows if not np.isnan(row[0])]  # Zimtohrli has none of half a second
+    return Measures(float(np.mean(opinions)) if opinions else np.nan, *np.mean(rows, axis=0)[1:].tolist())

@@ -43,9 +43,10 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     heard.add_argument("--from", dest="start_from", metavar="PRESET", help="start from another instrument")
     model = sub.add_argument_group("the model")
     model.add_argument("--bitrate", type=float, metavar="BPS",
-                       help="bit/s of timbre (default 2000, or of few seconds what the model of many has)")
+                       help="bit/s of timbre (default 2000, or of less than 30 s what the model has that --from names)")
     model.add_argument("--axes", type=int, metavar="N",
-                       help="axes of z: four with names, the others details (default: as many as the bitrate pays for); "
+                       help="axes of z: four with names, the others details (default: as many as the bitrate pays for, or "
+                            "of less than 30 s as many as the model of many has that --from names); "
                             "0 trains without z")
     model.add_argument("--rooms", choices=list(ROOMS), default="auto", help="learn what is typical of each folder of "
                        "recordings, a room or a player, apart, to play as any of them (--room), or of all together; auto "
@@ -124,7 +125,7 @@ def run(args: Namespace) -> None:
                        left=f"{left_s / 60:.1f} min")
 
         path = train(args.recordings, args.out, minutes=args.minutes, steps=args.steps, bitrate=args.bitrate,
-                     controller=args.controller, loss=args.loss, holdout=args.holdout, tracker=args.tracker,
+                     axes=args.axes, controller=args.controller, loss=args.loss, holdout=args.holdout, tracker=args.tracker,
                      start_from=args.start_from, many=args.many, device=args.device, seed=args.seed, batch=args.batch,
                      features=args.features, precision=args.precision, compiled=args.compile, model=config,
                      progress=progress,

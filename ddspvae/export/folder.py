@@ -38,7 +38,7 @@ def check_instrument(instrument: Instrument) -> None:
     """Raise InputError for an instrument that changes on the way, or is played by parts that no other program has."""
     if instrument.codes is not None:
         raise InputError(f"export: {instrument.name} turns from one instrument into another; export one of them.")
-    if instrument.plucks is not None:
+    if instrument.plucks is not None or instrument.rings.plucks:
         raise InputError(f"export: {instrument.name} is plucked, and rings by a model of its own that no loop follows; "
                          "export one that is bowed or blown.")
     config = instrument.config

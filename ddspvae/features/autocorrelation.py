@@ -14,6 +14,7 @@ from ddspvae.features.paths import best_choice
 from ddspvae.kernels.compiler import HAS_COMPILER
 from ddspvae.kernels.correlations import correlate_powers
 from ddspvae.kernels.frame_powers import frame_powers
+from ddspvae.signals.curves import LEAP_OCTAVES
 
 RATE_HZ = 16000
 HOP = 160  # 10 ms
@@ -47,7 +48,7 @@ def autocorrelation(audio_16k: NDArray, prior_hz: float | None = None, range_hz:
         prior_hz: look within 1.5 semitones of this pitch only.
         range_hz: or between these.
     Returns:
-        Track every 10 ms; periodicity 0.5 is as much periodic as other power (0 dB).
+        Track every 10 ms, below 110 Hz on lines between every second; periodicity 0.5 is as much periodic as other power.
     Source: Boersma, "Accurate short-term analysis of the fundamental frequency", IFA Proceedings 17, 1993.
     """
     if prior_hz is not None:
@@ -78,6 +79,7 @@ def _tracks(audio_16k: NDArray, ranges_hz: Sequence[tuple[float, float]], also: 
             ) -> list[Track]:
     n_frames = -(-len(audio_16k) // HOP)
     found: list[list[tuple[NDArray, ...]]] = [[] for _ in ranges_hz]
+    n_slow = [0] * len(ranges_hz)
     for size, hop, n_fft, finer, least_hz, most_hz in WINDOWS:
         bands = [(max(low, least_hz), min(high, most_hz)) for low, high in ranges_hz]
         some = [at for at, (low_hz, high_hz) in enumerate(bands) if low_hz < high_hz]
@@ -87,17 +89,25 @@ def _tracks(audio_16k: NDArray, ranges_hz: Sequence[tuple[float, float]], also: 
             for at, candidates in zip(some, _candidates(_powers(audio_16k, size, hop, n_fft), _own(size, n_fft, finer), ends,
                                                         RATE_HZ * finer, listens)):
                 found[at].append(tuple(np.repeat(column, hop // HOP, axis=0)[:n_frames] for column in candidates))
-    return [_smoothest(*(np.concatenate(parts, axis=1) for parts in zip(*of_range))) for of_range in found]
+                n_slow[at] += candidates[0].shape[1] * (hop > HOP)
+    return [_smoothest(slow, *(np.concatenate(parts, axis=1) for parts in zip(*of_range)))
+            for of_range, slow in zip(found, n_slow)]
 
 
-def _smoothest(f0_hz: NDArray, strength: NDArray, rise: NDArray) -> Track:
-    """The best path through candidates [F, K]."""
+def _smoothest(n_slow: int, f0_hz: NDArray, strength: NDArray, rise: NDArray) -> Track:
+    """The best path through candidates [F, K], of which the first n_slow are every second frame's, held."""
     log2_f0 = np.log2(f0_hz)
     reward = rise - OCTAVE_COST * (math.log2(RANGE_HZ[1]) - log2_f0)
     leaps = LEAP_COST * np.minimum(np.abs(log2_f0[:-1, :, None] - log2_f0[1:, None, :]), 2.0)
     path = best_choice(reward, leaps)
     rows = np.arange(len(path))
-    return Track(rows * (HOP / RATE_HZ), f0_hz[rows, path], np.clip(strength[rows, path], 0, 1))
+    chosen, slow = log2_f0[rows, path], (path < n_slow) & (strength[rows, path] > 0)
+    between = 1 + 2 * np.arange((len(path) - 1) // 2)
+    glides = slow[between - 1] & slow[between] & slow[between + 1] & (
+        np.abs(chosen[between + 1] - chosen[between - 1]) < LEAP_OCTAVES)
+    between = between[glides]
+    chosen[between] = (chosen[between - 1] + chosen[between + 1]) / 2
+    return Track(rows * (HOP / RATE_HZ), np.exp2(chosen), np.clip(strength[rows, path], 0, 1))
 
 
 def _candidates(powers: Iterable[Powers], own: NDArray[np.float32], ends: Sequence[tuple[int, int]], rate_hz: float,

@@ -31,7 +31,7 @@ from ddspvae.model.form import axis_names
 from ddspvae.performer.controls import CARD_KEY, ControlRanges, typical_ranges
 from ddspvae.performer.gestures import Gestures
 from ddspvae.performer.learned import play as play_as_learned
-from ddspvae.plucked.curves import Rings, first_partial, pluck_curves
+from ddspvae.plucked.curves import Rings, first_partial
 from ddspvae.signals import Features, Notes, Performance
 from ddspvae.signals.checks import InputError, check_choice, check_range
 from ddspvae.signals.curves import on_the_way
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from ddspvae.live.networks import LiveNetworks
     from ddspvae.live.stream import Stream
     from ddspvae.model.autoencoder import Autoencoder
-    from ddspvae.plucked.model import Plucks
     from ddspvae.plucked.stream import PluckedStream
     from ddspvae.signals import Latents
 
@@ -59,12 +58,13 @@ class Instrument:
         gestures: what the learned performer remembers; None where the file holds none.
         codes: [2, G], for a model of many instruments: the timbre codes that scores and takes begin and end with; with None
             a score is played by the mean of all instruments, and a take keeps the code that is heard in it.
-        plucks: how its notes ring, of one that is plucked or struck.
+        rings: how its notes ring, of one that is plucked or struck, or so in part.
     """
 
     def __init__(self, model: Autoencoder | Stored, card: Mapping[str, Any], name: str, room: str | None = None,
-                 gestures: Gestures | None = None, codes: np.ndarray | None = None, plucks: Plucks | None = None) -> None:
-        self.plucks, self.rings = plucks, Rings()
+                 gestures: Gestures | None = None, codes: np.ndarray | None = None, rings: Rings | None = None) -> None:
+        self.rings = rings or Rings()
+        self.plucks = self.rings.whole
         self.core = model if isinstance(model, Stored) else model.eval()  # numbers, until a network is needed
         self.room = model.config.rooms[0] if room is None else room
         check_choice("load", "room", self.room, model.config.rooms)
@@ -176,9 +176,7 @@ class Instrument:
         else:
             curves = perform_by_rules(line, self.statistics, rate_hz, expression=expression, tail_s=tail_s)
             z = self.likely_z(curves.f0_hz, curves.periodicity, curves.loudness_db, seed)
-        if self.plucks is not None:
-            curves = pluck_curves(line, self.plucks, curves, rate_hz)
-        curves = self.rings.play(line, curves, rate_hz, (score_s or line.duration_s) * rate_hz)
+        curves = self.rings.play(line, curves, rate_hz, len(curves.f0_hz) if score_s is None else score_s * rate_hz)
         return self._written(curves, self._turn(self._kept * add_offsets(z, curves.offsets, self.axis_names, step), score_s))
 
     def likely_z(self, f0_hz: np.ndarray, periodicity: np.ndarray, loudness_db: np.ndarray, seed: int | None = None,
@@ -258,6 +256,8 @@ class Instrument:
         if self.plucks is not None:
             from ddspvae.instrument.plucking import open_stream
             return open_stream(self.plucks, self.rooms, mono, seed, start_s, limit, (dry, ir, wet_db, decay), tuning, stereo)
+        if self.rings.plucks:
+            warnings.warn(f"stream: {self.name} is plucked in part; live it holds its notes.", stacklevel=2)
         return live.Stream(self, voices, mono=mono, seed=seed, dry=dry, ir=ir, wet_db=wet_db, decay=decay, limit=limit,
                            start_s=start_s, expression=expression, controllers=controllers, tuning=tuning, stereo=stereo)
 

@@ -77,9 +77,9 @@ def _load(name: str | Path, room: str | None, only_play: bool) -> Instrument:
     if timbre:
         return choose(network.build(), card, path.stem, timbre, room, plucks)
     if not only_play:
-        return Instrument(network.build(), card, path.stem, room, gestures, plucks=plucks.get(""))
+        return Instrument(network.build(), card, path.stem, room, gestures, rings=Rings.of(plucks.get("")))
     network.check_player()
-    return Instrument(network, card, path.stem, room, gestures, plucks=plucks.get(""))
+    return Instrument(network, card, path.stem, room, gestures, rings=Rings.of(plucks.get("")))
 
 
 def choose(model: Autoencoder, card: Mapping[str, Any], name: str, timbre: str, room: str | None,
@@ -101,9 +101,7 @@ def choose(model: Autoencoder, card: Mapping[str, Any], name: str, timbre: str, 
         card["config"] = model.config.to_dict()
     rings = [owner for owner in plucks or () if any(share.get(owner, 0) > 0 for share in found.shares)]
     shares = np.array([[share.get(owner, 0.0) for owner in rings] for share in found.shares])
-    if plucks and len(rings) == 1 and (shares > 1 - 1e-6).all():
-        return Instrument(model, card, f"{name}:{timbre}", room, codes=codes, plucks=plucks[rings[0]])
-    instrument = Instrument(model, card, f"{name}:{timbre}", room, codes=codes)
-    if plucks and rings:
-        instrument.rings = Rings(tuple(plucks[owner] for owner in rings), shares)
-    return instrument
+    if plucks and timbre in plucks:
+        return Instrument(model, card, f"{name}:{timbre}", room, rings=Rings.of(plucks[timbre]))
+    return Instrument(model, card, f"{name}:{timbre}", room, codes=codes,
+                      rings=Rings(tuple(plucks[owner] for owner in rings), shares) if plucks and rings else None)

@@ -30,7 +30,7 @@ def moved_to(instrument: Instrument, room: str) -> Instrument:
     if instrument.config.n_rooms_apart:
         network = Stored(instrument.config, weights_of(network), Path(instrument.name)).settled_in(room)
     return Instrument(network, instrument.card, instrument.name, room, instrument.gestures, instrument.codes,
-                      instrument.plucks)
+                      instrument.rings)
 
 
 def nearest_room(instrument: Instrument, audio: Audio, sample_rate: int, tracker: str | Path | None = None, *,

@@ -17,6 +17,7 @@ from ddspvae.features.extract import extract
 from ddspvae.features.statistics import measure
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.encoder_inputs import EncoderInputs
+from ddspvae.plucked.recognise import SURE_SHARE, plucked_share
 from ddspvae.signals.checks import InputError, check_choice
 
 OVER_TIME, BETWEEN = r"(?<![\\/.])\.\.(?![\\/.])", r"\+"  # two dots in a path are a folder
@@ -30,7 +31,7 @@ class Timbre:
         codes: [2, G], that a score begins and ends with.
         card: what takes the place of the file's own: statistics, and the ranges of the note controls where known.
         room: a learned one.
-        shares: of each instrument that it is made of, where a score begins and where it ends.
+        shares: of each instrument whose notes it plays, where a score begins and where it ends; the rest to 1 is held.
     """
 
     codes: NDArray[np.float32]
@@ -91,9 +92,16 @@ def _recorded(path: Path, timbres: Mapping[str, Mapping[str, Any]], model: Autoe
     audio, rate = read_audio(path, model.config.sample_rate)
     features = extract(audio, rate, model.config.hop_size, tracker)
     code = model.timbre(EncoderInputs.of(features))[0].numpy()
-    nearest = min(timbres, key=lambda name: float(np.square(code - timbres[name]["code"]).sum()))
+    nearest = _nearest(code, timbres)
+    ringing = {name: one for name, one in timbres.items() if "plucked" in one}
+    falls = bool(ringing) and plucked_share([features]) >= SURE_SHARE
+    shares = {_nearest(code, ringing): 1.0} if falls else {}
     return Timbre(np.stack([code, code]), {"statistics": measure([features]).to_dict()}, str(timbres[nearest]["room"]),
-                  ({nearest: 1.0}, {nearest: 1.0}))
+                  (shares, shares))
+
+
+def _nearest(code: NDArray[np.floating], timbres: Mapping[str, Mapping[str, Any]]) -> str:
+    return min(timbres, key=lambda name: float(np.square(code - timbres[name]["code"]).sum()))
 
 
 def _split_weight(asked: str) -> tuple[str, float | None]:

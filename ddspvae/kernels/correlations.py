@@ -33,7 +33,7 @@ def correlate_powers(power: Floats, own: Floats, curves: Floats) -> None:
             curves[at : at + CHUNK_FRAMES] = curve / own[:n_lags] * heard / np.where(heard, curve[:, :1], 1)
         return
     _correlate(power, turns_of(len(own)), 1 / own[:n_lags], *(in_lines(LANES * len(own)) for _ in range(4)),
-               np.empty((2, PIECE, LANES), np.float32), np.float32(QUIETEST * len(own)), curves)
+               np.zeros((2, PIECE, LANES), np.float32), np.float32(QUIETEST * len(own)), curves)
 
 
 @ready_made_in_any_order
@@ -50,6 +50,8 @@ def _correlate(power, turns, shares, re, im, to_re, to_im, tile, quietest, curve
                 side, lane, heard = tile[frame % 2], frame // 2, power[first + frame, at : at + size]
                 for k in range(size):
                     side[k, lane] = heard[k]
+            if n % 2:  # the last one shares its number with silence
+                tile[1, :, n // 2] = 0
             for k in range(size):
                 here, there = (at + k) * LANES, (n_fine - at - k) % n_fine * LANES
                 one, other, one_again, other_again = (re[here : here + LANES], im[here : here + LANES],

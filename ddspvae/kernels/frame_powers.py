@@ -11,7 +11,7 @@ from ddspvae.kernels.memory import in_lines
 from ddspvae.kernels.transforms import rfft
 
 AT_ONCE = 2 * LANES
-PIECE = 64  # samples, or bins, of sixteen frames: what is turned from side by side to one after another in the cache
+PIECE = 64  # bins of sixteen frames: what is turned from side by side to one after another in the cache
 _F = np.float32
 Floats = NDArray[np.float32]
 

@@ -18,7 +18,7 @@ def resampling_taps(ratio: int) -> NDArray[np.float64]:
 
 
 def resample_block(audio: NDArray, up: int, down: int, begin: int, end: int) -> NDArray[np.float32]:
-    """Samples begin to end of what comes out of [..., T], at up / down times its rate, to 138 dB."""
+    """Samples begin to end of what comes out of [..., T], at up / down times its rate; what is off is 138 dB down."""
     taps = resampling_taps(max(up, down))
     if not HAS_COMPILER:
         from scipy import signal  # half a second to import

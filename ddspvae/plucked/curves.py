@@ -47,16 +47,28 @@ class Rings:
     plucks: tuple[Plucks, ...] = ()
     shares: NDArray = field(default_factory=lambda: np.zeros((2, 0)))
 
+    @classmethod
+    def of(cls, plucks: Plucks | None) -> Rings:
+        """Of an instrument that is plucked altogether, or not at all."""
+        return cls() if plucks is None else cls((plucks,), np.ones((2, 1)))
+
+    @property
+    def whole(self) -> Plucks | None:
+        """Of one that is plucked altogether."""
+        return self.plucks[0] if len(self.plucks) == 1 and bool((self.shares == 1).all()) else None
+
     def play(self, line: Notes, held: Curves, frame_rate_hz: float, n_whole: float) -> Curves:
         """Means of what all play, in octaves and decibels.
 
         Args:
-            line: one voice; held: as those play it that hold; frame_rate_hz: of it.
+            line: one voice; held: as it is played by who holds its notes; frame_rate_hz: of it.
             n_whole: frames from one instrument to the other.
         """
         if not self.plucks:
             return held
         played = [held, *(pluck_curves(line, one, held, frame_rate_hz) for one in self.plucks)]
+        if self.whole is not None:
+            return played[1]
         shares = on_the_way(self.shares, len(held.f0_hz), n_whole)
         weights = np.concatenate([1 - shares.sum(axis=1, keepdims=True), shares], axis=1)
 

@@ -26,11 +26,11 @@ def are_few(prepared: Prepared, source: Instrument | None) -> bool:
     return sum(take.n_frames for take in prepared.training) / prepared.model.frame_rate_hz < FEW_S
 
 
-def as_wide(prepared: Prepared, source: Instrument) -> Prepared:
-    """With the axes of z that a model of many has, and its bitrate: few seconds cannot teach others."""
+def as_wide(prepared: Prepared, source: Instrument, bitrate: float | None) -> Prepared:
+    """With the axes of z of a model of many, since few seconds cannot teach others; and its bitrate, if none is asked."""
     sizes = source.config
     return replace(prepared, model=replace(prepared.model, n_z=sizes.n_running, frames_per_z=sizes.frames_per_z,
-                                           bitrate=sizes.bitrate))
+                                           bitrate=sizes.bitrate if bitrate is None else bitrate))
 
 
 def begin(network: Autoencoder, source: Instrument, heard: Sequence[EncoderInputs], few: bool) -> bool:

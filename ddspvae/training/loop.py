@@ -57,8 +57,8 @@ def pick_device(name: str | None) -> torch.device:
 
 
 def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, minutes: float | None = None,
-          steps: int | None = None, bitrate: float | None = None, controller: str = "log-dual", loss: str = "ear",
-          holdout: Sequence[str | Path] = (), tracker: str = "swift",
+          steps: int | None = None, bitrate: float | None = None, axes: int | None = None, controller: str = "log-dual",
+          loss: str = "ear", holdout: Sequence[str | Path] = (), tracker: str = "swift",
           start_from: str | Path | None = None, many: bool = False, device: str | None = None, seed: int = 0,
           batch: int | None = None, features: str | None = None, precision: str = "auto", compiled: bool = False,
           model: ModelConfig | None = None,
@@ -73,6 +73,7 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
         out: the .safetensors file to write; checkpoints and logs go to `<name>.training/` beside it.
         minutes, steps: the budget, one of them (default 10 minutes).
         bitrate: bit/s of timbre that z may carry; None is BITRATE, or of few seconds what the model of many has.
+        axes: of z; None is what model says, or the bitrate pays for, or of few seconds what the model of many has.
         controller: what holds the bitrate, one of training.rate.CONTROLLERS.
         loss: one of training.losses.LOSSES.
         holdout: recordings to leave out entirely.
@@ -110,6 +111,7 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
     check_choice("train", "precision", precision, PRECISIONS)
     n_z, frames_per_z = sizes_for(paid)
     wanted = model or ModelConfig(n_z=n_z, frames_per_z=frames_per_z)
+    wanted = wanted if axes is None else replace(wanted, n_z=axes)
     with joined(target) as processes:
         checkpoint = Checkpoint(out) if processes.leads else None
         kept = processes.agree(None if checkpoint is None else checkpoint.kept("batch_size"))
@@ -131,8 +133,8 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
                 processes.wait()
         prepared = replace(prepared, model=replace(prepared.model, bitrate=paid))
         is_few = are_few(prepared, source)
-        if is_few and source is not None and bitrate is None and (wanted.n_z, wanted.frames_per_z) == sizes_for(BITRATE):
-            prepared = as_wide(prepared, source)
+        if is_few and source is not None and axes is None:
+            prepared = as_wide(prepared, source, bitrate)
             config = replace(config, bitrate=prepared.model.bitrate)
         settings = {"files": ["/".join(take.path.parts[-2:]) for take in prepared.training + prepared.validation],
                     "model": prepared.model.to_dict(), "tracker": tracker, "from": str(start_from or ""),
@@ -147,8 +149,13 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
             prepared = give_codes(network, prepared)
         heard = [take.heard() for take in prepared.training]
         network.decoder.typical.fit(heard, prepared.model.frames_per_z, prepared.model.rooms)
-        if source is not None and (is_few := begin(network, source, heard, is_few)):
-            config = replace(config, most_steps=FEW_STEPS)
+        if source is not None:
+            was_few, is_few = is_few, begin(network, source, heard, is_few)
+            if is_few:
+                config = replace(config, most_steps=FEW_STEPS)
+            elif was_few and tell is not None:
+                tell(f"train: with {axes} axes of z nothing is kept of what {source.name} knows of them; it has "
+                     f"{source.config.n_running}, which you get without --axes.")
         processes.align(network.to(target))
         run = Run(network, config, target, processes, precision)
         run.has_details = run.has_details or is_few

@@ -6,8 +6,10 @@ import functools
 
 import numpy as np
 import pytest
+import soundfile
 
 from ddspvae import load
+from ddspvae.instrument.nearest import moved_to
 from ddspvae.model.encoder_inputs import EncoderInputs
 from ddspvae.signals import Note, Notes
 
@@ -70,6 +72,19 @@ def test_between_a_bow_and_a_pluck_a_note_falls_half_as_fast():
     bowed, between, plucked = map(falls_db_per_s, ("violin", "violin+guitar-electric", "guitar-electric"))
     assert abs(bowed) < 1.5 and plucked > 4
     assert between == pytest.approx((bowed + plucked) / 2, abs=1.5)
+
+
+def test_a_held_recording_is_held_whoever_sounds_most_like_it(tmp_path):
+    t = np.arange(4 * 48_000) / 48_000
+    tone = sum(np.sin(2 * np.pi * 82.4 * k * t) / k**2 for k in range(1, 40)) * np.minimum(1, 20 * np.minimum(t, 4 - t))
+    soundfile.write(tmp_path / "held.wav", 0.2 * tone, 48_000)
+    instrument = load(f"ensemble:{tmp_path / 'held.wav'}")
+    assert instrument.plucks is None and not instrument.rings.plucks
+    pluck = 0.2 * tone * 10 ** (-10 * t / 20)
+    soundfile.write(tmp_path / "rings.wav", pluck, 48_000)
+    instrument = load(f"ensemble:{tmp_path / 'rings.wav'}")
+    assert len(instrument.rings.plucks) == 1
+    assert moved_to(instrument, instrument.config.rooms[1]).rings is instrument.rings
 
 
 def test_a_bow_that_turns_into_a_pluck_ends_ringing():

@@ -15,6 +15,7 @@ from ddspvae.features.comb import combs
 from ddspvae.features.listening import hear_loudness_and_timbre
 from ddspvae.features.loudness import a_weighted_loudness
 from ddspvae.features.timbre import timbre_frames
+from ddspvae.features.trackers import TRACKERS
 from ddspvae.kernels import correlations, frame_powers, resampling
 from ddspvae.kernels.compiler import HAS_COMPILER
 from ddspvae.kernels.pitch import turn_by
@@ -149,6 +150,38 @@ def test_autocorrelations_of_frames(monkeypatch):
     expected = (shaped[lag:] @ shaped[:-lag]) / (shaped @ shaped) / own[2 * lag]
     assert found[1][10, 2 * lag] == pytest.approx(expected, abs=1e-4)
     assert (found[1][20, 0] == 1) and not found[1][-1].any()
+
+
+def test_an_odd_frame_hears_nothing_of_louder_ones():
+    window = np.hanning(502)[1:-1].astype(np.float32)
+    own = np.fft.irfft(np.abs(np.fft.rfft(window, 1024)) ** 2, 1024)
+    power = frame_powers.frame_powers(sung(rate=16_000), window, 160, 33, 1024, centred=True)
+    power[:32] *= 1e10
+    curves = np.empty((33, 300), np.float32)
+    correlations.correlate_powers(power, (own / own[0]).astype(np.float32), curves)
+    expected = np.fft.irfft(power[32].astype(np.float64), 1024)[:300]
+    np.testing.assert_allclose(curves[32], expected / expected[0] / (own / own[0])[:300], atol=2e-5)
+
+
+@pytest.mark.parametrize("n_samples", [1, 255, 5000, 6 * 16_000, 6 * 16_000 + 1, 13 * 16_000])
+def test_a_tracker_in_pieces_hears_what_it_hears_at_once(n_samples):
+    from swift_f0 import SwiftF0
+
+    audio = np.resize(sung(rate=16_000), n_samples)
+    whole, track = SwiftF0(threads=1, spin=False).detect(audio, 16_000), TRACKERS["swift"].track(audio)
+    np.testing.assert_allclose(track.times_s, whole.timestamps)
+    np.testing.assert_allclose(track.f0_hz, np.maximum(whole.pitch_hz, 1), rtol=1e-5)
+    np.testing.assert_allclose(track.periodicity, whole.confidence, atol=1e-5)
+
+
+def test_a_low_glide_is_no_staircase():
+    t = np.arange(32_000) / 16_000
+    f0_hz = 50 * 2 ** (0.4 * t)
+    phase = 2 * np.pi * np.cumsum(f0_hz) / 16_000
+    audio = sum(np.sin(k * phase) / k for k in range(1, 20)).astype(np.float32)
+    track, = autocorrelations(audio, [(30.0, 2500.0)])
+    cents = 1200 * np.log2(track.f0_hz / (50 * 2 ** (0.4 * track.times_s)))[10:-10]
+    assert abs(np.mean(cents[::2]) - np.mean(cents[1::2])) < 0.3 and np.abs(cents).max() < 10
 
 
 def test_turns():

@@ -20,9 +20,10 @@ from ddspvae.model.transplant import adopt, is_alike, settle, transplant
 from ddspvae.signals import Note, Notes
 from ddspvae.signals.checks import InputError
 from ddspvae.synth.render import render
-from ddspvae.training.few import FEW_STEPS
+from ddspvae.training.few import FEW_STEPS, are_few, as_wide
 from ddspvae.training.loop import train
 from ddspvae.training.many import find_instruments
+from ddspvae.training.prepare import prepare
 
 from ..conftest import melody_take
 
@@ -220,6 +221,25 @@ def test_few_takes_keep_all_that_many_taught_and_move_what_is_typical(ensemble):
     assert torch.equal(after.coefficients[0, 1:], before.coefficients[0, 1:])
     off = [float((typical.read(heard, 4, limit=1e9)[0]).mean((0, 1)).abs().max()) for typical in (before, after)]
     assert off[1] < 0.5 * off[0], "they are nearer to what the takes say"
+
+
+def test_few_seconds_take_the_axes_of_a_model_of_many(ensemble, folder):
+    source, prepared = load(ensemble), prepare(folder / "dull", [], "swift", replace(SMALL, n_z=12, bitrate=500))
+    assert are_few(prepared, source) and not are_few(prepared, load("violin")) and not are_few(prepared, None)
+    assert not are_few(replace(prepared, training=prepared.training * 7), source), "half a minute is not few"
+    assert not are_few(replace(prepared, model=replace(prepared.model, encoder="mel")), source), "another kind of network"
+    wide = as_wide(prepared, source, None).model
+    assert (wide.n_z, wide.n_timbre, wide.bitrate) == (source.config.n_running, 0, source.config.bitrate)
+    assert as_wide(prepared, source, 500).model.bitrate == 500
+
+
+@pytest.mark.slow
+def test_few_seconds_with_axes_of_their_own_begin_anew(ensemble, folder, tmp_path):
+    said: list[str] = []
+    path = train(folder / "dull", tmp_path / "own.safetensors", steps=1, axes=12, device="cpu", model=SMALL,
+                 start_from=ensemble, tell=said.append)
+    assert load(path).config.n_z == 12 and load(path).card["training"]["most_steps"] is None
+    assert "with 12 axes of z nothing is kept of what three knows" in said[-1]
 
 
 @pytest.mark.slow
