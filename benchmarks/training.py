@@ -156,7 +156,7 @@ def train_ours(recordings: Path, holdout: Sequence[Path], budgets: Sequence[floa
                          start_from=start_from, prepared=prepared, progress=progress)
             took_s = time.perf_counter() - began - others_s
             sounds, done = play_ours(path, held_out), load(path).card["training"]
-        log.add(Row("ours", f"from {start_from}" if start_from else "", done["minutes_done"], done["steps_done"],
+        log.add(Row("ours", f"from {Path(start_from).stem}" if start_from else "", done["minutes_done"], done["steps_done"],
                     rest_s=max(0.0, took_s - 60 * done["minutes_done"]), workload_ms=workload_ms(),
                     **held_out.measure(sounds, True)))
         before_s += 60 * minutes
