@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddspvae.features.listening_tables import hann_window
+from ddspvae.kernels.bands import Bands, weigh
 from ddspvae.kernels.frame_powers import frame_powers
 from ddspvae.kernels.partials import LANES, Tile, less_noise, read_levels, read_noise, take_off, turn_down
 from ddspvae.kernels.pitch import count_cycles, turn_by
@@ -24,7 +25,7 @@ class Measure:
         filters, sizes: low-passes [C, longest], of so many taps each.
         holes: [C, R], the share of the noise that is missing at so many step_hz from a harmonic.
         shares: [C], what unit noise adds to the square of a harmonic's amplitude.
-        bands: [N, K], of bins from 0 to Nyquist.
+        bands: of N bins from 0 to Nyquist.
         half: frames to either side over which a harmonic is compared with noise.
         least_left, least_of_harmonic: of a band's noise, and of a harmonic's power.
     """
@@ -37,7 +38,7 @@ class Measure:
     holes: Floats
     step_hz: float
     shares: Floats
-    bands: Floats
+    bands: Bands
     half: int
     least_left: float
     least_of_harmonic: float
@@ -61,7 +62,8 @@ def measure_block(audio: Floats, f0_hz: NDArray[np.float64], how: Measure, class
     levels[:, :, n_frames] = levels[:, :, n_frames - 1]  # held
     n_heard = np.minimum(np.ceil(highest_hz / f0), n_here).astype(np.int64)
     take_off(rest, turn, hop_size, how.every, np.pad(n_heard, (0, n_full - n_frames)), levels, tile)
-    n_fft = 2 * (len(how.bands) - 1)
+    n_bins = how.bands.rows.shape[1]
+    n_fft = 2 * (n_bins - 1)
     window = hann_window(n_fft)
     padded = np.zeros(n_frames * hop_size + n_fft, np.float32)
     padded[n_fft // 2 : n_fft // 2 + n_frames * hop_size] = rest[: n_frames * hop_size]
@@ -69,10 +71,10 @@ def measure_block(audio: Floats, f0_hz: NDArray[np.float64], how: Measure, class
     n_taken = np.minimum(np.floor(np.float32(highest_hz - 1e-3) / f0), np.float32(n_harmonics))
     left, of_noise = np.empty_like(power), np.empty((n_harmonics, n_frames), np.float32)
     read_noise(power, f0, n_taken, how.holes, class_of, np.float32(how.step_hz),
-               np.float32(how.sample_rate / n_fft), how.shares, np.empty((2, len(how.bands) + 1)), left, of_noise)
+               np.float32(how.sample_rate / n_fft), how.shares, np.empty((2, n_bins + 1)), left, of_noise)
     amplitudes = np.empty((n_frames, n_harmonics), np.float32)
     less_noise(levels, of_noise, how.half, how.least_of_harmonic, np.empty((2, n_frames + 1)), amplitudes)
-    noise = np.sqrt(power @ how.bands / np.maximum(left @ how.bands, how.least_left))
+    noise = np.sqrt(weigh(power, how.bands) / np.maximum(weigh(left, how.bands), how.least_left))
     return np.concatenate([noise, amplitudes], axis=1)
 
 

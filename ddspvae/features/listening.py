@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +17,7 @@ from ddspvae.features.listening_tables import (
     mel_filters,
     window_size,
 )
+from ddspvae.kernels.bands import Bands, weigh
 from ddspvae.kernels.frame_powers import frame_powers
 from ddspvae.signals.units import DB_FLOOR, power_to_db, samples_to_frames
 
@@ -27,13 +30,19 @@ def hear_loudness_and_timbre(audio: Audio, sample_rate: int, hop_size: int
     n_frames, n_fft = samples_to_frames(len(audio), hop_size), window_size(sample_rate)
     padded = np.zeros(max((n_frames - 1) * hop_size, 0) + n_fft + n_fft // 2, np.float32)
     padded[n_fft // 2 : n_fft // 2 + len(audio)] = audio
-    weights = np.concatenate([loudness_weights(n_fft, sample_rate)[:, None], mel_filters(n_fft, sample_rate)], axis=1)
+    bands = _bands(n_fft, sample_rate)
     heard = np.empty((n_frames, 1 + N_MELS), np.float32)
     for first in range(0, n_frames, BLOCK_FRAMES):
         n = min(BLOCK_FRAMES, n_frames - first)
         power = frame_powers(padded[first * hop_size :], hann_window(n_fft), hop_size, n, n_fft)
-        np.matmul(power, weights, out=heard[first : first + n])
+        heard[first : first + n] = weigh(power, bands)
     mels = heard[:, 1:]
     share = mels / np.maximum(mels.sum(axis=1, keepdims=True), LEAST_POWER)
     return (np.maximum(power_to_db(heard[:, 0]), np.float32(DB_FLOOR)),
             np.asarray(power_to_db(share, floor_db=FLOOR_DB) / (-FLOOR_DB / 2) + 1, dtype=np.float32))
+
+
+@lru_cache(maxsize=8)
+def _bands(n_fft: int, sample_rate: int) -> Bands:
+    """All bins as the ear weighs them, then the mel bands."""
+    return Bands.of(np.concatenate([loudness_weights(n_fft, sample_rate)[:, None], mel_filters(n_fft, sample_rate)], axis=1))

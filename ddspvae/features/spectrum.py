@@ -91,6 +91,7 @@ def _measure(audio: NDArray[np.float32], sample_rate: int, hop_size: int, f0_hz:
 def _how(sample_rate: int, hop_size: int) -> Measure:
     """All of this, for compiled loops."""
     from ddspvae.features.compiled_spectrum import Measure
+    from ddspvae.kernels.bands import Bands
 
     every = decimation(sample_rate, hop_size)
     filters = low_passes(sample_rate / every)
@@ -98,5 +99,5 @@ def _how(sample_rate: int, hop_size: int) -> Measure:
     rows = np.stack([np.pad(taps, (0, sizes.max() - len(taps))) for taps in filters])
     taken = [noise_taken(at, sample_rate, hop_size) for at in range(len(filters))]
     return Measure(sample_rate, hop_size, every, rows, sizes, np.stack([one.hole for one in taken]), HOLE_STEP_HZ,
-                   np.array([one.power for one in taken], np.float32), band_bins(noise_fft(sample_rate)),
+                   np.array([one.power for one in taken], np.float32), Bands.of(band_bins(noise_fft(sample_rate))),
                    round(SMOOTH_S * sample_rate / hop_size / 2), LEAST_LEFT, LEAST_OF_HARMONIC)
