@@ -33,6 +33,8 @@ class Checkpoint:
             self.folder.mkdir(parents=False, exist_ok=True)
             (self.folder / ".writable").touch()
             (self.folder / ".writable").unlink()
+            if not any(self.folder.iterdir()):  # a run that cannot begin leaves nothing
+                self.folder.rmdir()
         except OSError as error:
             raise InputError(f"train: cannot write beside {out} ({error.strerror}); choose another --out.") from error
 
@@ -98,6 +100,7 @@ class Checkpoint:
     @contextmanager
     def _writing(self) -> Iterator[None]:
         try:
+            self.folder.mkdir(exist_ok=True)
             yield
         except OSError as error:
             raise InputError(f"train: cannot write {self.folder} ({error.strerror}); has its disk room? What was saved "

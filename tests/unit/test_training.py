@@ -377,3 +377,10 @@ def test_schedule_and_device():
     assert pick_device("cpu").type == "cpu"
     with pytest.raises(InputError, match="device abacus cannot be used"):
         pick_device("abacus")
+
+
+def test_a_run_that_cannot_begin_leaves_nothing(tmp_path):
+    soundfile.write(tmp_path / "short.wav", tone(440.0, 0.5, RATE), RATE)
+    with pytest.raises(InputError, match="one training window is"):
+        train(tmp_path / "short.wav", tmp_path / "out.safetensors", steps=1, device="cpu")
+    assert [path.name for path in tmp_path.iterdir()] == ["short.wav"]
