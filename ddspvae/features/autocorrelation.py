@@ -28,7 +28,7 @@ LEAP_COST = 0.25  # per octave and 10 ms
 CHUNK_FRAMES = 256  # whose spectra and curves a cache holds
 # size, hop, transform, how finely the lags are read, lowest and highest pitch: the transform has room for the window and its
 # longest lag, so that no lag in use is heard twice
-WINDOWS = ((LONG, LONG_HOP, 4096, 2, RANGE_HZ[0], SPLIT_HZ), (SHORT, HOP, 1024, 4, SPLIT_HZ / 2**0.25, math.inf))
+WINDOWS = ((LONG, LONG_HOP, 4096, 2, 0.0, SPLIT_HZ), (SHORT, HOP, 1024, 4, SPLIT_HZ / 2**0.25, math.inf))
 Powers = NDArray[np.float32]
 
 

@@ -69,6 +69,12 @@ def test_pitch_steps_once_in_a_pause_before_a_far_note() -> None:
     assert 140 <= 110 + moved.argmax() <= 160
 
 
+@pytest.mark.parametrize("prior_hz", [20.0, 22.0, 5000.0])
+def test_a_prior_at_the_ends_of_what_may_be_asked(prior_hz: float) -> None:
+    f0_hz, _ = track_f0(np.random.default_rng(0).normal(size=24_000).astype(np.float32), 48_000, 240, prior_hz=prior_hz)
+    assert np.abs(12 * np.log2(f0_hz / prior_hz)).max() < 1.6
+
+
 def test_the_prior_is_the_pitch_of_what_has_none() -> None:
     assert track_f0(np.zeros(4800, np.float32), 48_000, 240, prior_hz=123.0)[0][0] == pytest.approx(123)
 
