@@ -18,9 +18,9 @@ import time
 from contextlib import contextmanager, suppress
 
 import numpy as np
+from jack_listener import Listener
 
 SERVER = f"ddspvae-{os.getpid()}"  # of its own, whatever else runs
-LOUD = 1e-4  # of the first sample of a note, after silence
 RATE = 48_000
 
 
@@ -52,57 +52,17 @@ def jack(period: int):
             del os.environ["JACK_DEFAULT_SERVER"]
 
 
-class Listener:
-    """Sends notes at known samples and says when the first sample of each was heard."""
-
-    def __init__(self) -> None:
-        import jack as jack_client
-
-        self.client = jack_client.Client("listener", no_start_server=True)
-        self.midi = self.client.midi_outports.register("keys")
-        self.audio = self.client.inports.register("ear")
-        self.waiting: list[tuple[int, bytes]] = []
-        self.sent: int | None = None  # that has not been heard yet
-        self.delays: list[int] = []
-        self.client.set_process_callback(self._process)
-
-    def _process(self, n_frames: int) -> None:
-        begin = self.client.last_frame_time
-        self.midi.clear_buffer()
-        while self.waiting and self.waiting[0][0] < begin + n_frames:
-            at, message = self.waiting.pop(0)
-            offset = max(at - begin, 0)
-            self.midi.write_midi_event(offset, message)
-            if message[0] == 0x90:
-                self.sent = begin + offset
-        loud = np.flatnonzero(np.abs(self.audio.get_array()) > LOUD)
-        if self.sent is not None and len(loud):
-            self.delays.append(begin + int(loud[0]) - self.sent)
-            self.sent = None
-
-    def measure(self, n_notes: int) -> np.ndarray:
-        """Delays in samples, of notes that begin anywhere in a cycle."""
-        random = np.random.default_rng(1)
-        at = self.client.frame_time + RATE // 2
-        for _ in range(n_notes):
-            self.waiting += [(at, bytes([0x90, 69, 127])), (at + RATE // 10, bytes([0x80, 69, 0]))]
-            at += 2 * RATE + int(random.integers(0, RATE // 10))
-        while self.waiting or self.client.frame_time < at:
-            time.sleep(0.1)
-        return np.array(self.delays)
-
-    def connect(self, keys: str, sound: str) -> None:
-        """Between a MIDI input and an audio output, by parts of their names."""
-        import jack as jack_client
-
-        (keyboard,) = self.client.get_ports(keys, is_midi=True, is_input=True)
-        source = self.client.get_ports(sound, is_audio=True, is_output=True)[0]
-        try:
-            for one, other in ((self.midi, keyboard), (source, self.audio)):
-                if all(joined.name != other.name for joined in self.client.get_all_connections(one)):
-                    self.client.connect(one, other)
-        except jack_client.JackError as error:
-            raise ValueError("not active yet") from error
+def measure(listener: Listener, n_notes: int) -> np.ndarray:
+    """Delays in samples, of notes that begin anywhere in a cycle."""
+    random = np.random.default_rng(1)
+    at, events = listener.now + RATE // 2, []
+    for _ in range(n_notes):
+        events += [(at, bytes([0x90, 69, 127])), (at + RATE // 10, bytes([0x80, 69, 0]))]
+        at += 2 * RATE + int(random.integers(0, RATE // 10))
+    listener.send(events)
+    while listener.n_waiting or listener.now < at:
+        time.sleep(0.1)
+    return listener.delays
 
 
 def click(block: int) -> None:
@@ -124,18 +84,15 @@ def click(block: int) -> None:
 def delays(command: list[str], keys: str, sound: str, n_notes: int) -> tuple[np.ndarray, str]:
     """Of a program that makes sound of keys; and what it printed."""
     program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=hear_control_c)  # noqa: PLW1509
-    listener = Listener()
     try:
-        with listener.client:
+        with Listener() as listener:
             for _ in range(300):
                 time.sleep(0.1)
-                try:
+                with suppress(ValueError):
                     listener.connect(keys, sound)
                     break
-                except (ValueError, IndexError):
-                    continue
             time.sleep(2)
-            measured = listener.measure(n_notes)
+            measured = measure(listener, n_notes)
     finally:
         program.send_signal(signal.SIGINT)
     return measured, program.communicate(timeout=20)[0]

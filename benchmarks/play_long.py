@@ -3,15 +3,16 @@
 Eight notes are held at any time, a new one every half second, for some minutes; then come many random messages of all kinds;
 then the keys and pedals go up, and the last second is listened to. With --silent no key is pressed in these minutes.
 
-Beside it runs a witness: a program of the same priority that does nothing but wake up for every block. How many blocks it
-overslept is what the machine makes anybody miss.
+Beside it runs a witness on each processor: a program that goes before all others and does nothing but wake up for every
+block. What it overslept, the machine makes anybody miss.
 
-    nice -n -10 python benchmarks/play_long.py [--minutes 10] [--block 256] [--messages 10000] [--silent]
+    nice -n -10 python benchmarks/play_long.py [--minutes 10] [--block 256] [--ready 1] [--messages 10000] [--silent]
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import signal
@@ -24,35 +25,18 @@ from contextlib import contextmanager, suppress
 
 import mido
 import numpy as np
-from key_to_sound import RATE, Listener, hear_control_c, jack
-
-from ddspvae.devices.session import PRIORITY
+from jack_listener import Listener
+from key_to_sound import RATE, hear_control_c, jack
 
 VOICES, STEP_S, HELD_S = 8, 0.5, 4.0
 MESSAGES_S = 60.0
+ABOVE_ALL = 80  # among real-time threads; the server has 60
 
 
-class Player(Listener):
-    """Sends what is waiting, and remembers the loudest sample of late."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.peak, self.n_sent = 0.0, 0
-        self.client.set_process_callback(self._play)
-
-    def _play(self, n_frames: int) -> None:
-        begin = self.client.last_frame_time
-        self.midi.clear_buffer()
-        while self.waiting and self.waiting[0][0] < begin + n_frames:
-            at, message = self.waiting.pop(0)
-            self.midi.write_midi_event(max(at - begin, 0), message)
-            self.n_sent += 1
-        self.peak = max(self.peak, float(np.abs(self.audio.get_array()).max()))
-
-    def send(self, events: list[tuple[float, bytes]]) -> None:
-        """Messages at seconds from now; returns when they are over."""
-        now = self.client.frame_time
-        self.waiting += sorted((now + round(at_s * RATE), message) for at_s, message in events)
+def send(listener: Listener, events: list[tuple[float, bytes]]) -> None:
+    """Messages at seconds from now."""
+    now = listener.now
+    listener.send([(now + round(at_s * RATE), message) for at_s, message in events])
 
 
 def held_notes(seconds: float) -> list[tuple[float, bytes]]:
@@ -88,34 +72,38 @@ def all_up(n_channels: int = 16) -> list[tuple[float, bytes]]:
 
 
 @contextmanager
-def witness(block: int) -> Iterator[dict[str, float]]:
-    """A program that only wakes up; afterwards, how many blocks it overslept, how often, and the longest time in ms."""
-    told: dict[str, float] = {}
-    program = subprocess.Popen([sys.executable, __file__, "--witness", "--block", str(block)], stdout=subprocess.PIPE,
-                               text=True, preexec_fn=hear_control_c)  # noqa: PLW1509
+def witnesses(block: int) -> Iterator[dict[int, dict[str, float]]]:
+    """A program on each processor that only wakes up; afterwards, how many blocks each overslept, and the longest in ms."""
+    told: dict[int, dict[str, float]] = {}
+    programs = {cpu: subprocess.Popen([sys.executable, __file__, "--witness", str(cpu), "--block", str(block)],
+                                      stdout=subprocess.PIPE, text=True, preexec_fn=hear_control_c)  # noqa: PLW1509
+                for cpu in sorted(os.sched_getaffinity(0))}
     try:
         yield told
     finally:
-        program.send_signal(signal.SIGINT)
-        told |= json.loads(program.communicate(timeout=30)[0])
+        for cpu, program in programs.items():
+            program.send_signal(signal.SIGINT)
+            told[cpu] = json.loads(program.communicate(timeout=30)[0])
 
 
-def wake_up(block: int) -> None:
+def wake_up(block: int, cpu: int) -> None:
     """Be that program, until Control-C."""
+    os.sched_setaffinity(0, {cpu})
     with suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(ABOVE_ALL))
+    gc.disable()
     block_s = block / RATE
-    due_s, n_blocks, n_times, longest_s = time.perf_counter(), 0, 0, 0.0
+    due_s, n_blocks, longest_s = time.perf_counter(), 0, 0.0
     with suppress(KeyboardInterrupt):
         while True:
             due_s += block_s
             time.sleep(max(0.0, due_s - time.perf_counter()))
             late_s = time.perf_counter() - due_s
             if late_s > block_s:
-                n_blocks, n_times = n_blocks + int(late_s / block_s), n_times + 1
+                n_blocks += int(late_s / block_s)
                 due_s = time.perf_counter()
             longest_s = max(longest_s, late_s)
-    print(json.dumps({"blocks": n_blocks, "times": n_times, "longest_ms": round(1000 * longest_s, 1)}))
+    print(json.dumps({"blocks": n_blocks, "longest_ms": round(1000 * longest_s, 1)}))
 
 
 def memory_mb(pid: int) -> float:
@@ -127,53 +115,57 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--block", type=int, default=256)
+    parser.add_argument("--ready", type=int, default=1, help="blocks that lie ready, as `play` has it")
     parser.add_argument("--messages", type=int, default=10_000)
     parser.add_argument("--silent", action="store_true", help="nobody plays")
-    parser.add_argument("--witness", action="store_true", help="be the witness alone")
+    parser.add_argument("--witness", type=int, metavar="CPU", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.witness:
-        wake_up(args.block)
+    if args.witness is not None:
+        wake_up(args.block, args.witness)
         return
     os.environ["MIDO_BACKEND"] = "mido.backends.rtmidi/UNIX_JACK"
     with jack(args.block):
         kept = tempfile.mkdtemp()
         program = subprocess.Popen([sys.executable, "-m", "ddspvae", "play", "--preset", "violin", "--midi-in", "virtual",
-                                    "--audio-out", "system", "--block", str(args.block), "--voices", str(VOICES), "--json",
+                                    "--audio-out", "system", "--block", str(args.block), "--ready", str(args.ready),
+                                    "--voices", str(VOICES), "--json",
                                     "--record-midi", f"{kept}/take.mid"],
                                    stdout=subprocess.PIPE, text=True, preexec_fn=hear_control_c)  # noqa: PLW1509
-        player, memory = Player(), []
-        with player.client, witness(args.block) as overslept:
+        memory = []
+        with Listener() as listener, witnesses(args.block) as overslept:
             for _ in range(600):
                 time.sleep(0.1)
-                try:
-                    player.connect("ddspvae:in", "ddspvae sound")
+                with suppress(ValueError):
+                    listener.connect("ddspvae:in", "ddspvae sound")
                     break
-                except (ValueError, IndexError):
-                    continue
-            player.send([(60 * args.minutes, bytes([0xB0, 1, 0]))] if args.silent else held_notes(60 * args.minutes))
-            while player.waiting:
+            send(listener, [(60 * args.minutes, bytes([0xB0, 1, 0]))] if args.silent else held_notes(60 * args.minutes))
+            while listener.n_waiting:
                 time.sleep(5)
                 memory.append(memory_mb(program.pid))
             n_voices = 0 if args.silent else VOICES
             print(f"{args.minutes:g} minutes of {n_voices} voices: {memory[len(memory) // 10]:.1f} MB after a tenth, "
                   f"{memory[-1]:.1f} MB at the end")
             if args.messages:
-                player.send(random_messages(args.messages))
-                while player.waiting:
+                send(listener, random_messages(args.messages))
+                while listener.n_waiting:
                     time.sleep(1)
                 print(f"{args.messages} random messages: {memory_mb(program.pid):.1f} MB; ", end="")
-                player.send(all_up())
+                send(listener, all_up())
             time.sleep(8)
-            player.peak = 0.0
+            listener.take_peak()
             time.sleep(1)
-            print(f"8 s after the last key went up the loudest sample is {20 * np.log10(max(player.peak, 1e-9)):.0f} dBFS")
+            print("8 s after the last key went up the loudest sample is "
+                  f"{20 * np.log10(max(listener.take_peak(), 1e-9)):.0f} dBFS")
             program.send_signal(signal.SIGINT)
             said = json.loads(program.communicate(timeout=30)[0])
-    n_kept = sum(not message.is_meta for message in mido.MidiFile(f"{kept}/take.mid"))
-    print(f"{player.n_sent} messages were sent and {n_kept} were played")
+            n_sent = listener.n_sent
+    taken = mido.MidiFile(f"{kept}/take.mid")
+    times_s = np.cumsum([message.time for message in taken])
+    n_kept = sum(not message.is_meta and at_s < times_s[-1] for at_s, message in zip(times_s, taken))  # others end it
+    print(f"{n_sent} messages were sent and {n_kept} were played")
     print(said)
-    print(f"the witness overslept {overslept['blocks']} blocks in {overslept['times']} times, {overslept['longest_ms']} ms "
-          "at most")
+    for cpu, seen in overslept.items():
+        print(f"the witness on processor {cpu} overslept {seen['blocks']} blocks, {seen['longest_ms']} ms at most")
     print(f"load of the machine: {os.getloadavg()}")
 
 

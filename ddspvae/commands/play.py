@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from ddspvae.commands.options import add_axes, add_preset, add_room, add_tuning, read_tuning_options
 from ddspvae.commands.sounds import check_output, check_room_options, read_ir, say
+from ddspvae.devices.lead import MOST_BLOCKS
 from ddspvae.signals.checks import InputError, check_range, fail, printable
 
 if TYPE_CHECKING:
     from ddspvae.devices.session import Driver, Session
+    from ddspvae.devices.warmth import Warmth
     from ddspvae.instrument.instrument import Instrument
     from ddspvae.live.playable import LiveStream
 
@@ -39,6 +41,8 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     wires.add_argument("--audio-out", metavar="NAME", help="a part of the name of a sound card (default: the system's)")
     wires.add_argument("--block", type=int, default=128, metavar="N", help="samples between a key and its sound, beside "
                        "what the card adds; more is safer")
+    wires.add_argument("--ready", type=int, default=1, metavar="N", help="blocks that lie ready at least: each is a delay, "
+                       "and bridges a pause of the system of that length")
     how = sub.add_argument_group("how it plays")
     how.add_argument("--voices", type=int, default=8, metavar="N", help="notes at once")
     how.add_argument("--mono", action="store_true", help="one line, with legato")
@@ -65,21 +69,24 @@ def run(args: Namespace) -> None:
         return
     _check(args)
     from ddspvae.devices.cards import Card, find_card
-    from ddspvae.devices.session import Session, undisturbed
+    from ddspvae.devices.session import Session
     from ddspvae.devices.takes import MidiTake, SoundTake
+    from ddspvae.devices.undisturbed import undisturbed
     from ddspvae.instrument.loading import load_to_play
 
     instrument = load_to_play(args.preset, args.room)
     rate = instrument.config.sample_rate
     find_card(args.audio_out, rate)  # before the seconds that a stream takes to open
     driver = _driver(instrument, args)
-    stream = _open_stream(instrument, args)
+    stream = _open_stream(instrument, args, args.voices)
+    warmth = _warmth(instrument, args)
     with undisturbed():
         driver.open()
-        card = Card(args.audio_out, rate, args.block, alone=not driver.needs_portaudio)
+        card = Card(args.audio_out, rate, args.block, ready=args.ready, alone=not driver.needs_portaudio)
         session = Session(stream, driver, card, args.block,
                           sound=SoundTake(args.record, rate) if args.record else None,
-                          midi=MidiTake(args.record_midi) if args.record_midi else None)
+                          midi=MidiTake(args.record_midi) if args.record_midi else None,
+                          warmth=warmth)
         shown = _Shown(f"{args.preset}, {driver.name} to {card.name}; {_delay(session)}Control-C ends it.")
         try:
             session.play(shown, args.seconds)
@@ -94,6 +101,7 @@ def _check(args: Namespace) -> None:
     if args.preset is None:
         raise InputError("play: name the instrument with --preset; see `ddspvae presets`.")
     check_range("play", "block", args.block, 16, 8192)
+    check_range("play", "ready", args.ready, 1, MOST_BLOCKS)
     check_range("play", "voices", args.voices, 1, 128)
     check_range("play", "expression", args.expression, 0, 2)
     check_range("play", "seed", args.seed, 0, 2**31 - 1)
@@ -139,17 +147,13 @@ def _delay(session: Session) -> str:
             f"{1000 * made_s:.0f} for frames made ahead, {1000 * session.card.delay_s:.0f} for the card); ")
 
 
-def _open_stream(instrument: Instrument, args: Namespace) -> LiveStream:
+def _open_stream(instrument: Instrument, args: Namespace, voices: int) -> LiveStream:
     if args.mic is not None and instrument.plucks is not None:
         raise InputError(f"play: {instrument.name} is plucked, and cannot follow a voice; leave out --mic.")
-    stream = instrument.stream(args.voices, mono=args.mono, seed=args.seed, dry=args.dry,
+    stream = instrument.stream(voices, mono=args.mono, seed=args.seed, dry=args.dry,
                                ir=read_ir(args, instrument.config.sample_rate), wet_db=args.wet, decay=args.decay,
                                expression=args.expression, controllers=args.controllers, stereo=args.stereo,
                                tuning=_pitches(args))
-    if args.mic is None:
-        from ddspvae.devices.session import warm_up
-
-        warm_up(stream, args.block, 1 if args.mono else args.voices)
     for option in args.offsets:
         axis, _, value = option.partition("=")
         try:
@@ -159,6 +163,15 @@ def _open_stream(instrument: Instrument, args: Namespace) -> LiveStream:
                 raise
             raise fail("play", "--set", "look like brightness=+1.5", f"'{option}'") from error
     return stream
+
+
+def _warmth(instrument: Instrument, args: Namespace) -> Warmth | None:
+    """For keys; a voice that is followed has no notes that come suddenly."""
+    from ddspvae.devices.warmth import Warmth
+
+    if args.mic is not None:
+        return None
+    return Warmth(_open_stream(instrument, args, 1), args.block, 1 if args.mono else args.voices)
 
 
 def _pitches(args: Namespace) -> Sequence[float | None] | None:

@@ -106,7 +106,8 @@ class Card:
     Args:
         wanted: name or part of one; None is the system's choice.
         sample_rate: Hz.
-        block: samples that are written at a time, and the least that lie ready.
+        block: samples that are written at a time.
+        ready: blocks that lie ready at least; each is a delay, and bridges a pause of its length.
         alone: nobody else here plays or listens through PortAudio. Then a JACK server is talked to without it, and may end
             and come back.
     Raises:
@@ -129,14 +130,14 @@ class Card:
     _is_dry: bool  # the callback found less than it needed
     _has_begun: bool
 
-    def __init__(self, wanted: str | None, sample_rate: int, block: int, *, alone: bool = True) -> None:
+    def __init__(self, wanted: str | None, sample_rate: int, block: int, *, ready: int = 1, alone: bool = True) -> None:
         self._rtmixer, self._sd = library("rtmixer"), library("sounddevice")
         self._wanted, self._rate, self._block, self._alone = wanted, sample_rate, block, alone
         self._of_server = ""  # whose ports are played on without PortAudio
         self.n_missed = 0  # blocks that were not there in time
         self.n_held_up = 0  # of these, those that took less than their time: the system let others work meanwhile
         self.n_card_missed = 0  # times that the card itself says it ran dry
-        self._lead = Lead(block)
+        self._lead = Lead(block, ready)
         self._open()
 
     def wants_block(self) -> bool:

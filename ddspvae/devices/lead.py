@@ -14,11 +14,13 @@ class Lead:
     nobody would have missed it. If somebody does after all, it takes twice as long until that is tried again.
 
     Args:
-        block: samples that are written at a time, and the least that lie ready.
+        block: samples that are written at a time.
+        ready: blocks that always lie ready.
     """
 
-    def __init__(self, block: int) -> None:
-        self.samples = self._floor = self._block = block
+    def __init__(self, block: int, ready: int = 1) -> None:
+        self._block, self._ready = block, ready
+        self.samples = self._floor = ready * block
         self._misses_s: list[float] = []
         self._calm_s = SPAN_S
         self._since_s = float("nan")  # when the lead became what it is, or was last needed in whole
@@ -26,7 +28,7 @@ class Lead:
 
     def hold(self, n_samples: int) -> None:
         """Never less than what the card takes at a time."""
-        self._floor = min(-(-n_samples // self._block), MOST_BLOCKS) * self._block
+        self._floor = min(max(-(-n_samples // self._block), self._ready), MOST_BLOCKS) * self._block
         self.samples = max(self.samples, self._floor)
 
     def count_miss(self, now_s: float) -> None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
-import os
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,14 +15,14 @@ from ddspvae.audio import Audio
 from ddspvae.devices.cards import NAP_S, Card
 from ddspvae.devices.keyboards import Keyboard
 from ddspvae.devices.takes import MidiTake, SoundTake
+from ddspvae.devices.undisturbed import PRIORITY, hurry
+from ddspvae.devices.warmth import Warmth
 from ddspvae.live.playable import LiveStream
 from ddspvae.signals.checks import InputError
 from ddspvae.signals.units import amplitude_to_db
 
 WATCH_S = 0.5  # between looks at what is plugged in
 SHOW_S = 0.1
-SWITCH_S = 0.0005  # how long another thread may keep the interpreter from the one that plays
-PRIORITY = 20  # among real-time threads; sound servers have more
 FORGET = 0.02  # of the load and the level, at each block
 
 
@@ -143,19 +139,6 @@ class State:
     lost: str = ""
 
 
-def warm_up(stream: LiveStream, block: int, voices: int) -> None:
-    """Play a chord that nobody hears, so that no first time is left for the first notes that count."""
-    for voice in range(voices):
-        for _ in range(2):  # the second in a voice that sounds
-            stream.send(mido.Message("note_on", note=48 + 3 * (voice % 16), velocity=64))
-            stream.read(5 * block)
-    stream.send(mido.Message("reset"))
-    until = stream.sample + 5 * stream.sample_rate
-    while stream.n_sounding and stream.sample < until:
-        stream.read(block)
-    stream.read(2 * stream.hop_size)
-
-
 class Session:
     """A stream between a driver and a card.
 
@@ -165,12 +148,13 @@ class Session:
         card: what is heard.
         block: samples at a time.
         sound, midi: takes to keep.
+        warmth: keeps what a note needs at hand.
     """
 
     def __init__(self, stream: LiveStream, driver: Driver, card: Card, block: int, *, sound: SoundTake | None = None,
-                 midi: MidiTake | None = None) -> None:
+                 midi: MidiTake | None = None, warmth: Warmth | None = None) -> None:
         self.stream, self.driver, self.card, self.state = stream, driver, card, State()
-        self._block, self._sound, self._midi = block, sound, midi
+        self._block, self._sound, self._midi, self._warmth = block, sound, midi, warmth
         self._rate = stream.sample_rate
         self._stop = threading.Event()
         self._error: BaseException | None = None
@@ -221,7 +205,9 @@ class Session:
 
     def _run(self) -> None:
         try:
-            _hurry(PRIORITY)
+            hurry(PRIORITY)
+            if self._warmth is not None:
+                self._warmth.begin(self.stream)
             while not self._stop.is_set():
                 if self.driver.is_lost:
                     self._wait_for_devices(self.driver.name)
@@ -236,7 +222,7 @@ class Session:
 
     def _play_block(self) -> None:
         began, state = time.perf_counter(), self.state
-        at_s = self.stream.sample / self._rate
+        at_s = self.played_s
         messages = self.driver.drive(self.stream, self._block)
         audio = self.stream.read(self._block)
         self.card.write(audio)
@@ -249,6 +235,8 @@ class Session:
         state.level_db = max(state.level_db - 0.2, float(amplitude_to_db(np.abs(audio).max(initial=0.0))))
         if state.n_blocks % 200 == 0:
             self.card.look_for_misses()
+        if self._warmth is not None:
+            self._warmth.step(began + self._block / self._rate)
 
     def _keep(self, at_s: float, messages: list[Any], audio: Audio) -> None:
         if self._sound is not None:
@@ -267,33 +255,3 @@ class Session:
                 self.state.lost = ""
                 return
             self._stop.wait(WATCH_S)
-
-
-@contextlib.contextmanager
-def undisturbed() -> Iterator[None]:
-    """Inside, nothing that was there before is collected, no thread keeps the interpreter for long, and where the system
-    grants it, this thread, and those that it and the libraries start, go before all that need not be in time.
-
-    That counts for all of them, since each holds the interpreter now and then, and who holds it must not be kept waiting.
-    """
-    before = sys.getswitchinterval()
-    gc.collect()
-    gc.freeze()
-    sys.setswitchinterval(SWITCH_S)
-    calm = _hurry(PRIORITY // 2)
-    try:
-        yield
-    finally:
-        calm()
-        sys.setswitchinterval(before)
-        gc.unfreeze()
-
-
-def _hurry(priority: int) -> Callable[[], None]:
-    """Real-time priority for this thread, where the system grants it; what takes it back."""
-    try:
-        before = os.sched_getscheduler(0), os.sched_getparam(0)
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
-    except (AttributeError, OSError):  # not Linux, or not granted
-        return lambda: None
-    return lambda: os.sched_setscheduler(0, *before)

@@ -75,3 +75,18 @@ def test_a_card_that_takes_more_at_a_time_gets_that():
     assert lead.samples == 3 * BLOCK
     play(lead, 0.0, 100)
     assert lead.samples == 3 * BLOCK
+
+
+def test_what_shall_lie_ready_always_does():
+    lead = Lead(BLOCK, ready=3)
+    lead.hold(BLOCK)
+    assert lead.samples == 3 * BLOCK
+    now_s = miss_often(lead, 0.0)
+    assert lead.samples == 4 * BLOCK
+    play(lead, now_s, 100)
+    assert lead.samples == 3 * BLOCK
+    lead.hold(500)
+    assert lead.samples == 4 * BLOCK
+    lead.hold(100)  # another card
+    play(lead, now_s + 100, 100)
+    assert lead.samples == 3 * BLOCK
