@@ -91,7 +91,8 @@ def _recorded(path: Path, timbres: Mapping[str, Mapping[str, Any]], model: Autoe
     """The instrument that plays in a recording, in the room of the one that is most like it."""
     audio, rate = read_audio(path, model.config.sample_rate)
     features = extract(audio, rate, model.config.hop_size, tracker)
-    code = model.timbre(EncoderInputs.of(features))[0].numpy()
+    known = torch.tensor([one["code"] for one in timbres.values()])
+    code = model.timbre.hear([EncoderInputs.of(features)], known).numpy()
     nearest = _nearest(code, timbres)
     ringing = {name: one for name, one in timbres.items() if "plucked" in one}
     falls = bool(ringing) and plucked_share([features]) >= SURE_SHARE

@@ -203,7 +203,8 @@ def finish(run: Run, prepared: Prepared, out: Path, start_from: str = "") -> Non
     statistics = measure([take.features for take in prepared.training])
     plucks = find_plucks(prepared)
     draft = {"statistics": statistics.to_dict(), "tracker": prepared.tracker}
-    slope = _slope(prepared) if not model.config.n_timbre and not plucks else math.nan
+    # few notes tell no dynamics of their own; what many instruments taught stays
+    slope = math.nan if model.config.n_timbre or plucks or prepared.is_few else _slope(prepared)
     if not math.isnan(slope):
         meet_dynamics(Instrument(model, draft, "training"), slope)
         hold_bitrate(model, takes, run.config.bitrate)  # the named axes are read beside another curve now

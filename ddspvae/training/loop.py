@@ -24,7 +24,7 @@ from ddspvae.training.checkpoint import Checkpoint
 from ddspvae.training.corpus import is_corpus
 from ddspvae.training.dataset import Crops, Take
 from ddspvae.training.export import finish
-from ddspvae.training.few import FEW_STEPS, are_few, as_wide, begin
+from ddspvae.training.few import FEW_RATE, FEW_STEPS, are_few, as_wide, begin
 from ddspvae.training.many import give_codes, prepare_folders
 from ddspvae.training.monitor import Monitor
 from ddspvae.training.pace import PRECISIONS, compile_stacks
@@ -133,7 +133,7 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
                 processes.wait()
         prepared = replace(prepared, model=replace(prepared.model, bitrate=paid))
         is_few = are_few(prepared, source)
-        if is_few and source is not None and axes is None:
+        if is_few and source is not None and axes in (None, source.config.n_running):
             prepared = as_wide(prepared, source, bitrate)
             config = replace(config, bitrate=prepared.model.bitrate)
         settings = {"files": ["/".join(take.path.parts[-2:]) for take in prepared.training + prepared.validation],
@@ -152,7 +152,7 @@ def train(recordings: str | Path | Sequence[str | Path], out: str | Path, *, min
         if source is not None:
             was_few, is_few = is_few, begin(network, source, heard, is_few)
             if is_few:
-                config = replace(config, most_steps=FEW_STEPS)
+                config = replace(config, most_steps=FEW_STEPS, learning_rate=FEW_RATE * config.learning_rate)
             elif was_few and tell is not None:
                 tell(f"train: with {axes} axes of z nothing is kept of what {source.name} knows of them; it has "
                      f"{source.config.n_running}, which you get without --axes.")

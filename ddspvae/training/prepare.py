@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from ddspvae.training.doctor.examine import Report, examine
 from ddspvae.training.recordings import Row, find_recordings, read_manifest
 
 LEAST_SHARED = 0.25  # of a room's frames
+FEW_S = 30.0  # of recordings: too few to hold any back where a model of many instruments is there to begin with
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,7 @@ class Prepared:
 
     Args:
         training, validation: takes; of a corpus a sample.
+        few: all of both, where they are shorter than FEW_S together.
         corpus: where all of them are, if they are too many to hold.
     """
 
@@ -43,6 +45,12 @@ class Prepared:
     licence: list[str]
     credits: list[dict[str, str]]
     corpus: Corpus | None = None
+    few: list[Take] = field(default_factory=list)
+
+    @property
+    def is_few(self) -> bool:
+        """Whether nothing was held back, as beside a model of many instruments."""
+        return bool(self.few) and self.training is self.few
 
 
 def prepare(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str | Path], tracker: str,
@@ -101,6 +109,7 @@ def prepare(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str
     if not len(sure):
         raise InputError("train: no pitch was found in any recording; is it one instrument, one note at a time?")
     lowest_hz = float(np.quantile(sure, 0.01))
+    is_few = sum(take.n_frames for take in takes) < FEW_S * model.frame_rate_hz
     used = [rows[take.path.resolve()] for take in takes if take.path.resolve() in rows]
     return Prepared(
         training=training, validation=validation, tracker=tracker,
@@ -109,6 +118,7 @@ def prepare(recordings: str | Path | Sequence[str | Path], holdout: Sequence[str
         holdout=sorted(path.name for path in found if left_out & {path, *path.parents}),
         licence=sorted({row.licence for row in used}),
         credits=[row.credit for row in used],
+        few=takes if is_few else [],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -15,12 +16,12 @@ from ddspvae.instrument.presets import find_preset, split_timbre
 from ddspvae.model.autoencoder import Autoencoder
 from ddspvae.model.config import ModelConfig
 from ddspvae.model.encoder_inputs import EncoderInputs
-from ddspvae.model.timbre import TimbreCode
+from ddspvae.model.timbre import LEANING_FRAMES, TimbreCode
 from ddspvae.model.transplant import adopt, is_alike, settle, transplant
 from ddspvae.signals import Note, Notes
 from ddspvae.signals.checks import InputError
 from ddspvae.synth.render import render
-from ddspvae.training.few import FEW_STEPS, are_few, as_wide
+from ddspvae.training.few import FEW_RATE, FEW_STEPS, are_few, as_wide
 from ddspvae.training.loop import train
 from ddspvae.training.many import find_instruments
 from ddspvae.training.prepare import prepare
@@ -208,6 +209,25 @@ def test_a_few_seconds_give_the_code_of_who_plays(ensemble, folder, tmp_path):
     assert min(away, key=lambda name: away[name]) == "dull"
 
 
+def test_the_code_of_few_seconds_leans_to_the_nearest_that_is_known(ensemble):
+    ear = load(ensemble).model.timbre
+    known = torch.tensor([timbre["code"] for timbre in load(ensemble).card["timbres"].values()])
+    take = heard_of(0.5, 3)
+    own = ear.hear([take])
+    nearest = known[(known - own).square().sum(1).argmin()]
+
+    def way(takes):
+        moved, whole = ear.hear(takes, known) - own, nearest - own
+        share = float(moved @ whole / whole.square().sum())
+        torch.testing.assert_close(moved, share * whole, atol=1e-4, rtol=0)
+        return share
+
+    told = float(ear.gather(take)[1])
+    for n_takes in (1, 20):
+        assert way([take] * n_takes) == pytest.approx(LEANING_FRAMES / (LEANING_FRAMES + n_takes * told), abs=1e-3)
+    torch.testing.assert_close(ear.hear([take], known[:0]), own)
+
+
 def test_few_takes_keep_all_that_many_taught_and_move_what_is_typical(ensemble):
     heard, many = heard_of(STRENGTHS["dull"], 3), load(ensemble).model
     one = settle(many, many.timbre.hear([heard]))
@@ -223,14 +243,19 @@ def test_few_takes_keep_all_that_many_taught_and_move_what_is_typical(ensemble):
     assert off[1] < 0.5 * off[0], "they are nearer to what the takes say"
 
 
-def test_few_seconds_take_the_axes_of_a_model_of_many(ensemble, folder):
+def test_few_seconds_take_the_axes_of_a_model_of_many(ensemble, folder, monkeypatch):
     source, prepared = load(ensemble), prepare(folder / "dull", [], "swift", replace(SMALL, n_z=12, bitrate=500))
     assert are_few(prepared, source) and not are_few(prepared, load("violin")) and not are_few(prepared, None)
-    assert not are_few(replace(prepared, training=prepared.training * 7), source), "half a minute is not few"
     assert not are_few(replace(prepared, model=replace(prepared.model, encoder="mel")), source), "another kind of network"
     wide = as_wide(prepared, source, None).model
     assert (wide.n_z, wide.n_timbre, wide.bitrate) == (source.config.n_running, 0, source.config.bitrate)
     assert as_wide(prepared, source, 500).model.bitrate == 500
+    n_frames = sum(take.n_frames for take in prepared.few)
+    assert sum(take.n_frames for take in prepared.training) < n_frames and not prepared.is_few
+    assert sum(take.n_frames for take in as_wide(prepared, source, None).training) == n_frames, "nothing is held back"
+    assert as_wide(prepared, source, None).is_few
+    monkeypatch.setattr(sys.modules["ddspvae.training.prepare"], "FEW_S", 0.9 * n_frames / prepared.model.frame_rate_hz)
+    assert not are_few(prepare(folder / "dull", [], "swift", replace(SMALL, n_z=12, bitrate=500)), source)
 
 
 @pytest.mark.slow
@@ -243,13 +268,15 @@ def test_few_seconds_with_axes_of_their_own_begin_anew(ensemble, folder, tmp_pat
 
 
 @pytest.mark.slow
-def test_training_starts_from_the_one_that_sounds_alike(ensemble, folder, tmp_path):
+def test_training_starts_from_the_one_that_sounds_alike(ensemble, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("ddspvae.training.export.meet_dynamics", lambda *_: pytest.fail("few notes tell no dynamics"))
     before = load(ensemble).model.decoder.frame_layer.weight
     path = train(folder / "dull", tmp_path / "own.safetensors", steps=1, seed=2, device="cpu", model=SMALL,
                  start_from=ensemble)
     after = load(path)
     assert after.config.n_timbre == 0
     assert after.card["training"]["most_steps"] == FEW_STEPS, "of few seconds few steps are taken"
+    assert after.card["training"]["learning_rate"] == pytest.approx(FEW_RATE * 2e-3), "and short ones"
     assert (after.model.decoder.frame_layer.weight - before).abs().max() < 0.01
 
 
