@@ -15,41 +15,10 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import numpy as np
-from jack_listener import Listener
-
-SERVER = f"ddspvae-{os.getpid()}"  # of its own, whatever else runs
-RATE = 48_000
-
-
-def hear_control_c() -> None:
-    """What a shell has started in the background ignores Control-C, and so would its programs."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-@contextmanager
-def jack(period: int):
-    """A server with a dummy card."""
-    before = os.environ.get("JACK_DEFAULT_SERVER")
-    os.environ["JACK_DEFAULT_SERVER"] = SERVER
-    command = ["jackd", "-n", SERVER, "-R", "-P", "60", "-d", "dummy", "-r", str(RATE), "-p", str(period)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(300):
-            time.sleep(0.1)
-            if subprocess.run(["jack_lsp", "-s", SERVER], capture_output=True, check=False).returncode == 0:
-                break
-        else:
-            raise RuntimeError("jackd did not start")
-        yield server
-    finally:
-        server.terminate()
-        server.wait()
-        os.environ.update({} if before is None else {"JACK_DEFAULT_SERVER": before})
-        if before is None:
-            del os.environ["JACK_DEFAULT_SERVER"]
+from jack_dummy import RATE, Listener, hear_control_c, jack
 
 
 def measure(listener: Listener, n_notes: int) -> np.ndarray:

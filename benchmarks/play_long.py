@@ -25,8 +25,7 @@ from contextlib import contextmanager, suppress
 
 import mido
 import numpy as np
-from jack_listener import Listener
-from key_to_sound import RATE, hear_control_c, jack
+from jack_dummy import RATE, Listener, hear_control_c, jack
 
 VOICES, STEP_S, HELD_S = 8, 0.5, 4.0
 MESSAGES_S = 60.0

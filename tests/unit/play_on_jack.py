@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from benchmarks.key_to_sound import RATE, SERVER, hear_control_c, jack
+from benchmarks.jack_dummy import RATE, SERVER, hear_control_c, jack
 from ddspvae import load
 from ddspvae.devices.cards import Card, list_cards
 from ddspvae.devices.keyboards import Keyboard

@@ -1,4 +1,4 @@
-"""Another client of a JACK server: it sends messages at known samples, and listens, both on the server's clock.
+"""A JACK server with a dummy card, and a client of it that sends messages at known samples, and listens, on its clock.
 
 What JACK calls is compiled: a callback in Python is late itself now and then, and the whole server with it.
 """
@@ -7,7 +7,12 @@ from __future__ import annotations
 
 import ctypes
 import errno
-from collections.abc import Sequence
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +20,8 @@ import numpy as np
 
 from ddspvae.devices.jack_ports import AUDIO, IS_INPUT, IS_OUTPUT, NO_SERVER_STARTED, libjack
 
+SERVER = f"ddspvae-{os.getpid()}"  # of its own, whatever else runs
+RATE = 48_000
 MIDI = b"8 bit raw midi"
 LOUD = 1e-4  # of the first sample of a note, after silence
 # what the callback is told, and what it counts
@@ -25,6 +32,34 @@ ALREADY_JOINED = errno.EEXIST
 MOST_DELAYS, MOST_MESSAGES = 1024, 1 << 15
 MESSAGES = DELAYS + MOST_DELAYS  # sample, and bytes below their number, of each
 SIZE = MESSAGES + 2 * MOST_MESSAGES
+
+
+def hear_control_c() -> None:
+    """What a shell has started in the background ignores Control-C, and so would its programs."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextmanager
+def jack(period: int) -> Iterator[subprocess.Popen]:
+    """A server with a dummy card."""
+    before = os.environ.get("JACK_DEFAULT_SERVER")
+    os.environ["JACK_DEFAULT_SERVER"] = SERVER
+    command = ["jackd", "-n", SERVER, "-R", "-P", "60", "-d", "dummy", "-r", str(RATE), "-p", str(period)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(300):
+            time.sleep(0.1)
+            if subprocess.run(["jack_lsp", "-s", SERVER], capture_output=True, check=False).returncode == 0:
+                break
+        else:
+            raise RuntimeError("jackd did not start")
+        yield server
+    finally:
+        server.terminate()
+        server.wait()
+        os.environ.update({} if before is None else {"JACK_DEFAULT_SERVER": before})
+        if before is None:
+            del os.environ["JACK_DEFAULT_SERVER"]
 
 
 @lru_cache(maxsize=1)
