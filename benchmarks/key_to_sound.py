@@ -2,7 +2,7 @@
 
 Another client of the same server sends note-ons and listens, both on its clock, so nothing is estimated. Beside it the same
 loop around a program that answers a note-on with a click in its next callback, through the same libraries: what ports and
-card add.
+card add. And `play` once more while another program keeps its memory near (`near_memory.py`), where the machine is a guest.
 
     python benchmarks/key_to_sound.py [--block 128] [--period 128] [--notes 60]
 """
@@ -19,6 +19,7 @@ from contextlib import suppress
 
 import numpy as np
 from jack_dummy import RATE, Listener, hear_control_c, jack
+from near_memory import kept_near, tell_host
 
 
 def measure(listener: Listener, n_notes: int) -> np.ndarray:
@@ -50,8 +51,8 @@ def click(block: int) -> None:
         time.sleep(1e6)
 
 
-def delays(command: list[str], keys: str, sound: str, n_notes: int) -> tuple[np.ndarray, str]:
-    """Of a program that makes sound of keys; and what it printed."""
+def delays(command: list[str], keys: str, sound: str, n_notes: int, *servers: int) -> tuple[np.ndarray, str]:
+    """Of a program that makes sound of keys, which is kept near with the servers, if any; and what it printed."""
     program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=hear_control_c)  # noqa: PLW1509
     try:
         with Listener() as listener:
@@ -61,10 +62,16 @@ def delays(command: list[str], keys: str, sound: str, n_notes: int) -> tuple[np.
                     listener.connect(keys, sound)
                     break
             time.sleep(2)
-            measured = measure(listener, n_notes)
+            with kept_near(*servers and (program.pid, *servers)):
+                measured = measure(listener, n_notes)
     finally:
         program.send_signal(signal.SIGINT)
     return measured, program.communicate(timeout=20)[0]
+
+
+def beside(delay: np.ndarray, least: np.ndarray, block: int) -> str:
+    more = float(np.median(delay) - np.median(least))
+    return f"{more:.0f} samples, {more / block:.2f} blocks"
 
 
 def main() -> None:
@@ -80,17 +87,20 @@ def main() -> None:
     os.environ["MIDO_BACKEND"] = "mido.backends.rtmidi/UNIX_JACK"
     play = [sys.executable, "-m", "ddspvae", "play", "--preset", "violin", "--dry", "--midi-in", "virtual", "--audio-out",
             "system", "--block", str(args.block), "--json"]
-    with jack(args.period):
+    with jack(args.period) as server:
         click_too = [sys.executable, __file__, "--click", "--block", str(args.block)]
         least, _ = delays(click_too, "clicker:in", "PortAudio", args.notes)
         ours, said = delays(play, "ddspvae:in", "ddspvae sound", args.notes)
+        near, said_near = delays(play, "ddspvae:in", "ddspvae sound", args.notes, server.pid)
     print(f"JACK's dummy card, {RATE} Hz, periods of {args.period}; blocks of {args.block}; samples from key to sound\n")
     print("| | notes | least | median | most | median, ms |\n|---|---|---|---|---|---|")
-    for name, delay in (("a click in the callback that hears the key", least), ("ddspvae play", ours)):
+    for name, delay in (("a click in the callback that hears the key", least), ("ddspvae play", ours),
+                        ("ddspvae play, its memory kept near", near)):
         print(f"| {name} | {len(delay)} | {delay.min()} | {np.median(delay):.0f} | {delay.max()} | "
               f"{1000 * np.median(delay) / RATE:.2f} |")
-    print(f"\nbeside what the card adds: {np.median(ours) - np.median(least):.0f} samples in the middle, "
-          f"{(np.median(ours) - np.median(least)) / args.block:.2f} blocks; play says: {said.strip()}")
+    print(f"\nbeside what the card adds, in the middle: {beside(ours, least, args.block)}; with its memory kept near "
+          f"{beside(near, least, args.block)}\nplay says: {said.strip()}\n"
+          f"and with its memory kept near: {said_near.strip()}\n{tell_host()}")
 
 
 if __name__ == "__main__":

@@ -4,9 +4,11 @@ Eight notes are held at any time, a new one every half second, for some minutes;
 then the keys and pedals go up, and the last second is listened to. With --silent no key is pressed in these minutes.
 
 Beside it runs a witness on each processor: a program that goes before all others and does nothing but wake up for every
-block. What it overslept, the machine makes anybody miss.
+block. What it overslept, the machine makes anybody miss. With --near, another program keeps the memory of these near, where
+the machine is a guest whose host takes it away (`near_memory.py`).
 
     nice -n -10 python benchmarks/play_long.py [--minutes 10] [--block 256] [--ready 1] [--messages 10000] [--silent]
+                                               [--near]
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from contextlib import contextmanager, suppress
 import mido
 import numpy as np
 from jack_dummy import RATE, Listener, hear_control_c, jack
+from near_memory import kept_near, tell_host
 
 VOICES, STEP_S, HELD_S = 8, 0.5, 4.0
 MESSAGES_S = 60.0
@@ -117,13 +120,14 @@ def main() -> None:
     parser.add_argument("--ready", type=int, default=1, help="blocks that lie ready, as `play` has it")
     parser.add_argument("--messages", type=int, default=10_000)
     parser.add_argument("--silent", action="store_true", help="nobody plays")
+    parser.add_argument("--near", action="store_true", help="keep the memory near")
     parser.add_argument("--witness", type=int, metavar="CPU", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.witness is not None:
         wake_up(args.block, args.witness)
         return
     os.environ["MIDO_BACKEND"] = "mido.backends.rtmidi/UNIX_JACK"
-    with jack(args.block):
+    with jack(args.block) as server:
         kept = tempfile.mkdtemp()
         program = subprocess.Popen([sys.executable, "-m", "ddspvae", "play", "--preset", "violin", "--midi-in", "virtual",
                                     "--audio-out", "system", "--block", str(args.block), "--ready", str(args.ready),
@@ -131,7 +135,8 @@ def main() -> None:
                                     "--record-midi", f"{kept}/take.mid"],
                                    stdout=subprocess.PIPE, text=True, preexec_fn=hear_control_c)  # noqa: PLW1509
         memory = []
-        with Listener() as listener, witnesses(args.block) as overslept:
+        near = (program.pid, server.pid) if args.near else ()
+        with kept_near(*near), Listener() as listener, witnesses(args.block) as overslept:
             for _ in range(600):
                 time.sleep(0.1)
                 with suppress(ValueError):
@@ -165,7 +170,7 @@ def main() -> None:
     print(said)
     for cpu, seen in overslept.items():
         print(f"the witness on processor {cpu} overslept {seen['blocks']} blocks, {seen['longest_ms']} ms at most")
-    print(f"load of the machine: {os.getloadavg()}")
+    print(f"load of the machine: {os.getloadavg()}; {tell_host()}")
 
 
 if __name__ == "__main__":
