@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ddspvae.engine.network import Network, State
 from ddspvae.engine.room import in_room
 from ddspvae.features.band_tables import band_shapes
-from ddspvae.kernels.noise import bins_of, play_filtered_noise
+from ddspvae.kernels.noise import bins_of, mix_filtered_noise
 from ddspvae.kernels.oscillators import play_oscillators
 from ddspvae.kernels.plucks import play_sinusoids, stretch
 from ddspvae.kernels.spectrum import Level
@@ -27,7 +27,7 @@ from ddspvae.synth.white import fft_size, noise_key
 Array = NDArray[np.float32]
 Stiffness = Callable[[NDArray], NDArray]  # of pitches [F] in Hz, [F]
 LEVEL_REACH_S = 2.0  # a room that falls 60 dB in its longest second: what it rang before is 120 dB down
-BLOCK_STEPS = 128  # rows of z a block: 5 s at 25 a second
+BLOCK_STEPS = 512  # rows of z a block: 10 s at 50 a second
 SPAN_STEPS = 32  # of a span, which is short and may be given up on the way
 
 
@@ -186,14 +186,18 @@ def _sound(pieces: Iterator[Shaped], config: ModelConfig, start: int, stiffness:
         begin = max(piece.first - 1, start)
         n_samples = (piece.last - begin - (not piece.is_last)) * hop_size
         audio = np.concatenate([over, np.zeros(n_samples, np.float32)])
+        noises: dict[int, list[tuple[NDArray[np.uint32], Array]]] = {}  # of voices that end together
         for voice, (f0_hz, heights, magnitudes) in piece.voices:
             if stiffness is None:
                 sound, voice.phase = play_oscillators(f0_hz[None], heights[None], voice.phase, config.sample_rate, hop_size)
             else:
                 partials = stretch(f0_hz, heights, stiffness(f0_hz))
                 sound = play_sinusoids(*partials, voice.phase, config.sample_rate, hop_size)[None]
-            if config.with_noise:
-                sound += play_filtered_noise(magnitudes[None], hop_size, voice.key, begin * hop_size, bins)
             audio[: sound.shape[1]] += sound[0]
+            noises.setdefault(len(magnitudes), []).append((voice.key, magnitudes))
+        for alike in noises.values() if config.with_noise else ():
+            keys, levels = map(np.concatenate, zip(*((key, magnitudes[None]) for key, magnitudes in alike)))
+            noise = mix_filtered_noise(levels, hop_size, keys, begin * hop_size, bins)
+            audio[: len(noise)] += noise
         yield audio[:n_samples]
         over = audio[n_samples : n_samples + hop_size]

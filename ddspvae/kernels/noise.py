@@ -69,6 +69,17 @@ def play_filtered_noise(magnitudes: NDArray[np.float32], length: int, keys: NDAr
     return audio
 
 
+def mix_filtered_noise(magnitudes: NDArray[np.float32], length: int, keys: NDArray[np.uint32], start_sample: int,
+                       bins: Bins) -> NDArray[np.float32]:
+    """The sum of all voices of `play_filtered_noise`, [F * length]: their spectra are summed, and transformed back once."""
+    n_segments, places = magnitudes.shape[1] - 1, bins.places
+    audio, sums = np.zeros((1, n_segments * length), dtype=np.float32), (in_lines(places[0].size), in_lines(places[0].size))
+    _mix_voices(np.ascontiguousarray(magnitudes), np.ascontiguousarray(keys), np.empty((2, n_segments), np.int64),
+                np.array([length, start_sample]), bins.lower, bins.weight, bins.turns, bins.counters, bins.power, *places,
+                *sums, audio)
+    return audio[0]
+
+
 class FewSegments:
     """`play_filtered_noise` for a segment of each of a few voices, again and again in the same memory; for one thread.
 
@@ -154,12 +165,65 @@ def _play(magnitudes, keys, sounding, where, lower, weight, turns, counters, pow
         for step in range(3 if len(few) > LANES else 2):
             transform(a_re, a_im, b_re, b_im, turns)
             if step == 0:
-                _filter(b_re, b_im, power, lower, weight, a_re, a_im, c_re, c_im)
+                _filter(b_re, b_im, power, lower, weight, a_re, a_im, c_re, c_im, True)
             else:
                 side = slice((step - 1) * LANES, step * LANES)
                 _crossfade(b_im, b_re, few[side], parts[side], length, audio)
             if step == 1:
                 copy(c_re, c_im, a_re, a_im)
+
+
+@ready_made
+def _mix_voices(magnitudes, keys, sounding, where, lower, weight, turns, counters, power, a_re, a_im, b_re, b_im, c_re, c_im,  # type: ignore[no-untyped-def]
+                d_re, d_im, audio):
+    """As `_play`, and the voices are summed before they are transformed back."""
+    length = where[0]
+    start_sample = where[1] - (len(a_re) // LANES - length) // 2
+    n_sounding = _find_heard(magnitudes, sounding[1])
+    for first in range(0, n_sounding, 2 * LANES):
+        last = min(first + 2 * LANES, n_sounding)
+        few, parts = sounding[0, first:last], sounding[1, first:last]
+        is_first = True
+        for voice in range(len(magnitudes)):
+            if _is_silent(magnitudes[voice], parts):
+                continue
+            few[:] = voice
+            _count(keys, few, parts, length, start_sample, counters)
+            _white(counters[0], a_re)
+            _white(counters[1], a_im)
+            _square(magnitudes, few, parts, power)
+            transform(a_re, a_im, b_re, b_im, turns)
+            _filter(b_re, b_im, power, lower, weight, c_re, c_im, d_re, d_im, is_first)
+            is_first = False
+        few[:] = 0
+        transform(c_re, c_im, b_re, b_im, turns)
+        _crossfade(b_im, b_re, few[:LANES], parts[:LANES], length, audio)
+        if len(few) > LANES:
+            transform(d_re, d_im, b_re, b_im, turns)
+            _crossfade(b_im, b_re, few[LANES:], parts[LANES:], length, audio)
+
+
+@compiled
+def _find_heard(magnitudes, segments):  # type: ignore[no-untyped-def]
+    """How many segments are not silent in all voices, and which, [at least as many]."""
+    count = 0
+    for segment in range(magnitudes.shape[1] - 1):
+        segments[count] = segment
+        for voice in range(len(magnitudes)):
+            if not _is_silent(magnitudes[voice], segments[count : count + 1]):
+                count += 1
+                break
+    return count
+
+
+@compiled
+def _is_silent(magnitudes, segments):  # type: ignore[no-untyped-def]
+    for segment in segments:
+        for frame in range(segment, segment + 2):
+            for band in range(magnitudes.shape[1]):
+                if magnitudes[frame, band] != 0:
+                    return False
+    return True
 
 
 @compiled
@@ -215,15 +279,16 @@ def _square(magnitudes, voices, segments, power):  # type: ignore[no-untyped-def
 
 
 @compiled
-def _filter(re, im, power, lower, weight, first_re, first_im, other_re, other_im):  # type: ignore[no-untyped-def]
+def _filter(re, im, power, lower, weight, first_re, first_im, other_re, other_im, is_first):  # type: ignore[no-untyped-def]
     """X (R + i S), R and S the responses of the frames before and after, has y + i z for its transform: both sounds.
 
-    What is written has its real and its imaginary part exchanged, since it is to be transformed back.
+    What is written, or added to what is there, has its real and its imaginary part exchanged, since it is to be transformed
+    back.
     """
     n_fft, size = len(re) // LANES, len(power) // 4
-    scale = _F(0.5 / n_fft)
     for f in range(len(lower)):
         here, there, band = f * LANES, (n_fft - f if f else 0) * LANES, lower[f] * LANES
+        scale = _F(0.5 / n_fft) if is_first or here != there else _F(0.25 / n_fft)  # to one place it is added twice
         below, above = weight[0, f], weight[1, f]
         x_re, x_im, y_re, y_im = (re[here : here + LANES], im[here : here + LANES], re[there : there + LANES],
                                   im[there : there + LANES])
@@ -240,8 +305,14 @@ def _filter(re, im, power, lower, weight, first_re, first_im, other_re, other_im
                     real, imag = x_im[lane] + y_im[lane], y_re[lane] - x_re[lane]
                 else:
                     real, imag = x_re[lane] + y_re[lane], x_im[lane] - y_im[lane]
-                u_im[lane], u_re[lane] = real * r - imag * s, real * s + imag * r
-                v_im[lane], v_re[lane] = real * r + imag * s, real * s - imag * r
+                if is_first:
+                    u_im[lane], u_re[lane] = real * r - imag * s, real * s + imag * r
+                    v_im[lane], v_re[lane] = real * r + imag * s, real * s - imag * r
+                else:
+                    u_im[lane] += real * r - imag * s
+                    u_re[lane] += real * s + imag * r
+                    v_im[lane] += real * r + imag * s
+                    v_re[lane] += real * s - imag * r
 
 
 @compiled
