@@ -37,10 +37,11 @@ class LiveNetwork(Network):
         self.stack = Stack(own["stack.inlet.weight"], own["stack.inlet.bias"], stacked("taps.weight"), stacked("taps.bias"),
                            stacked("out.weight"), stacked("out.bias"), own["stack.norm.weight"], own["stack.norm.bias"],
                            own["envelope_head.weight"], own["envelope_head.bias"], own.get("detail_head.weight", nothing),
-                           np.array(DILATIONS))
-        layers = ("frame_inlet", "frame_layer", "harmonic_head", "noise_head", "balance_layer", "balance_head")
+                           own["frame_layer.weight"], own["frame_layer.bias"], np.array(DILATIONS))
+        layers = ("harmonic_head", "noise_head", "balance_layer", "balance_head")
         knots = np.zeros((0, config.n_harmonics), np.float32) if self._knots is None else np.ascontiguousarray(self._knots)
-        self.heads_of = Heads._make([*(own[f"{name}.{part}"] for name in layers for part in ("weight", "bias")), knots])
+        self.heads_of = Heads._make([own["frame_taps"], *(own[f"{name}.{part}"] for name in layers
+                                                          for part in ("weight", "bias")), knots])
         self.form = self._form
 
     def bins(self) -> Bins:

@@ -139,7 +139,8 @@ class LivePlayer:
         rows, places, frames, highest_hz = *np.zeros((2, n), np.int64), np.zeros((3, n), np.float32), np.zeros(n, np.float32)
         said = [np.zeros((n, size), np.float32) for size in (  # logits, nodes, noise_logs, named, code, balance
             config.n_harmonics, len(network.stack.envelope) - n_bands, n_bands, network.n_named, config.n_timbre, 3)]
-        work = [np.zeros(size, np.float32) for size in (self._now.shape[1], 3 * TAPS, wide, wide, len(heads.balance_layer))]
+        work = [np.zeros(shape, np.float32) for shape in (self._now.shape[1], (1, 3 * TAPS), (1, wide),
+                                                          len(heads.balance_layer))]
         read = bind(read_heads, heads, rows, frames, self._units, self._seen, self._before, self._now, self.n_frames,
                     network.pace, network.n_named, *work, *said)
         shape = bind(shape_frames, network.form, self._level, frames[0], highest_hz, frames[2], self._seen.reshape(-1, 3),

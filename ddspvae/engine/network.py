@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ddspvae.features.attributes import HIGHEST_HZ, N_PARTIALS, octaves_above, odd_or_even
 from ddspvae.features.band_tables import band_weights, breath_shares
 from ddspvae.kernels.spectrum import Form, Level, shape_frames
-from ddspvae.kernels.stack import gate, normalize, spread
+from ddspvae.kernels.stack import awaken, gate, normalize, spread
 from ddspvae.kernels.stepping import EPSILON
 from ddspvae.model.form import (
     DB_PER_UNIT,
@@ -56,7 +56,7 @@ class State:
 
     Args:
         pasts: of the stack, [left, C] each.
-        before, now: [1, C + E + N + G], the stack's last two steps; None before the first.
+        before, now: [1, C + E + N + G], the last two steps, see `Network.split`; None before the first.
         curves: [ONSET_FRAMES, 3], of the last frames.
         ringing: [1, J], what the room still rings, as power.
     """
@@ -80,6 +80,7 @@ class Network:
         self.config = config
         self._weights = {name.removeprefix("decoder."): np.ascontiguousarray(value, dtype=np.float32)
                          for name, value in weights.items() if name.startswith("decoder.")}
+        self._weights.update(brought_forward(self._weights))
         self.n_named = min(config.n_running, len(NAMED_AXES))
         n_bands, rate = config.n_noise_bands, config.sample_rate
         self._sizes = (len(self._weights["stack.norm.bias"]), N_NODES, n_bands, self.n_named, config.n_timbre)
@@ -146,23 +147,25 @@ class Network:
         return linear(self._weights, name, x)
 
     def _listen(self, curves: Array, z: Array, pasts: list[Array]) -> Array:
-        """The stack on the curves and the axes without names; beside its output the axes with names, and the code.
+        """The stack on the curves and the axes without names, to what is faded from step to step.
 
         Args:
             curves: [n, 3]; z: [n, Z].
             pasts: of its layers, [left, C] each; moved on.
         Returns:
-            [n, C + E + N + G].
+            [n, C + E + N + G], see `split`.
         """
         named, others = z[:, : self.n_named], z[:, self.n_named :]
         hidden = gated_stack(self._weights, np.concatenate([curves, others], axis=1), pasts)
         envelope = self._linear("envelope_head", hidden)
         if "detail_head.weight" in self._weights:
             envelope += self._linear("detail_head", others[:, : others.shape[1] - self.config.n_timbre])
-        return np.concatenate([hidden, envelope, named, z[:, z.shape[1] - self.config.n_timbre :]], axis=1)
+        return np.concatenate([self._linear("frame_layer", hidden), envelope, named,
+                               z[:, z.shape[1] - self.config.n_timbre :]], axis=1)
 
     def split(self, steps: Array) -> tuple[Array, ...]:
-        """The stack's output [F, C + E + N + G] as what the heads take: hidden, nodes, noise envelope, named axes, code."""
+        """Steps [F, C + E + N + G] as what the heads take: what the frames' layer makes of the stack, nodes, noise envelope,
+        named axes, code."""
         return tuple(map(np.ascontiguousarray, np.split(steps, np.cumsum(self._sizes[:-1]), axis=1)))
 
     def heads(self, f0_hz: Array, loudness_db: Array, highest_hz: Array, parts: tuple[Array, ...], taps: Array,
@@ -171,7 +174,7 @@ class Network:
         """From the stack's output to what is played; F frames of one voice, or one frame of each of F voices.
 
         Args:
-            f0_hz, loudness_db, highest_hz: [F]; parts: of the stack's output, see `split`.
+            f0_hz, loudness_db, highest_hz: [F]; parts: of the steps, see `split`; the first is written over.
             taps: [F, 3 * TAPS], the last curves of each frame: pitches, then periodicities, then loudnesses.
             curves, rows: scaled curves [n, 3], and where each frame is in them, with ONSET_FRAMES before it.
             voices, ringing: which row of ringing [V, J] each frame finds and leaves.
@@ -180,8 +183,7 @@ class Network:
         """
         n_frames, config = len(f0_hz), self.config
         hidden, nodes, noise_envelope, named, code = parts
-        hidden = self._linear("frame_layer", hidden + self._linear("frame_inlet", taps))
-        hidden /= 1 + np.exp(-hidden)
+        awaken(taps, self._weights["frame_taps"], hidden)
         logits = self._linear("harmonic_head", hidden)
         if self._knots is not None:
             logits = logits @ self._knots
@@ -201,6 +203,16 @@ def scale_curves(f0_hz: Array, periodicity: Array, loudness_db: Array) -> Array:
     pitch = (hz_to_pitch(f0_hz) - 60) / np.float32(SEMITONES_PER_UNIT)
     loudness = np.maximum(loudness_db, np.float32(QUIETEST_DB)) / np.float32(DB_PER_UNIT) + np.float32(1.5)
     return np.stack([pitch, periodicity * 2 - 1, loudness], axis=1).astype(np.float32)
+
+
+def brought_forward(weights: Mapping[str, Array]) -> dict[str, Array]:
+    """The frames' layer for the stack's steps, which are fewer, and what it makes of a frame's own curves, "frame_taps".
+
+    It is linear and so is the fade from step to step, so it may as well come before it.
+    """
+    layer = weights["frame_layer.weight"].astype(np.float64)
+    return {"frame_layer.bias": (weights["frame_layer.bias"] + layer @ weights["frame_inlet.bias"]).astype(np.float32),
+            "frame_taps": np.ascontiguousarray((layer @ weights["frame_inlet.weight"]).T, dtype=np.float32)}
 
 
 def linear(weights: Mapping[str, Array], name: str, x: Array) -> Array:

@@ -23,6 +23,19 @@ def gate(value, gated):  # type: ignore[no-untyped-def]
 
 
 @ready_made_in_any_order
+def awaken(taps, weight, hidden):  # type: ignore[no-untyped-def]
+    """x sigmoid(x) of what is in hidden [n, C], and what weight [K, C] makes of taps [n, K]; in place."""
+    for row in range(len(hidden)):
+        values = hidden[row]
+        for k in range(len(weight)):
+            tap, line = taps[row, k], weight[k]
+            for c in range(len(values)):
+                values[c] += tap * line[c]
+        for c in range(len(values)):
+            values[c] /= _F(1) + exponential(-values[c])
+
+
+@ready_made_in_any_order
 def normalize(hidden, weight, bias, epsilon):  # type: ignore[no-untyped-def]
     """Rows [n, C] to mean 0 and power 1, then scaled and moved, in place."""
     n_channels = hidden.shape[1]

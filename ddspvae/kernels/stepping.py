@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ddspvae.kernels.compiler import compiled_in_any_order, ready_made_in_any_order
 from ddspvae.kernels.spectrum import exponential
-from ddspvae.kernels.stack import gate, normalize
+from ddspvae.kernels.stack import awaken, gate, normalize
 
 Floats = NDArray[np.float32]
 Whole = NDArray[np.int64]
@@ -25,6 +25,7 @@ class Stack(NamedTuple):
         taps: [L, 2 C, K C]; taps_bias: [L, 2 C]; out: [L, C, C]; out_bias: [L, C].
         norm, norm_bias: [C].
         envelope: [E, C]; envelope_bias: [E]; detail: [E, D'], what the first of those axes weigh envelopes by.
+        frame: [C, C]; frame_bias: [C]; of the frames' layer, brought forward: see `engine.network.brought_forward`.
         dilations: [L].
     """
 
@@ -39,6 +40,8 @@ class Stack(NamedTuple):
     envelope: Floats
     envelope_bias: Floats
     detail: Floats
+    frame: Floats
+    frame_bias: Floats
     dilations: Whole
 
 
@@ -46,16 +49,13 @@ class Heads(NamedTuple):
     """What the layers at the frame rate have learned; a weight has a row for every number that comes out.
 
     Args:
-        inlet: [C, 3 T]; of the curves of the last T frames.
-        layer: [C, C]; harmonic: [N, C]; noise: [K, C]; balance_layer: [B, 3 T]; balance: [3, B], or [3, C] without names.
-        inlet_bias and so on: of each.
+        taps: [3 T, C]; what the frames' layer makes of the curves of the last T frames.
+        harmonic: [N, C]; noise: [K, C]; balance_layer: [B, 3 T]; balance: [3, B], or [3, C] without names.
+        harmonic_bias and so on: of each.
         knots: [N, H], how N numbers become H; [0, H] where they are H already.
     """
 
-    inlet: Floats
-    inlet_bias: Floats
-    layer: Floats
-    layer_bias: Floats
+    taps: Floats
     harmonic: Floats
     harmonic_bias: Floats
     noise: Floats
@@ -73,11 +73,6 @@ def _dot(row, x):  # type: ignore[no-untyped-def]
     for i in range(len(row)):
         total += row[i] * x[i]
     return total
-
-
-@compiled_in_any_order
-def _logistic(x):  # type: ignore[no-untyped-def]
-    return _F(1) / (_F(1) + exponential(-x))
 
 
 @compiled_in_any_order
@@ -101,7 +96,7 @@ def step_stack(stack, rows, frames, units, inputs, others, pasts, n_steps, hidde
         pasts: [V, S, C], of each layer its own last inputs, in rings of 2 d + 1 one after the other.
         n_steps: [V], steps heard so far, moved on.
         hidden, taps, gates, gated: [R, C], [R, K C], [R, 2 C] and [R, C], to work in.
-        before, now: [V, C + E + G], the last two outputs, filled.
+        before, now: [V, C + E + G], the last two steps, filled.
     """
     n_channels, n_kernel = stack.inlet.shape[0], stack.taps.shape[2] // stack.inlet.shape[0]
     n_envelope, n_detail, n_voices = stack.envelope.shape[0], stack.detail.shape[1], len(rows)
@@ -137,11 +132,12 @@ def step_stack(stack, rows, frames, units, inputs, others, pasts, n_steps, hidde
         voice = rows[r]
         for c in range(before.shape[1]):
             before[voice, c] = now[voice, c]
-        for c in range(n_channels):
-            now[voice, c] = hidden[r, c]
         for c in range(others.shape[1]):
             now[voice, n_channels + n_envelope + c] = others[r, c]
         n_steps[voice] += 1
+    for c in range(n_channels):
+        for r in range(n_voices):
+            now[rows[r], c] = stack.frame_bias[c] + _dot(stack.frame[c], hidden[r])
     for e in range(n_envelope):
         for r in range(n_voices):
             now[rows[r], n_channels + e] = stack.envelope_bias[e] + _dot(stack.envelope[e], hidden[r]) \
@@ -149,21 +145,22 @@ def step_stack(stack, rows, frames, units, inputs, others, pasts, n_steps, hidde
 
 
 @ready_made_in_any_order
-def read_heads(heads, rows, frames, units, seen, before, now, n_frames, pace, n_named, mixed, taps, hidden, layer,  # type: ignore[no-untyped-def]
-               lines, logits, nodes, noise_logs, named, code, balance):
+def read_heads(heads, rows, frames, units, seen, before, now, n_frames, pace, n_named, mixed, taps, hidden, lines,  # type: ignore[no-untyped-def]
+               logits, nodes, noise_logs, named, code, balance):
     """What the heads say of the next frame of R voices: `Network.heads`, up to where the spectrum is shaped.
 
     Args:
         rows: [R], the voices.
         frames, units: as in step_stack.
         seen: [V, S + 1, 3], scaled curves: of the frames before and, when this returns, of this one, which is the last.
-        before, now: [V, C + N + K + A + G], the stack's last two outputs.
+        before, now: [V, C + N + K + A + G], the last two steps.
         n_frames: [V], frames played so far, moved on; pace: frames a step.
         n_named: of the axes with names; 0 is a network that was given none.
-        mixed, taps, hidden, layer, lines: [C + N + K + A + G], [3 T], [C], [C] and [B], to work in.
+        mixed, taps, hidden, lines: [C + N + K + A + G], [1, 3 T], [1, C] and [B], to work in.
         logits: [R, H]; nodes: [R, N]; noise_logs: [R, K]; named: [R, A]; code: [R, G]; balance: [R, 3]; filled.
     """
-    n_channels, n_taps, n_knots = heads.layer.shape[0], len(taps) // 3, heads.harmonic.shape[0]
+    heard, awake = taps[0], hidden[0]
+    n_channels, n_taps, n_knots = len(awake), len(heard) // 3, heads.harmonic.shape[0]
     n_seen, n_nodes, n_bands = seen.shape[1], nodes.shape[1], noise_logs.shape[1]
     for r in range(len(rows)):
         voice = rows[r]
@@ -174,32 +171,28 @@ def read_heads(heads, rows, frames, units, seen, before, now, n_frames, pace, n_
         _scale(frames[0, r], frames[1, r], frames[2, r], units, own[n_seen - 1])
         for i in range(3):
             for tap in range(n_taps):
-                taps[i * n_taps + tap] = own[n_seen - n_taps + tap, i]
+                heard[i * n_taps + tap] = own[n_seen - n_taps + tap, i]
         fade = _F(n_frames[voice] % pace + 1) / _F(pace)
         for c in range(len(mixed)):
             mixed[c] = before[voice, c] + (now[voice, c] - before[voice, c]) * fade
         n_frames[voice] += 1
-        for c in range(n_channels):
-            layer[c] = mixed[c] + heads.inlet_bias[c] + _dot(heads.inlet[c], taps)
-        for c in range(n_channels):
-            hidden[c] = heads.layer_bias[c] + _dot(heads.layer[c], layer)
-        for c in range(n_channels):
-            hidden[c] *= _logistic(hidden[c])
+        awake[:] = mixed[:n_channels]
+        awaken(taps, heads.taps, hidden)
         if len(heads.knots):
             logits[r, :] = 0
             for knot in range(n_knots):
-                height = heads.harmonic_bias[knot] + _dot(heads.harmonic[knot], hidden)
+                height = heads.harmonic_bias[knot] + _dot(heads.harmonic[knot], awake)
                 for k in range(logits.shape[1]):
                     logits[r, k] += height * heads.knots[knot, k]
         else:
             for k in range(n_knots):
-                logits[r, k] = heads.harmonic_bias[k] + _dot(heads.harmonic[k], hidden)
+                logits[r, k] = heads.harmonic_bias[k] + _dot(heads.harmonic[k], awake)
         at = n_channels
         for c in range(n_nodes):
             nodes[r, c] = mixed[at + c]
         at += n_nodes
         for band in range(n_bands):
-            noise_logs[r, band] = mixed[at + band] + heads.noise_bias[band] + _dot(heads.noise[band], hidden)
+            noise_logs[r, band] = mixed[at + band] + heads.noise_bias[band] + _dot(heads.noise[band], awake)
         at += n_bands
         for c in range(named.shape[1]):
             named[r, c] = mixed[at + c]
@@ -208,10 +201,10 @@ def read_heads(heads, rows, frames, units, seen, before, now, n_frames, pace, n_
             code[r, c] = mixed[at + c]
         if n_named:
             for c in range(heads.balance_layer.shape[0]):
-                x = heads.balance_layer_bias[c] + _dot(heads.balance_layer[c], taps)
+                x = heads.balance_layer_bias[c] + _dot(heads.balance_layer[c], heard)
                 lines[c] = _F(1) - _F(2) / (_F(1) + exponential(_F(2) * x))
             for c in range(3):
                 balance[r, c] = heads.balance_bias[c] + _dot(heads.balance[c], lines[: heads.balance_layer.shape[0]])
         else:
             for c in range(3):
-                balance[r, c] = heads.balance_bias[c] + _dot(heads.balance[c], hidden)
+                balance[r, c] = heads.balance_bias[c] + _dot(heads.balance[c], awake)
