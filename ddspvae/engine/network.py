@@ -15,6 +15,7 @@ from ddspvae.features.band_tables import band_weights, breath_shares
 from ddspvae.kernels.spectrum import Form, Level, shape_frames
 from ddspvae.kernels.stack import awaken, gate, normalize, spread
 from ddspvae.kernels.stepping import EPSILON
+from ddspvae.kernels.tiles import OUTPUTS, PRODUCTS, gate_tiles, mix_inputs, mix_taps
 from ddspvae.model.form import (
     DB_PER_UNIT,
     DILATIONS,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from ddspvae.model.config import ModelConfig
 
 Array = NDArray[np.float32]
+FEW_STEPS = 128  # fewer are not worth laying out
 
 
 @dataclass
@@ -187,7 +189,8 @@ class Network:
         logits = self._linear("harmonic_head", hidden)
         if self._knots is not None:
             logits = logits @ self._knots
-        noise_logs = self._linear("noise_head", hidden) + noise_envelope
+        noise_logs = self._linear("noise_head", hidden)
+        noise_logs += noise_envelope
         balance = self._linear("balance_head", np.tanh(self._linear("balance_layer", taps)) if self.n_named else hidden)
         heights = np.empty((n_frames, config.n_harmonics), np.float32)
         magnitudes = np.empty((n_frames, config.n_noise_bands), np.float32)
@@ -224,19 +227,36 @@ def linear(weights: Mapping[str, Array], name: str, x: Array) -> Array:
     return y
 
 
-def gated_stack(weights: Mapping[str, Array], x: Array, pasts: list[Array]) -> Array:
+def gated_stack(weights: dict[str, Array], x: Array, pasts: list[Array]) -> Array:
     """`model.stack.GatedStack` of rows [n, C], after pasts [left, C'] of its layers, which are moved on."""
     hidden = linear(weights, "stack.inlet", x)
+    gated, n_steps = np.empty_like(hidden), len(hidden)
     for at, dilation in enumerate(DILATIONS):
-        seen = np.concatenate([pasts[at], hidden])
-        pasts[at] = seen[len(hidden) :]
-        taps = np.concatenate([seen[tap * dilation :][: len(hidden)] for tap in range(KERNEL)], axis=1)
-        value = linear(weights, f"stack.layers.{at}.taps", taps)
-        gated = np.empty_like(hidden)
-        gate(value, gated)
+        if n_steps < FEW_STEPS:
+            seen = np.concatenate([pasts[at], hidden])
+            taps = np.concatenate([seen[tap * dilation :][:n_steps] for tap in range(KERNEL)], axis=1)
+            gate(linear(weights, f"stack.layers.{at}.taps", taps), gated)
+        else:
+            nothing = np.zeros((-n_steps % (OUTPUTS * dilation), hidden.shape[1]), np.float32)
+            seen = np.concatenate([pasts[at], hidden, nothing])
+            gated = _gate_many(weights, at, seen)[:n_steps]
+        pasts[at] = seen[n_steps : n_steps + len(pasts[at])].copy()
         hidden = hidden + linear(weights, f"stack.layers.{at}.out", gated)
     normalize(hidden, weights["stack.norm.weight"], weights["stack.norm.bias"], EPSILON)
     return hidden
+
+
+def _gate_many(weights: dict[str, Array], at: int, seen: Array) -> Array:
+    """Of a layer the gated outputs [n, C] of many steps; seen: [left + n, C], n a multiple of OUTPUTS times its dilation."""
+    name, dilation = f"stack.layers.{at}.taps", DILATIONS[at]
+    if f"{name}.mixed" not in weights:  # not before it is needed: streams never do
+        weights[f"{name}.mixed"] = mix_taps(weights[f"{name}.weight"])
+    n_steps = len(seen) - (KERNEL - 1) * dilation
+    tiles = np.empty((PRODUCTS, n_steps // OUTPUTS, seen.shape[1]), np.float32)
+    mix_inputs(seen, dilation, tiles)
+    gated = np.empty((n_steps, seen.shape[1]), np.float32)
+    gate_tiles(tiles @ weights[f"{name}.mixed"], weights[f"{name}.bias"], dilation, gated)
+    return gated
 
 
 def stack_silence(weights: Mapping[str, Array]) -> list[Array]:

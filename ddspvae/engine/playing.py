@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from ddspvae.engine.network import Network, State
 from ddspvae.engine.room import in_room
 from ddspvae.features.band_tables import band_shapes
-from ddspvae.kernels.noise import bins_of, mix_filtered_noise
-from ddspvae.kernels.oscillators import play_oscillators
+from ddspvae.kernels.mixed_noise import mix_filtered_noise
+from ddspvae.kernels.noise import bins_of
+from ddspvae.kernels.oscillators import add_oscillators
 from ddspvae.kernels.plucks import play_sinusoids, stretch
 from ddspvae.kernels.spectrum import Level
 from ddspvae.model.config import ModelConfig
@@ -189,11 +190,12 @@ def _sound(pieces: Iterator[Shaped], config: ModelConfig, start: int, stiffness:
         noises: dict[int, list[tuple[NDArray[np.uint32], Array]]] = {}  # of voices that end together
         for voice, (f0_hz, heights, magnitudes) in piece.voices:
             if stiffness is None:
-                sound, voice.phase = play_oscillators(f0_hz[None], heights[None], voice.phase, config.sample_rate, hop_size)
+                sound = audio[None, : (len(f0_hz) - 1) * hop_size]
+                voice.phase = add_oscillators(f0_hz[None], heights[None], voice.phase, config.sample_rate, hop_size, sound)
             else:
                 partials = stretch(f0_hz, heights, stiffness(f0_hz))
-                sound = play_sinusoids(*partials, voice.phase, config.sample_rate, hop_size)[None]
-            audio[: sound.shape[1]] += sound[0]
+                pluck = play_sinusoids(*partials, voice.phase, config.sample_rate, hop_size)
+                audio[: len(pluck)] += pluck
             noises.setdefault(len(magnitudes), []).append((voice.key, magnitudes))
         for alike in noises.values() if config.with_noise else ():
             keys, levels = map(np.concatenate, zip(*((key, magnitudes[None]) for key, magnitudes in alike)))

@@ -28,7 +28,7 @@ class Bins(NamedTuple):
         lower: [n_fft // 2 + 1], the lower band of each bin.
         weight: [2, n_fft // 2 + 1], of that and of the band above.
         turns: for n_fft samples.
-        counters: [2, 4, LANES]; power: [4 * K * LANES]; places: three times two of [n_fft * LANES].
+        counters: [2, 4, LANES]; power: [4 * (K + 1) * LANES]; places: three times two of [n_fft * LANES].
     """
 
     lower: NDArray[np.int64]
@@ -44,7 +44,7 @@ def bins_of(shapes: NDArray[np.float32], n_fft: int) -> Bins:
     n_bands, n_bins = shapes.shape
     lower, each = np.minimum((shapes > 0).argmax(0), n_bands - 2), np.arange(n_bins)
     return Bins(lower, np.stack([shapes[lower, each], shapes[lower + 1, each]]), turns_of(n_fft),
-                np.empty((2, 4, LANES), np.uint32), in_lines(4 * n_bands * LANES),
+                np.empty((2, 4, LANES), np.uint32), in_lines(4 * (n_bands + 1) * LANES),
                 tuple(in_lines(n_fft * LANES) for _ in range(6)))
 
 
@@ -67,17 +67,6 @@ def play_filtered_noise(magnitudes: NDArray[np.float32], length: int, keys: NDAr
           np.array([length, start_sample]), bins.lower, bins.weight, bins.turns, bins.counters, bins.power, *bins.places,
           audio)
     return audio
-
-
-def mix_filtered_noise(magnitudes: NDArray[np.float32], length: int, keys: NDArray[np.uint32], start_sample: int,
-                       bins: Bins) -> NDArray[np.float32]:
-    """The sum of all voices of `play_filtered_noise`, [F * length]: their spectra are summed, and transformed back once."""
-    n_segments, places = magnitudes.shape[1] - 1, bins.places
-    audio, sums = np.zeros((1, n_segments * length), dtype=np.float32), (in_lines(places[0].size), in_lines(places[0].size))
-    _mix_voices(np.ascontiguousarray(magnitudes), np.ascontiguousarray(keys), np.empty((2, n_segments), np.int64),
-                np.array([length, start_sample]), bins.lower, bins.weight, bins.turns, bins.counters, bins.power, *places,
-                *sums, audio)
-    return audio[0]
 
 
 class FewSegments:
@@ -158,76 +147,23 @@ def _play(magnitudes, keys, sounding, where, lower, weight, turns, counters, pow
     for first in range(0, n_sounding, 2 * LANES):
         last = min(first + 2 * LANES, n_sounding)
         few, parts = sounding[0, first:last], sounding[1, first:last]
-        _count(keys, few, parts, length, start_sample, counters)
-        _white(counters[0], a_re)
-        _white(counters[1], a_im)
+        count_from(keys, few, parts, length, start_sample, counters)
+        white(counters[0], a_re)
+        white(counters[1], a_im)
         _square(magnitudes, few, parts, power)
         for step in range(3 if len(few) > LANES else 2):
             transform(a_re, a_im, b_re, b_im, turns)
             if step == 0:
-                _filter(b_re, b_im, power, lower, weight, a_re, a_im, c_re, c_im, True)
+                filter_noise(b_re, b_im, power, 4 * LANES, LANES, lower, weight, a_re, a_im, c_re, c_im, True)
             else:
                 side = slice((step - 1) * LANES, step * LANES)
-                _crossfade(b_im, b_re, few[side], parts[side], length, audio)
+                crossfade(b_im, b_re, few[side], parts[side], length, audio)
             if step == 1:
                 copy(c_re, c_im, a_re, a_im)
 
 
-@ready_made
-def _mix_voices(magnitudes, keys, sounding, where, lower, weight, turns, counters, power, a_re, a_im, b_re, b_im, c_re, c_im,  # type: ignore[no-untyped-def]
-                d_re, d_im, audio):
-    """As `_play`, and the voices are summed before they are transformed back."""
-    length = where[0]
-    start_sample = where[1] - (len(a_re) // LANES - length) // 2
-    n_sounding = _find_heard(magnitudes, sounding[1])
-    for first in range(0, n_sounding, 2 * LANES):
-        last = min(first + 2 * LANES, n_sounding)
-        few, parts = sounding[0, first:last], sounding[1, first:last]
-        is_first = True
-        for voice in range(len(magnitudes)):
-            if _is_silent(magnitudes[voice], parts):
-                continue
-            few[:] = voice
-            _count(keys, few, parts, length, start_sample, counters)
-            _white(counters[0], a_re)
-            _white(counters[1], a_im)
-            _square(magnitudes, few, parts, power)
-            transform(a_re, a_im, b_re, b_im, turns)
-            _filter(b_re, b_im, power, lower, weight, c_re, c_im, d_re, d_im, is_first)
-            is_first = False
-        few[:] = 0
-        transform(c_re, c_im, b_re, b_im, turns)
-        _crossfade(b_im, b_re, few[:LANES], parts[:LANES], length, audio)
-        if len(few) > LANES:
-            transform(d_re, d_im, b_re, b_im, turns)
-            _crossfade(b_im, b_re, few[LANES:], parts[LANES:], length, audio)
-
-
 @compiled
-def _find_heard(magnitudes, segments):  # type: ignore[no-untyped-def]
-    """How many segments are not silent in all voices, and which, [at least as many]."""
-    count = 0
-    for segment in range(magnitudes.shape[1] - 1):
-        segments[count] = segment
-        for voice in range(len(magnitudes)):
-            if not _is_silent(magnitudes[voice], segments[count : count + 1]):
-                count += 1
-                break
-    return count
-
-
-@compiled
-def _is_silent(magnitudes, segments):  # type: ignore[no-untyped-def]
-    for segment in segments:
-        for frame in range(segment, segment + 2):
-            for band in range(magnitudes.shape[1]):
-                if magnitudes[frame, band] != 0:
-                    return False
-    return True
-
-
-@compiled
-def _count(keys, voices, segments, length, start_sample, counters):  # type: ignore[no-untyped-def]
+def count_from(keys, voices, segments, length, start_sample, counters):  # type: ignore[no-untyped-def]
     """Of the white noise of each: its key, the low bits of its first position, and the high bits, mixed, and the next ones.
 
     Lanes without a segment of their own get the last one's.
@@ -242,7 +178,7 @@ def _count(keys, voices, segments, length, start_sample, counters):  # type: ign
 
 
 @compiled_in_place
-def _white(counter, noise):  # type: ignore[no-untyped-def]
+def white(counter, noise):  # type: ignore[no-untyped-def]
     """`synth.white.white_samples`, to the bit, a signal a lane."""
     key, low, high, next_high = counter[0], counter[1], counter[2], counter[3]
     n_samples, goes_over = len(noise) // LANES, False
@@ -267,40 +203,43 @@ def _draw(position, high, key):  # type: ignore[no-untyped-def]
 
 @compiled
 def _square(magnitudes, voices, segments, power):  # type: ignore[no-untyped-def]
-    """Powers of the bands in the frames before and after: of the first LANES segments, then of the others."""
+    """Powers of each band, 4 * LANES: in the frames before and after the first LANES segments, then around the others."""
     n_bands = magnitudes.shape[2]
     for i in range(2 * LANES):
         at = min(i, len(voices) - 1)
         for after in range(2):
             levels = magnitudes[voices[at], segments[at] + after]
-            begin = (i // LANES * 2 + after) * n_bands * LANES + i % LANES
+            begin = (i // LANES * 2 + after) * LANES + i % LANES
             for band in range(n_bands):
-                power[begin + band * LANES] = levels[band] * levels[band]
+                power[begin + band * 4 * LANES] = levels[band] * levels[band]
 
 
 @compiled
-def _filter(re, im, power, lower, weight, first_re, first_im, other_re, other_im, is_first):  # type: ignore[no-untyped-def]
+def filter_noise(re, im, power, n_powers, after, lower, weight, first_re, first_im, other_re, other_im, is_first):  # type: ignore[no-untyped-def]
     """X (R + i S), R and S the responses of the frames before and after, has y + i z for its transform: both sounds.
 
+    The powers are n_powers frames of each band; a frame after a segment lies `after` places after the one before it.
     What is written, or added to what is there, has its real and its imaginary part exchanged, since it is to be transformed
     back.
     """
-    n_fft, size = len(re) // LANES, len(power) // 4
+    n_fft, roots = len(re) // LANES, power[len(power) - n_powers :]
     for f in range(len(lower)):
-        here, there, band = f * LANES, (n_fft - f if f else 0) * LANES, lower[f] * LANES
+        here, there, band = f * LANES, (n_fft - f if f else 0) * LANES, lower[f] * n_powers
         scale = _F(0.5 / n_fft) if is_first or here != there else _F(0.25 / n_fft)  # to one place it is added twice
         below, above = weight[0, f], weight[1, f]
+        now, then = power[band : band + n_powers], power[band + n_powers : band + 2 * n_powers]
+        for i in range(n_powers):
+            roots[i] = np.sqrt(below * now[i] + above * then[i] + _F(TINY_POWER)) * scale
         x_re, x_im, y_re, y_im = (re[here : here + LANES], im[here : here + LANES], re[there : there + LANES],
                                   im[there : there + LANES])
         for side in range(2):
-            begin = 2 * side * size + band
-            now, then = power[begin : begin + 2 * LANES], power[begin + size : begin + size + 2 * LANES]
+            begin = side * (LANES if after == 1 else 2 * LANES)
+            rs, ss = roots[begin : begin + LANES], roots[begin + after : begin + after + LANES]
             to_re, to_im = (other_re, other_im) if side else (first_re, first_im)
             u_re, u_im, v_re, v_im = (to_re[here : here + LANES], to_im[here : here + LANES], to_re[there : there + LANES],
                                       to_im[there : there + LANES])
             for lane in range(LANES):
-                r = np.sqrt(below * now[lane] + above * now[lane + LANES] + _F(TINY_POWER)) * scale
-                s = np.sqrt(below * then[lane] + above * then[lane + LANES] + _F(TINY_POWER)) * scale
+                r, s = rs[lane], ss[lane]
                 if side:
                     real, imag = x_im[lane] + y_im[lane], y_re[lane] - x_re[lane]
                 else:
@@ -316,7 +255,7 @@ def _filter(re, im, power, lower, weight, first_re, first_im, other_re, other_im
 
 
 @compiled
-def _crossfade(re, im, voices, segments, length, audio):  # type: ignore[no-untyped-def]
+def crossfade(re, im, voices, segments, length, audio):  # type: ignore[no-untyped-def]
     """From the sound of the frame before, re, to that of the frame after, im."""
     margin, step = (len(re) // LANES - length) // 2, _F(1.0 / length)
     for t in range(length):
@@ -325,6 +264,8 @@ def _crossfade(re, im, voices, segments, length, audio):  # type: ignore[no-unty
         for lane in range(LANES):
             row[lane] += (other[lane] - row[lane]) * share
     for lane in range(len(voices)):
+        if voices[lane] < 0:
+            continue
         begin = segments[lane] * length
         sound, column = audio[voices[lane], begin : begin + length], re[margin * LANES + lane :]
         for t in range(length):

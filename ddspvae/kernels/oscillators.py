@@ -35,14 +35,19 @@ def play_oscillators(f0_hz: NDArray[np.float32], heights: NDArray[np.float32], p
     Returns:
         audio [V, F * length], and the phase at the last frame [V].
     """
-    n_voices, n_frames = f0_hz.shape
-    audio = np.empty((n_voices, (n_frames - 1) * length), dtype=np.float32)
-    after = np.empty(n_voices)
+    audio = np.zeros((len(f0_hz), (f0_hz.shape[1] - 1) * length), dtype=np.float32)
+    return audio, add_oscillators(f0_hz, heights, phase, sample_rate, length, audio)
+
+
+def add_oscillators(f0_hz: NDArray[np.float32], heights: NDArray[np.float32], phase: NDArray[np.float64], sample_rate: int,
+                    length: int, audio: NDArray[np.float32]) -> NDArray[np.float64]:
+    """`play_oscillators`, added to audio [V, F * length]; the phase at the last frame [V]."""
+    after = np.empty(len(f0_hz))
     waves, sums = in_lines(16 * TILE), in_lines(4 * TILE)
     level = np.empty((2, heights.shape[2] + AT_ONCE), np.float32)
     _oscillate(np.ascontiguousarray(f0_hz), np.ascontiguousarray(heights), phase, float(sample_rate), np.array([length]),
                waves, sums, level, audio, after)
-    return audio, after
+    return after
 
 
 class FewOscillators:
@@ -73,7 +78,7 @@ class FewOscillators:
         (f0_hz, heights, before, after, audio), play = self._by_number[n]
         f0_hz[:, 0], heights[:, 0] = begin
         f0_hz[:, 1], heights[:, 1] = end
-        before[:], self._length[0] = phase, length
+        before[:], self._length[0], audio[:] = phase, length, 0
         play()
         return audio[:, :length], after
 
@@ -102,7 +107,6 @@ def _oscillate(f0_hz, heights, phase, sample_rate, lengths, waves, sums, level, 
                     and heights[voice, segment + 1, n_sounding - 1] == 0:
                 n_sounding -= 1
             if not n_sounding:
-                audio[voice, at : at + length] = 0
                 continue
             for k in range(n_sounding):
                 height[k] = heights[voice, segment, k]
@@ -118,7 +122,7 @@ def _oscillate(f0_hz, heights, phase, sample_rate, lengths, waves, sums, level, 
                     _add(height[k : k + AT_ONCE], slope[k : k + AT_ONCE], n_whole, waves, sums)
                 sound = audio[voice, at + tile : at + tile + n]
                 for t in range(n):
-                    sound[t] = sums[t] + sums[t + TILE] * np.float32((tile + t) / length)
+                    sound[t] += sums[t] + sums[t + TILE] * np.float32((tile + t) / length)
         after[voice] = (parts & (_CYCLE - 1)) * (1.0 / _CYCLE)
 
 

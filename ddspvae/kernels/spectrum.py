@@ -80,9 +80,6 @@ def tilt_and_hollow_at(heights, f0_hz, n_read, highest_hz, octave, odd, brightne
     """`model.axes.tilt_and_hollow` for one frame, in place; `share` is room to work in."""
     n_read = min(n_read, int(np.floor(highest_hz / f0_hz)))
     hollowness = min(hollowness, most[2] * brightness)
-    loudest = heights[0]
-    for k in range(1, n_read):
-        loudest = max(loudest, heights[k])
     tilt = side = _F(0)
     for _ in range(n_steps if n_read > 0 else 0):
         total = mean_o = mean_s = square_o = square_s = both = 0.0
@@ -122,6 +119,17 @@ def a_weight(frequency_hz):  # type: ignore[no-untyped-def]
 @compiled
 def softplus(x):  # type: ignore[no-untyped-def]
     return x if x > 20 else math.log1p(math.exp(x))
+
+
+@compiled
+def below(f0_hz, limit_hz, most):  # type: ignore[no-untyped-def]
+    """How many harmonics lie below a frequency, `most` at most."""
+    count = min(max(int(limit_hz / f0_hz), 0), most)
+    while count < most and f0_hz * _F(count + 1) < limit_hz:  # what is rounded decides, as in the twin
+        count += 1
+    while count and f0_hz * _F(count) >= limit_hz:
+        count -= 1
+    return count
 
 
 class Form(NamedTuple):
@@ -223,9 +231,7 @@ def shape_frames(form, level, f0_hz, highest_hz, loudness_db, curves, rows, logi
         share = softplus(most - softplus(most - share) + most) - most
         harmonic_share = 1 / (1 + np.exp(-share)) if with_noise else 1.0
         # a distribution of those that may sound
-        n_audible = 0
-        while n_audible < n_harmonics and highest_hz[i] * _F(n_audible + 1) < nyquist_hz:
-            n_audible += 1
+        n_audible = below(highest_hz[i], nyquist_hz, n_harmonics)
         peak, total, kept = height[0], 0.0, 0.0
         for k in range(1, n_harmonics):
             peak = max(peak, height[k])
@@ -242,9 +248,7 @@ def shape_frames(form, level, f0_hz, highest_hz, loudness_db, curves, rows, logi
         height[n_audible:] = 0
         begin, harmonic_power = 0, 0.0
         for room in range(n_rooms):
-            end = begin
-            while end < n_audible and np.float64(f0 * _F(end + 1)) < form.edges_hz[room + 1]:
-                end += 1
+            end = max(below(f0, form.edges_hz[room + 1], n_audible), begin)
             power = 0.0
             for k in range(begin, end):
                 power += work[k]

@@ -11,15 +11,21 @@ _F = np.float32
 STEEPEST = _F(9)  # where the hyperbolic tangent is 1
 
 
+@compiled
+def gate_at(a, b):  # type: ignore[no-untyped-def]
+    """tanh(a) sigmoid(b), within 1e-6."""
+    u = exponential(_F(-2) * min(max(a, -STEEPEST), STEEPEST))
+    return (_F(1) - u) / ((_F(1) + u) * (_F(1) + exponential(-b)))
+
+
 @ready_made
 def gate(value, gated):  # type: ignore[no-untyped-def]
-    """tanh(a) sigmoid(b) of value [n, 2 C], which is a and then b; to gated [n, C], within 1e-6."""
+    """`gate_at` of value [n, 2 C], which is a and then b; to gated [n, C]."""
     n_channels = gated.shape[1]
     for row in range(len(value)):
         a, b, out = value[row, :n_channels], value[row, n_channels:], gated[row]
         for c in range(n_channels):
-            u = exponential(_F(-2) * min(max(a[c], -STEEPEST), STEEPEST))
-            out[c] = (_F(1) - u) / ((_F(1) + u) * (_F(1) + exponential(-b[c])))
+            out[c] = gate_at(a[c], b[c])
 
 
 @ready_made_in_any_order

@@ -23,10 +23,15 @@ from ddspvae.instrument.rooms import Rooms
 from ddspvae.instrument.stored import weights_of
 from ddspvae.instrument.torch_blocks import play_in_torch
 from ddspvae.kernels.compiler import HAS_COMPILER
+from ddspvae.kernels.mixed_noise import mix_filtered_noise
 from ddspvae.kernels.noise import bins_of, play_filtered_noise
 from ddspvae.kernels.oscillators import play_oscillators
 from ddspvae.kernels.peaks import find_peak
+from ddspvae.kernels.spectrum import below
+from ddspvae.kernels.stack import gate
+from ddspvae.kernels.tiles import gate_tiles, mix_inputs, mix_taps
 from ddspvae.live.torch_player import TensorPlayer
+from ddspvae.model.form import DILATIONS
 from ddspvae.signals import Performance
 from ddspvae.signals.checks import InputError
 from ddspvae.signals.jobs import on_cores
@@ -107,6 +112,46 @@ def test_compiled_noise_is_the_noise(rng, length, start, n_frames):
     audio = play_filtered_noise(magnitudes, length, keys[:, 0], start, bins_of(bin_shapes(65, n_fft).numpy(), n_fft))
     noise = play_noise(torch.from_numpy(magnitudes), length, keys, start, n_fft).numpy()
     np.testing.assert_allclose(audio, noise, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("length", "start", "n_frames"), PLACES)
+def test_mixed_noise_is_the_sum(rng, length, start, n_frames):
+    magnitudes = (rng.random((3, n_frames, 65)) ** 3).astype(np.float32)
+    magnitudes[1, : n_frames // 2] = 0
+    silence = slice(n_frames // 2 + 1, n_frames // 2 + 4)
+    magnitudes[:, silence] = 0
+    keys, n_fft = noise_key(3, np.arange(3))[:, 0], fft_size(length if n_frames < 10 else HOP, 65)
+    bins = bins_of(bin_shapes(65, n_fft).numpy(), n_fft)
+    mixed = mix_filtered_noise(magnitudes, length, keys, start, bins)
+    np.testing.assert_allclose(mixed, play_filtered_noise(magnitudes, length, keys, start, bins).sum(0), rtol=0, atol=1e-6)
+    assert not mixed[silence.start * length : (silence.stop - 1) * length].any()
+
+
+@pytest.mark.parametrize("n_steps", [128, 131, 512])
+@pytest.mark.parametrize("dilation", DILATIONS)
+def test_a_convolution_in_tiles_is_the_convolution(rng, dilation, n_steps):
+    weight, bias = rng.standard_normal((64, 96)).astype(np.float32) / 10, rng.standard_normal(64).astype(np.float32)
+    seen = rng.standard_normal((2 * dilation + n_steps + -n_steps % (4 * dilation), 32)).astype(np.float32)
+    tiles = np.empty((6, (len(seen) - 2 * dilation) // 4, 32), np.float32)
+    mix_inputs(seen, dilation, tiles)
+    gated = np.empty((len(seen) - 2 * dilation, 32), np.float32)
+    gate_tiles(tiles @ mix_taps(weight), bias, dilation, gated)
+    taps = np.concatenate([seen[tap * dilation :][: len(gated)] for tap in range(3)], axis=1)
+    plain = np.empty_like(gated)
+    gate(taps @ weight.T + bias, plain)
+    a, b = np.split(taps.astype(np.float64) @ weight.T + bias, 2, axis=1)
+    exact = np.tanh(a) / (1 + np.exp(-b))
+    assert np.square(gated - exact).mean() < 9 * np.square(plain - exact).mean()  # three times what is rounded without tiles
+    np.testing.assert_allclose(gated, exact, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("limit_hz", [50.0, 440.0, 439.99997, 4400.0, 24_000.0])
+def test_harmonics_below_a_frequency_are_counted_as_they_are_rounded(limit_hz):
+    for f0_hz in np.geomspace(25, 5000, 400).astype(np.float32):
+        count = 0
+        while count < 90 and f0_hz * np.float32(count + 1) < limit_hz:
+            count += 1
+        assert below(f0_hz, limit_hz, 90) == count
 
 
 def test_the_peak_is_looked_for_only_where_it_may_be(rng):
