@@ -75,7 +75,8 @@ def test_import_is_light():
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
-def test_a_render_imports_nothing_that_it_does_not_use(short_song, tmp_path):
+@pytest.mark.parametrize("is_long", [False, True])  # which take other loops
+def test_a_render_imports_nothing_that_it_does_not_use(short_song, tmp_path, is_long):
     subprocess.run([sys.executable, "-m", "ddspvae.engine"], check=True)  # what it compiles, if nobody has yet
     code = "import sys; from ddspvae.commands.main import main\n" \
            "assert main(sys.argv[1:]) == 0\n" \
@@ -83,7 +84,8 @@ def test_a_render_imports_nothing_that_it_does_not_use(short_song, tmp_path):
            "heavy |= {'torch', 'scipy.signal', 'scipy.stats', 'scipy.fft', 'onnxruntime', 'onnx', 'swift_f0', 'sklearn'}\n" \
            "heavy |= {'matplotlib', 'torchcrepe', 'mkdocs', 'rich'}\n" \
            "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code, "render", short_song, "--preset", "violin", "--out", tmp_path / "a.wav"],
+    song = MELODY if is_long else short_song
+    subprocess.run([sys.executable, "-c", code, "render", song, "--preset", "violin", "--out", tmp_path / "a.wav"],
                    check=True, capture_output=True)
 
 
