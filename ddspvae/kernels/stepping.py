@@ -176,7 +176,8 @@ def read_heads(heads, rows, frames, units, seen, before, now, n_frames, pace, n_
         for c in range(len(mixed)):
             mixed[c] = before[voice, c] + (now[voice, c] - before[voice, c]) * fade
         n_frames[voice] += 1
-        awake[:] = mixed[:n_channels]
+        for c in range(n_channels):
+            awake[c] = mixed[c]
         awaken(taps, heads.taps, hidden)
         if len(heads.knots):
             logits[r, :] = 0
