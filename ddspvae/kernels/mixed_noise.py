@@ -10,6 +10,8 @@ from ddspvae.kernels.lanes import LANES, transform
 from ddspvae.kernels.memory import in_lines
 from ddspvae.kernels.noise import Bins, count_from, crossfade, filter_noise, white
 
+FRAMES = 2 * LANES + 1  # around neighbouring segments
+
 
 def mix_filtered_noise(magnitudes: NDArray[np.float32], length: int, keys: NDArray[np.uint32], start_sample: int,
                        bins: Bins) -> NDArray[np.float32]:
@@ -25,7 +27,7 @@ def mix_filtered_noise(magnitudes: NDArray[np.float32], length: int, keys: NDArr
 @ready_made
 def _mix_voices(magnitudes, keys, sounding, where, lower, weight, turns, counters, power, a_re, a_im, b_re, b_im, c_re, c_im,  # type: ignore[no-untyped-def]
                 d_re, d_im, audio):
-    """As `_play`, and the voices are summed before they are transformed back; neighbours share the frame between them."""
+    """As `kernels.noise._play`, and the voices are summed before they are transformed back; neighbours share the frame between them."""
     length, n_segments = where[0], magnitudes.shape[1] - 1
     start_sample = where[1] - (len(a_re) // LANES - length) // 2
     for first in range(0, n_segments, 2 * LANES):
@@ -41,12 +43,12 @@ def _mix_voices(magnitudes, keys, sounding, where, lower, weight, turns, counter
             count_from(keys, few, parts, length, start_sample, counters)
             white(counters[0], a_re)
             white(counters[1], a_im)
-            for i in range(3 * LANES):
+            for i in range(FRAMES):
                 frame = levels[min(i, last - first)]
                 for band in range(len(frame)):
-                    power[band * 3 * LANES + i] = frame[band] * frame[band]
+                    power[band * FRAMES + i] = frame[band] * frame[band]
             transform(a_re, a_im, b_re, b_im, turns)
-            filter_noise(b_re, b_im, power, 3 * LANES, 1, lower, weight, c_re, c_im, d_re, d_im, is_first)
+            filter_noise(b_re, b_im, power, FRAMES, 1, lower, weight, c_re, c_im, d_re, d_im, is_first)
             is_first = False
         if is_first:
             continue
