@@ -27,7 +27,7 @@ def mix_filtered_noise(magnitudes: NDArray[np.float32], length: int, keys: NDArr
 @ready_made
 def _mix_voices(magnitudes, keys, sounding, where, lower, weight, turns, counters, power, a_re, a_im, b_re, b_im, c_re, c_im,  # type: ignore[no-untyped-def]
                 d_re, d_im, audio):
-    """As `kernels.noise._play`, and the voices are summed before they are transformed back; neighbours share the frame between them."""
+    """The voices are summed before they are transformed back, and neighbouring segments share the frame between them."""
     length, n_segments = where[0], magnitudes.shape[1] - 1
     start_sample = where[1] - (len(a_re) // LANES - length) // 2
     for first in range(0, n_segments, 2 * LANES):
