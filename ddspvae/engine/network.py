@@ -58,7 +58,7 @@ class State:
 
     Args:
         pasts: of the stack, [left, C] each.
-        before, now: [1, C + E + N + G], the last two steps, see `Network.split`; None before the first.
+        before, now: [1, C + E + N + G], the last two steps, see `Network.heads`; None before the first.
         curves: [ONSET_FRAMES, 3], of the last frames.
         ringing: [1, J], what the room still rings, as power.
     """
@@ -155,7 +155,7 @@ class Network:
             curves: [n, 3]; z: [n, Z].
             pasts: of its layers, [left, C] each; moved on.
         Returns:
-            [n, C + E + N + G], see `split`.
+            [n, C + E + N + G], see `heads`.
         """
         named, others = z[:, : self.n_named], z[:, self.n_named :]
         hidden = gated_stack(self._weights, np.concatenate([curves, others], axis=1), pasts)
@@ -165,18 +165,15 @@ class Network:
         return np.concatenate([self._linear("frame_layer", hidden), envelope, named,
                                z[:, z.shape[1] - self.config.n_timbre :]], axis=1)
 
-    def split(self, steps: Array) -> tuple[Array, ...]:
-        """Steps [F, C + E + N + G] as what the heads take: what the frames' layer makes of the stack, nodes, noise envelope,
-        named axes, code."""
-        return tuple(map(np.ascontiguousarray, np.split(steps, np.cumsum(self._sizes[:-1]), axis=1)))
-
     def heads(self, f0_hz: Array, loudness_db: Array, highest_hz: Array, parts: tuple[Array, ...], taps: Array,
               curves: Array, rows: NDArray[np.int64], level: Level, voices: NDArray[np.int64], ringing: NDArray[np.float64]
               ) -> tuple[Array, Array]:
         """From the stack's output to what is played; F frames of one voice, or one frame of each of F voices.
 
         Args:
-            f0_hz, loudness_db, highest_hz: [F]; parts: of the steps, see `split`; the first is written over.
+            f0_hz, loudness_db, highest_hz: [F].
+            parts: of the steps: what the frames' layer makes of the stack, which is written over, nodes, noise envelope,
+                named axes, code.
             taps: [F, 3 * TAPS], the last curves of each frame: pitches, then periodicities, then loudnesses.
             curves, rows: scaled curves [n, 3], and where each frame is in them, with ONSET_FRAMES before it.
             voices, ringing: which row of ringing [V, J] each frame finds and leaves.

@@ -198,7 +198,7 @@ def _sound(pieces: Iterator[Shaped], config: ModelConfig, start: int, stiffness:
                 audio[: len(pluck)] += pluck
             noises.setdefault(len(magnitudes), []).append((voice.key, magnitudes))
         for alike in noises.values() if config.with_noise else ():
-            keys, levels = map(np.concatenate, zip(*((key, magnitudes[None]) for key, magnitudes in alike)))
+            keys, levels = np.concatenate([key for key, _ in alike]), np.stack([magnitudes for _, magnitudes in alike])
             noise = mix_filtered_noise(levels, hop_size, keys, begin * hop_size, bins)
             audio[: len(noise)] += noise
         yield audio[:n_samples]
