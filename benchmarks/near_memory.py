@@ -1,9 +1,9 @@
 """Where a host takes the memory of a virtual machine away, and gives each page back when it is touched: that it is near.
 
-Some hosts (those that balance memory between the nodes of a machine, or look for what is idle) unmap every page of a guest
-once a second or so. Whoever touches one afterwards waits for the host; the guest's system knows of no fault. A program that
-has rested for two seconds then waits for each page that it needs, thousands of times, and no player could be in time. To see
-what a program does by itself, another one reads a byte of each of its pages ten times a second. It changes nothing in it.
+On some guests a page that nobody has touched for a second takes microseconds to touch, of which the guest's own system knows
+nothing: the host has taken it away, as it looks from inside. A program that has rested for two seconds waits like that for
+every page that it needs, and no player could be in time. To see what a program does by itself, another one reads a byte of
+each of its pages ten times a second. It changes nothing in it.
 
     python benchmarks/near_memory.py          what a page costs here that was not touched for two seconds
     python benchmarks/near_memory.py PID ...  read the pages of these programs until they end (Linux)

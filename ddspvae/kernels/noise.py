@@ -218,7 +218,8 @@ def _square(magnitudes, voices, segments, power):  # type: ignore[no-untyped-def
 def filter_noise(re, im, power, n_powers, after, lower, weight, first_re, first_im, other_re, other_im, is_first):  # type: ignore[no-untyped-def]
     """X (R + i S), R and S the responses of the frames before and after, has y + i z for its transform: both sounds.
 
-    The powers are n_powers frames of each band; a frame after a segment lies `after` places after the one before it.
+    The powers are n_powers frames of each band, the other segments' from the middle on; the frame after a segment lies
+    `after` places after the one before it.
     What is written, or added to what is there, has its real and its imaginary part exchanged, since it is to be transformed
     back.
     """
@@ -233,7 +234,7 @@ def filter_noise(re, im, power, n_powers, after, lower, weight, first_re, first_
         x_re, x_im, y_re, y_im = (re[here : here + LANES], im[here : here + LANES], re[there : there + LANES],
                                   im[there : there + LANES])
         for side in range(2):
-            begin = side * (LANES if after == 1 else 2 * LANES)
+            begin = side * (n_powers // 2)
             rs, ss = roots[begin : begin + LANES], roots[begin + after : begin + after + LANES]
             to_re, to_im = (other_re, other_im) if side else (first_re, first_im)
             u_re, u_im, v_re, v_im = (to_re[here : here + LANES], to_im[here : here + LANES], to_re[there : there + LANES],
