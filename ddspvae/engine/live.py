@@ -38,10 +38,8 @@ class LiveNetwork(Network):
                            stacked("out.weight"), stacked("out.bias"), own["stack.norm.weight"], own["stack.norm.bias"],
                            own["envelope_head.weight"], own["envelope_head.bias"], own.get("detail_head.weight", nothing),
                            own["frame_layer.weight"], own["frame_layer.bias"], np.array(DILATIONS))
-        layers = ("harmonic_head", "noise_head", "balance_layer", "balance_head")
-        knots = np.zeros((0, config.n_harmonics), np.float32) if self._knots is None else np.ascontiguousarray(self._knots)
-        self.heads_of = Heads._make([own["frame_taps"], *(own[f"{name}.{part}"] for name in layers
-                                                          for part in ("weight", "bias")), knots])
+        self.heads = Heads(own["frame_taps"], own["spectrum_head.weight"], own["balance_layer.weight"],
+                           own["balance_layer.bias"], own["balance_head.weight"], own["balance_head.bias"])
         self.form = self._form
 
     def bins(self) -> Bins:

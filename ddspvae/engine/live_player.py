@@ -135,17 +135,17 @@ class LivePlayer:
 
     def _prepare_frame(self, n: int) -> _Framing:
         network, config, wide = self._network, self._network.config, self._network.n_channels
-        heads, n_bands = network.heads_of, config.n_noise_bands
+        heads, n_harmonics, n_bands = network.heads, config.n_harmonics, config.n_noise_bands
         rows, places, frames, highest_hz = *np.zeros((2, n), np.int64), np.zeros((3, n), np.float32), np.zeros(n, np.float32)
-        said = [np.zeros((n, size), np.float32) for size in (  # logits, nodes, noise_logs, named, code, balance
-            config.n_harmonics, len(network.stack.envelope) - n_bands, n_bands, network.n_named, config.n_timbre, 3)]
+        said = [np.zeros((n, size), np.float32) for size in (  # spectrum, nodes, noise envelope, named, code, balance
+            len(heads.spectrum), len(network.stack.envelope) - n_bands, n_bands, network.n_named, config.n_timbre, 3)]
         work = [np.zeros(shape, np.float32) for shape in (self._now.shape[1], (1, 3 * TAPS), (1, wide),
                                                           len(heads.balance_layer))]
         read = bind(read_heads, heads, rows, frames, self._units, self._seen, self._before, self._now, self.n_frames,
                     network.pace, network.n_named, *work, *said)
         shape = bind(shape_frames, network.form, self._level, frames[0], highest_hz, frames[2], self._seen.reshape(-1, 3),
                      places, *said, config.with_noise, ONSET_FRAMES, NEWTON_STEPS, config.sample_rate / 2, rows,
-                     self._ringing, np.zeros(config.n_harmonics + n_bands + 4, np.float32), np.zeros(2 * N_ROOM_BANDS + 4),
+                     self._ringing, np.zeros(n_harmonics + n_bands + 4, np.float32), np.zeros(2 * N_ROOM_BANDS + 4),
                      self._found.heights[:n], self._found.noise_magnitudes[:n])
         return _Framing(rows, places, frames, highest_hz, read, shape)
 

@@ -58,7 +58,7 @@ class State:
 
     Args:
         pasts: of the stack, [left, C] each.
-        before, now: [1, C + E + N + G], the last two steps, see `Network.heads`; None before the first.
+        before, now: [1, C + E + N + G], the last two steps, see `Network._listen`; None before the first.
         curves: [ONSET_FRAMES, 3], of the last frames.
         ringing: [1, J], what the room still rings, as power.
     """
@@ -82,17 +82,16 @@ class Network:
         self.config = config
         self._weights = {name.removeprefix("decoder."): np.ascontiguousarray(value, dtype=np.float32)
                          for name, value in weights.items() if name.startswith("decoder.")}
-        self._weights.update(brought_forward(self._weights))
+        knots = harmonic_knots(config.n_harmonics)
+        self._weights.update(brought_forward(self._weights, knots))
         self.n_named = min(config.n_running, len(NAMED_AXES))
         n_bands, rate = config.n_noise_bands, config.sample_rate
         self._sizes = (len(self._weights["stack.norm.bias"]), N_NODES, n_bands, self.n_named, config.n_timbre)
-        self._knots = harmonic_knots(config.n_harmonics) if len(self._weights["harmonic_head.weight"]) < config.n_harmonics \
-            else None
         doubles, own = np.float64, self._weights
         highest_hz = highest_read_hz(own["typical.middle"][0], own["typical.half_range"][0])
         self._form = Form(
-            tilt=string_tilt(config.n_harmonics), octave=octaves_above(config.n_harmonics),
-            odd=odd_or_even(config.n_harmonics),
+            tilt=string_tilt(config.n_harmonics) + own["harmonic_head.bias"] @ knots,
+            octave=octaves_above(config.n_harmonics), odd=odd_or_even(config.n_harmonics),
             noise_tilt=breath_tilt(n_bands), is_breath=breath_shares(n_bands, rate),
             noise_weights=band_weights(n_bands, rate).sum(-1),
             noise_bands=np.ascontiguousarray(noise_weights(n_bands, rate).T),
@@ -116,7 +115,7 @@ class Network:
         return Level(keep, now, first, QUIETEST_DRY)
 
     def play(self, f0_hz: Array, periodicity: Array, loudness_db: Array, z: Array, highest_hz: Array, level: Level,
-             state: State) -> tuple[Array, Array]:
+             state: State, into: tuple[Array, Array] | None = None) -> tuple[Array, Array]:
         """The frames that follow; every piece but the last is as long as `model.decoder.Decoder.forward` wants it.
 
         Args:
@@ -124,6 +123,7 @@ class Network:
             highest_hz: [F], the highest f0 of the frames around each.
             level: of the room.
             state: of the voice; moved on.
+            into: what is returned, where there is a place for it.
         Returns:
             heights [F, H] of the harmonics, and noise magnitudes [F, K].
         """
@@ -142,8 +142,18 @@ class Network:
         seen = np.concatenate([state.curves, curves])
         state.before, state.now, state.curves = ends[-2:-1], ends[-1:], seen[-ONSET_FRAMES:]
         taps = np.lib.stride_tricks.sliding_window_view(seen[ONSET_FRAMES + 1 - TAPS :], TAPS, axis=0).reshape(n_frames, -1)
-        return self.heads(f0_hz, loudness_db, highest_hz, parts, taps, seen, ONSET_FRAMES + np.arange(n_frames), level,
-                          np.zeros(n_frames, np.int64), state.ringing)
+        hidden, nodes, noise_envelope, named, code = parts
+        awaken(taps, self._weights["frame_taps"], hidden)
+        spectrum = self._linear("spectrum_head", hidden)
+        balance = self._linear("balance_head", np.tanh(self._linear("balance_layer", taps)) if self.n_named else hidden)
+        heights, magnitudes = into or (np.empty((n_frames, config.n_harmonics), np.float32),
+                                       np.empty((n_frames, config.n_noise_bands), np.float32))
+        shape_frames(self._form, level, f0_hz, highest_hz, loudness_db, seen, ONSET_FRAMES + np.arange(n_frames), spectrum,
+                     nodes, noise_envelope, named, code, balance, config.with_noise, ONSET_FRAMES, NEWTON_STEPS,
+                     config.sample_rate / 2, np.zeros(n_frames, np.int64), state.ringing,
+                     np.empty(config.n_harmonics + config.n_noise_bands + 4, np.float32), np.empty(2 * N_ROOM_BANDS + 4),
+                     heights, magnitudes)
+        return heights, magnitudes
 
     def _linear(self, name: str, x: Array) -> Array:
         return linear(self._weights, name, x)
@@ -155,7 +165,7 @@ class Network:
             curves: [n, 3]; z: [n, Z].
             pasts: of its layers, [left, C] each; moved on.
         Returns:
-            [n, C + E + N + G], see `heads`.
+            [n, C + E + N + G]: what the frames' layer makes of it, envelopes, named axes, code.
         """
         named, others = z[:, : self.n_named], z[:, self.n_named :]
         hidden = gated_stack(self._weights, np.concatenate([curves, others], axis=1), pasts)
@@ -165,38 +175,6 @@ class Network:
         return np.concatenate([self._linear("frame_layer", hidden), envelope, named,
                                z[:, z.shape[1] - self.config.n_timbre :]], axis=1)
 
-    def heads(self, f0_hz: Array, loudness_db: Array, highest_hz: Array, parts: tuple[Array, ...], taps: Array,
-              curves: Array, rows: NDArray[np.int64], level: Level, voices: NDArray[np.int64], ringing: NDArray[np.float64]
-              ) -> tuple[Array, Array]:
-        """From the stack's output to what is played; F frames of one voice, or one frame of each of F voices.
-
-        Args:
-            f0_hz, loudness_db, highest_hz: [F].
-            parts: of the steps: what the frames' layer makes of the stack, which is written over, nodes, noise envelope,
-                named axes, code.
-            taps: [F, 3 * TAPS], the last curves of each frame: pitches, then periodicities, then loudnesses.
-            curves, rows: scaled curves [n, 3], and where each frame is in them, with ONSET_FRAMES before it.
-            voices, ringing: which row of ringing [V, J] each frame finds and leaves.
-        Returns:
-            heights [F, H] of the harmonics, and noise magnitudes [F, K].
-        """
-        n_frames, config = len(f0_hz), self.config
-        hidden, nodes, noise_envelope, named, code = parts
-        awaken(taps, self._weights["frame_taps"], hidden)
-        logits = self._linear("harmonic_head", hidden)
-        if self._knots is not None:
-            logits = logits @ self._knots
-        noise_logs = self._linear("noise_head", hidden)
-        noise_logs += noise_envelope
-        balance = self._linear("balance_head", np.tanh(self._linear("balance_layer", taps)) if self.n_named else hidden)
-        heights = np.empty((n_frames, config.n_harmonics), np.float32)
-        magnitudes = np.empty((n_frames, config.n_noise_bands), np.float32)
-        shape_frames(self._form, level, f0_hz, highest_hz, loudness_db, curves, rows, logits, nodes, noise_logs, named, code,
-                     balance, config.with_noise, ONSET_FRAMES, NEWTON_STEPS, config.sample_rate / 2, voices, ringing,
-                     np.empty(config.n_harmonics + config.n_noise_bands + 4, np.float32), np.empty(2 * N_ROOM_BANDS + 4),
-                     heights, magnitudes)
-        return heights, magnitudes
-
 
 def scale_curves(f0_hz: Array, periodicity: Array, loudness_db: Array) -> Array:
     """Curves [F] each as a network hears them, [F, 3]: `model.stack.scale_curves`."""
@@ -205,14 +183,25 @@ def scale_curves(f0_hz: Array, periodicity: Array, loudness_db: Array) -> Array:
     return np.stack([pitch, periodicity * 2 - 1, loudness], axis=1).astype(np.float32)
 
 
-def brought_forward(weights: Mapping[str, Array]) -> dict[str, Array]:
-    """The frames' layer for the stack's steps, which are fewer, and what it makes of a frame's own curves, "frame_taps".
+def brought_forward(weights: Mapping[str, Array], knots: Array) -> dict[str, Array]:
+    """What is linear may as well come before the fade from step to step, of which there are fewer than frames.
 
-    It is linear and so is the fade from step to step, so it may as well come before it.
+    Args:
+        weights: of the decoder.
+        knots: [N, H], how the N numbers of its head become harmonics.
+    Returns:
+        the frames' layer for the steps, and what it makes of a frame's own curves, "frame_taps"; one head for harmonics and
+        noise, "spectrum_head" [H + K and a few, C], whose biases are the noise envelope's and (not here) the form's tilt.
+        (A matrix whose rows are a multiple of eight takes a tenth less than one with a few fewer.)
     """
-    layer = weights["frame_layer.weight"].astype(np.float64)
-    return {"frame_layer.bias": (weights["frame_layer.bias"] + layer @ weights["frame_inlet.bias"]).astype(np.float32),
-            "frame_taps": np.ascontiguousarray((layer @ weights["frame_inlet.weight"]).T, dtype=np.float32)}
+    layer, noise_bias = weights["frame_layer.weight"].astype(np.float64), weights["noise_head.bias"]
+    harmonics = knots.T.astype(np.float64) @ weights["harmonic_head.weight"]
+    spectrum = np.concatenate([harmonics, weights["noise_head.weight"]])
+    moved = {"frame_layer.bias": weights["frame_layer.bias"] + layer @ weights["frame_inlet.bias"],
+             "frame_taps": (layer @ weights["frame_inlet.weight"]).T,
+             "envelope_head.bias": weights["envelope_head.bias"] + np.pad(noise_bias, (N_NODES, 0)),
+             "spectrum_head.weight": np.pad(spectrum, ((0, -len(spectrum) % 8), (0, 0)))}
+    return {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in moved.items()}
 
 
 def linear(weights: Mapping[str, Array], name: str, x: Array) -> Array:
@@ -226,34 +215,43 @@ def linear(weights: Mapping[str, Array], name: str, x: Array) -> Array:
 
 def gated_stack(weights: dict[str, Array], x: Array, pasts: list[Array]) -> Array:
     """`model.stack.GatedStack` of rows [n, C], after pasts [left, C'] of its layers, which are moved on."""
-    hidden = linear(weights, "stack.inlet", x)
-    gated, n_steps = np.empty_like(hidden), len(hidden)
+    inlet = linear(weights, "stack.inlet", x)
+    (n_steps, n_channels), longest = inlet.shape, max(DILATIONS)
+    left, beyond = (KERNEL - 1) * longest, -n_steps % (OUTPUTS * longest)
+    seen = np.zeros((left + n_steps + beyond, n_channels), np.float32)  # what was before, these steps, and whole tiles
+    hidden = seen[left : left + n_steps]
+    hidden[:] = inlet
+    gated = np.empty((n_steps + beyond, n_channels), np.float32)
+    in_tiles = (PRODUCTS, len(gated) // OUTPUTS)
+    tiles, products = (np.empty((*in_tiles, size), np.float32) for size in (n_channels, 2 * n_channels))
     for at, dilation in enumerate(DILATIONS):
+        first = left - (KERNEL - 1) * dilation
+        seen[first:left] = pasts[at]
+        pasts[at] = seen[first + n_steps : left + n_steps].copy()
         if n_steps < FEW_STEPS:
-            seen = np.concatenate([pasts[at], hidden])
-            taps = np.concatenate([seen[tap * dilation :][:n_steps] for tap in range(KERNEL)], axis=1)
-            gate(linear(weights, f"stack.layers.{at}.taps", taps), gated)
+            taps = np.concatenate([seen[first + tap * dilation :][:n_steps] for tap in range(KERNEL)], axis=1)
+            gate(linear(weights, f"stack.layers.{at}.taps", taps), gated[:n_steps])
         else:
-            nothing = np.zeros((-n_steps % (OUTPUTS * dilation), hidden.shape[1]), np.float32)
-            seen = np.concatenate([pasts[at], hidden, nothing])
-            gated = _gate_many(weights, at, seen)[:n_steps]
-        pasts[at] = seen[n_steps : n_steps + len(pasts[at])].copy()
-        hidden = hidden + linear(weights, f"stack.layers.{at}.out", gated)
+            _gate_many(weights, at, seen[first:], tiles, products, gated)
+        hidden += linear(weights, f"stack.layers.{at}.out", gated[:n_steps])
     normalize(hidden, weights["stack.norm.weight"], weights["stack.norm.bias"], EPSILON)
     return hidden
 
 
-def _gate_many(weights: dict[str, Array], at: int, seen: Array) -> Array:
-    """Of a layer the gated outputs [n, C] of many steps; seen: [left + n, C], n a multiple of OUTPUTS times its dilation."""
+def _gate_many(weights: dict[str, Array], at: int, seen: Array, tiles: Array, products: Array, gated: Array) -> None:
+    """What a layer makes of many steps.
+
+    Args:
+        weights: of the stack; at: which layer.
+        seen: [left + n, C], n a multiple of OUTPUTS times its dilation.
+        tiles, products: [PRODUCTS, n / OUTPUTS, C] and [PRODUCTS, n / OUTPUTS, 2 C], to work in.
+        gated: [n, C], filled.
+    """
     name, dilation = f"stack.layers.{at}.taps", DILATIONS[at]
     if f"{name}.mixed" not in weights:  # not before it is needed: streams never do
         weights[f"{name}.mixed"] = mix_taps(weights[f"{name}.weight"])
-    n_steps = len(seen) - (KERNEL - 1) * dilation
-    tiles = np.empty((PRODUCTS, n_steps // OUTPUTS, seen.shape[1]), np.float32)
     mix_inputs(seen, dilation, tiles)
-    gated = np.empty((n_steps, seen.shape[1]), np.float32)
-    gate_tiles(tiles @ weights[f"{name}.mixed"], weights[f"{name}.bias"], dilation, gated)
-    return gated
+    gate_tiles(np.matmul(tiles, weights[f"{name}.mixed"], out=products), weights[f"{name}.bias"], dilation, gated)
 
 
 def stack_silence(weights: Mapping[str, Array]) -> list[Array]:

@@ -169,12 +169,20 @@ def _shape_piece(network: Network, level: Level, voice: _Voice, take: Performanc
                                        for curve in (take.f0_hz, take.periodicity, take.loudness_db))
     highest_hz = highest_around(take, first, last)
     z = np.asarray(take.z[first // take.frames_per_z : -(-last // take.frames_per_z)], dtype=np.float32)
-    frames: tuple[Array, ...] = (f0_hz, *network.play(f0_hz, periodicity, loudness_db, z, highest_hz, level, voice.state))
-    ends = [frames] if voice.last is None else [voice.last, frames]
-    voice.last = tuple(part[-1:] for part in frames)
-    if last == take.n_frames:  # the last frame is held for a hop
-        ends.append(voice.last)
-    return tuple(np.concatenate(parts) for parts in zip(*ends))
+    begin, n_held = int(voice.last is not None), int(last == take.n_frames)  # the last frame is held for a hop
+    own = slice(begin, begin + last - first)
+    n_rows, config = own.stop + n_held, network.config
+    frames = (np.empty(n_rows, np.float32), np.empty((n_rows, config.n_harmonics), np.float32),
+              np.empty((n_rows, config.n_noise_bands), np.float32))
+    frames[0][own] = f0_hz
+    network.play(f0_hz, periodicity, loudness_db, z, highest_hz, level, voice.state,
+                 (frames[1][own], frames[2][own]))
+    for part, before in zip(frames, voice.last or ()):
+        part[:begin] = before
+    voice.last = tuple(part[own][-1:].copy() for part in frames)
+    for part, end in zip(frames, voice.last):
+        part[own.stop :] = end
+    return frames
 
 
 def _sound(pieces: Iterator[Shaped], config: ModelConfig, start: int, stiffness: Stiffness | None) -> Iterator[Array]:

@@ -19,6 +19,11 @@ from ddspvae.kernels.memory import in_lines
 AT_ONCE = 15  # harmonics a pass over the samples
 TILE = 256  # samples that are worked on together, for which all that is shared stays in the cache
 LANES = 8  # of a vector; a tile has a whole number of them
+# sin(x) / x and cos(x), |x| < pi / 2, as polynomials of x^2: between them at Chebyshev's nodes, within 2e-11 and 3e-10
+S0, S1, S2 = 0.999999999983, -0.166666666169, 0.0083333309775
+S3, S4, S5 = -0.000198408615527, 2.75252870988e-06, -2.38894979248e-08
+C0, C1, C2 = 0.99999999978, -0.49999999357, 0.0416666362089
+C3, C4, C5 = -0.00138883608425, 2.47601355157e-05, -2.60510763295e-07
 _CYCLE = 2**52  # phases are whole multiples of 2^-52 cycles, whose sum never drifts
 
 
@@ -130,7 +135,8 @@ def _oscillate(f0_hz, heights, phase, sample_rate, lengths, waves, sums, level, 
 def _begin(phase, speed, bend, first, n, waves, sums):  # type: ignore[no-untyped-def]
     """Of n samples what all groups share, and the middle of the first.
 
-    The first harmonic is Taylor's series of half the angle, which is less than a quarter of a turn.
+    Polynomials of half the angle, which is at most a quarter of a turn, and then doublings, in double precision; what lies
+    between these by turns in single.
 
     Args:
         phase, speed, bend: cycles at the segment's beginning, and what samples since then and their squares add.
@@ -144,25 +150,25 @@ def _begin(phase, speed, bend, first, n, waves, sums):  # type: ignore[no-untype
         cycles = phase + (speed + bend * far) * far
         half = math.pi * (cycles - np.floor(cycles + 0.5))
         z = half * half
-        s = half * (1 + z * (-1 / 6 + z * (1 / 120 + z * (-1 / 5040 + z * (1 / 362880 + z * (
-            -1 / 39916800 + z * (1 / 6227020800 + z * (-1 / 1307674368000 + z * (1 / 355687428096000)))))))))
-        c = 1 + z * (-1 / 2 + z * (1 / 24 + z * (-1 / 720 + z * (1 / 40320 + z * (-1 / 3628800 + z * (
-            1 / 479001600 + z * (-1 / 87178291200 + z * (1 / 20922789888000))))))))
-        two = 2 - 4 * s * s
-        x1, y1 = 0.5 * two, 2 * s * c
-        x2, y2 = two * x1 - 1, two * y1
-        x3, y3 = two * x2 - x1, two * y2 - y1
-        x4, y4 = two * x3 - x2, two * y3 - y2
-        x5, y5 = two * x4 - x3, two * y4 - y3
-        x6, y6 = two * x5 - x4, two * y5 - y4
-        x7, y7 = two * x6 - x5, two * y6 - y5
-        x8, y8 = two * x7 - x6, two * y7 - y6
-        waves[t], waves[t + TILE], waves[t + 2 * TILE], waves[t + 3 * TILE] = x1, x2, x3, x4
-        waves[t + 4 * TILE], waves[t + 5 * TILE], waves[t + 6 * TILE], waves[t + 7 * TILE] = x5, x6, x7, x8 * x7 - y8 * y7
-        waves[t + 8 * TILE], waves[t + 9 * TILE], waves[t + 10 * TILE], waves[t + 11 * TILE] = y1, y2, y3, y4
-        waves[t + 12 * TILE], waves[t + 13 * TILE], waves[t + 14 * TILE] = y5, y6, y7
-        waves[t + 15 * TILE] = x8 * y7 + y8 * x7
-        sums[t], sums[t + TILE], sums[t + 2 * TILE], sums[t + 3 * TILE] = 0, 0, x8, y8
+        s = half * (S0 + z * (S1 + z * (S2 + z * (S3 + z * (S4 + z * S5)))))
+        c = C0 + z * (C1 + z * (C2 + z * (C3 + z * (C4 + z * C5))))
+        c1, s1 = 1 - 2 * s * s, 2 * s * c
+        c2, s2 = 2 * c1 * c1 - 1, 2 * c1 * s1
+        c4, s4 = 2 * c2 * c2 - 1, 2 * c2 * s2
+        c8, s8 = 2 * c4 * c4 - 1, 2 * c4 * s4
+        c16, s16 = 2 * c8 * c8 - 1, 2 * c8 * s8
+        waves[t], waves[t + TILE], waves[t + 3 * TILE] = c1, c2, c4
+        waves[t + 8 * TILE], waves[t + 9 * TILE], waves[t + 11 * TILE] = s1, s2, s4
+        waves[t + 7 * TILE], waves[t + 15 * TILE] = c16 * c1 + s16 * s1, s16 * c1 - c16 * s1
+        sums[t], sums[t + TILE], sums[t + 2 * TILE], sums[t + 3 * TILE] = 0, 0, c8, s8
+    for t in range(n):
+        x1, x2, x4 = waves[t], waves[t + TILE], waves[t + 3 * TILE]
+        y1, y2, y4 = waves[t + 8 * TILE], waves[t + 9 * TILE], waves[t + 11 * TILE]
+        x8, y8 = sums[t + 2 * TILE], sums[t + 3 * TILE]
+        waves[t + 2 * TILE], waves[t + 10 * TILE] = x4 * x1 + y4 * y1, y4 * x1 - x4 * y1
+        waves[t + 4 * TILE], waves[t + 12 * TILE] = x4 * x1 - y4 * y1, y4 * x1 + x4 * y1
+        waves[t + 5 * TILE], waves[t + 13 * TILE] = x4 * x2 - y4 * y2, y4 * x2 + x4 * y2
+        waves[t + 6 * TILE], waves[t + 14 * TILE] = x8 * x1 + y8 * y1, y8 * x1 - x8 * y1
 
 
 @compiled

@@ -34,6 +34,18 @@ def exponential(x):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def highest(values, n):  # type: ignore[no-untyped-def]
+    """The highest of the first n; four at a time, since each waits for the one before it."""
+    a = b = c = d = values[0]
+    n_fours = n // 4 * 4
+    for k in range(0, n_fours, 4):
+        a, b, c, d = max(a, values[k]), max(b, values[k + 1]), max(c, values[k + 2]), max(d, values[k + 3])
+    for k in range(n_fours, n):
+        a = max(a, values[k])
+    return max(a, b, c, d)
+
+
+@compiled
 def onset_at(curves, at, n_before, db_per_unit, semitones_per_unit, rise_db, step_semitones):  # type: ignore[no-untyped-def]
     """`model.axes.find_onsets` for the frame in row `at` of curves [n, 3], with n_before rows before it."""
     pitch, loud = curves[at, 0], curves[at, 2]
@@ -81,14 +93,11 @@ def tilt_and_hollow_at(heights, f0_hz, n_read, highest_hz, octave, odd, brightne
     n_read = min(n_read, int(np.floor(highest_hz / f0_hz)))
     hollowness = min(hollowness, most[2] * brightness)
     tilt = side = _F(0)
+    peak = highest(heights, n_read) if n_read > 0 else _F(0)
     for _ in range(n_steps if n_read > 0 else 0):
         total = mean_o = mean_s = square_o = square_s = both = 0.0
-        peak = _F(-1e30)
         for k in range(n_read):
-            share[k] = heights[k] + tilt * octave[k] + side * odd[k]
-            peak = max(peak, share[k])
-        for k in range(n_read):
-            share[k] = exponential(share[k] - peak)
+            share[k] = exponential(heights[k] - peak + tilt * octave[k] + side * odd[k])
         for k in range(n_read):
             weight = np.float64(share[k])
             total += weight
@@ -112,8 +121,8 @@ def tilt_and_hollow_at(heights, f0_hz, n_read, highest_hz, octave, odd, brightne
 def a_weight(frequency_hz):  # type: ignore[no-untyped-def]
     """`features.weighting.a_weighting`."""
     f2 = frequency_hz * frequency_hz
-    ends = (f2 + 20.598997**2) * (f2 / 12194.217**2 + 1)
-    return f2 * f2 * f2 * f2 / (ends * ends * (f2 + 107.65265**2) * (f2 + 737.86223**2) * AT_1_KHZ)
+    ends = f2 / ((f2 + _F(20.598997**2)) * (f2 * _F(12194.217**-2) + _F(1)))
+    return ends * ends * (f2 * f2 / ((f2 + _F(107.65265**2)) * (f2 + _F(737.86223**2)))) * _F(1 / AT_1_KHZ)
 
 
 @compiled
@@ -136,7 +145,8 @@ class Form(NamedTuple):
     """What turns a network's outputs into a spectrum, of one instrument; arrays, since a compiler wants to know their kinds.
 
     Args:
-        tilt, octave, odd: [H], what a spectrum falls by in nepers; log2 of the number; which harmonics are odd, +-1.
+        tilt, octave, odd: [H], what a spectrum falls by in nepers, with the head's bias; log2 of the number; which harmonics
+            are odd, +-1.
         noise_tilt, is_breath, noise_weights: [K].
         noise_bands: [J, K], A-weighted power of each noise band in each of the room's.
         edges_hz: [J + 1], of the room's bands.
@@ -178,37 +188,35 @@ class Level(NamedTuple):
 
 
 @ready_made_in_any_order
-def shape_frames(form, level, f0_hz, highest_hz, loudness_db, curves, rows, logits, nodes, noise_logs, named, code, balance,  # type: ignore[no-untyped-def]
-                 with_noise, n_onset, n_newton, nyquist_hz, voices, ringing, floats, doubles, heights, magnitudes):
+def shape_frames(form, level, f0_hz, highest_hz, loudness_db, curves, rows, spectrum, nodes, noise_envelope, named, code,  # type: ignore[no-untyped-def]
+                 balance, with_noise, n_onset, n_newton, nyquist_hz, voices, ringing, floats, doubles, heights, magnitudes):
     """Of F frames, what the decoder's heads say to what is played: `Decoder._heads`, `level.weigh` and `level.scale`.
 
     Args:
         f0_hz, highest_hz, loudness_db: [F]; the highest f0 of the frames around each.
         curves, rows: scaled curves [n, 3], and the row of each frame in them [F], with n_onset rows before it.
-        logits: [F, H]; nodes: [F, N]; noise_logs: [F, K]; named: [F, N]; code: [F, G]; balance: [F, 3].
+        spectrum: [F, H + K and a few]; nodes: [F, N]; noise_envelope: [F, K]; named: [F, N]; code: [F, G]; balance: [F, 3].
         with_noise: False gives all power to the harmonics.
         voices, ringing: [F], which row of ringing [V, J] each frame finds and leaves.
         floats, doubles: [H + K + 4] and [2 J + 4], to work in.
         heights, magnitudes: [F, H] and [F, K], filled.
     """
-    n_frames, n_harmonics = logits.shape
-    n_bands, n_rooms, n_nodes, n_named = noise_logs.shape[1], form.noise_bands.shape[0], nodes.shape[1], named.shape[1]
+    n_frames, n_harmonics = heights.shape
+    n_bands, n_rooms, n_nodes, n_named = magnitudes.shape[1], form.noise_bands.shape[0], nodes.shape[1], named.shape[1]
     axes, noise, work = floats[:4], floats[4 : 4 + n_bands], floats[4 + n_bands :]
     typical, harmonic_bands, noise_bands = doubles[:4], doubles[4 : 4 + n_rooms], doubles[4 + n_rooms :]
     axes[:] = 0
     typical[:] = 0
     for i in range(n_frames):
-        f0, height = f0_hz[i], heights[i]
+        f0, height, noise_logs = f0_hz[i], heights[i], spectrum[i, n_harmonics:]
         # levels of the harmonics, before they are balanced
         at_first = _F(form.nodes[1]) * np.log2(f0 / _F(form.nodes[0]))
         for k in range(n_harmonics):
             place = min(max(at_first + _F(form.nodes[1]) * form.octave[k], _F(0)), _F(n_nodes - 1))
             left = min(int(place), n_nodes - 2)
             low = nodes[i, left]
-            height[k] = logits[i, k] + form.tilt[k] + (low + (nodes[i, left + 1] - low) * (place - _F(left)))
-        for band in range(n_bands):
-            noise[band] = exponential(min(max(noise_logs[i, band] + form.noise_tilt[band], _F(-12)), _F(12)))
-        share = np.float64(balance[i, 0])
+            height[k] = spectrum[i, k] + form.tilt[k] + (low + (nodes[i, left + 1] - low) * (place - _F(left)))
+        share, more = np.float64(balance[i, 0]), _F(0)
         if n_named:
             typical_at(f0, loudness_db[i], form.middle, form.half_range, form.coefficients, code[i], form.hats, typical)
             for axis in range(n_named):
@@ -218,10 +226,12 @@ def shape_frames(form, level, f0_hz, highest_hz, loudness_db, curves, rows, logi
                                n_newton, form.most_tilt, work)
             onset = onset_at(curves, rows[i], n_onset, form.onset[0], form.onset[1], form.onset[2:4], form.onset[4:6])
             breath = typical[1] + axes[1] + (typical[3] + axes[3] - typical[1] - axes[1]) * onset - share
-            more = (axes[1] + (axes[3] - axes[1]) * onset) / 2
+            more = _F((axes[1] + (axes[3] - axes[1]) * onset) / 2)
+        for band in range(n_bands):
+            level_log = min(max(noise_logs[band] + noise_envelope[i, band] + form.noise_tilt[band], _F(-12)), _F(12))
+            noise[band] = exponential(level_log + more * form.is_breath[band])
+        if n_named:
             breath_power = noise_power = 0.0
-            for band in range(n_bands):
-                noise[band] *= exponential(_F(more) * form.is_breath[band])
             for band in range(n_bands):
                 power = np.float64(noise[band]) * noise[band] * form.noise_weights[band]
                 noise_power += power
@@ -232,19 +242,18 @@ def shape_frames(form, level, f0_hz, highest_hz, loudness_db, curves, rows, logi
         harmonic_share = 1 / (1 + np.exp(-share)) if with_noise else 1.0
         # a distribution of those that may sound
         n_audible = below(highest_hz[i], nyquist_hz, n_harmonics)
-        peak, total, kept = height[0], 0.0, 0.0
-        for k in range(1, n_harmonics):
-            peak = max(peak, height[k])
+        peak, kept, beyond = highest(height, n_harmonics), 0.0, 0.0
         for k in range(n_harmonics):
             height[k] = exponential(height[k] - peak)
-        for k in range(n_harmonics):
-            total += height[k]
-            if k < n_audible:
-                kept += height[k]
+        for k in range(n_audible):
+            kept += height[k]
+        for k in range(n_audible, n_harmonics):
+            beyond += height[k]
+        total = kept + beyond
         scale = 1 / max(kept / total, 1e-8) / total
         for k in range(n_audible):
             height[k] = _F(height[k] * scale)
-            work[k] = _F(np.float64(height[k]) * height[k] * a_weight(np.float64(f0 * _F(k + 1))) / 2)
+            work[k] = height[k] * height[k] * a_weight(f0 * _F(k + 1)) * _F(0.5)
         height[n_audible:] = 0
         begin, harmonic_power = 0, 0.0
         for room in range(n_rooms):

@@ -30,13 +30,14 @@ def gate(value, gated):  # type: ignore[no-untyped-def]
 
 @ready_made_in_any_order
 def awaken(taps, weight, hidden):  # type: ignore[no-untyped-def]
-    """x sigmoid(x) of what is in hidden [n, C], and what weight [K, C] makes of taps [n, K]; in place."""
+    """x sigmoid(x) of what is in hidden [n, C], and what weight [K, C] makes of taps [n, K], K a multiple of 4; in place."""
     for row in range(len(hidden)):
         values = hidden[row]
-        for k in range(len(weight)):
-            tap, line = taps[row, k], weight[k]
+        for k in range(0, len(weight), 4):
+            p, q, r, s = taps[row, k], taps[row, k + 1], taps[row, k + 2], taps[row, k + 3]
+            to_p, to_q, to_r, to_s = weight[k], weight[k + 1], weight[k + 2], weight[k + 3]
             for c in range(len(values)):
-                values[c] += tap * line[c]
+                values[c] += p * to_p[c] + q * to_q[c] + r * to_r[c] + s * to_s[c]
         for c in range(len(values)):
             values[c] /= _F(1) + exponential(-values[c])
 

@@ -50,21 +50,17 @@ class Heads(NamedTuple):
 
     Args:
         taps: [3 T, C]; what the frames' layer makes of the curves of the last T frames.
-        harmonic: [N, C]; noise: [K, C]; balance_layer: [B, 3 T]; balance: [3, B], or [3, C] without names.
-        harmonic_bias and so on: of each.
-        knots: [N, H], how N numbers become H; [0, H] where they are H already.
+        spectrum: [H + K and a few, C], of harmonics and noise.
+        balance_layer: [B, 3 T]; balance: [3, B], or [3, C] without names.
+        balance_layer_bias, balance_bias: of each.
     """
 
     taps: Floats
-    harmonic: Floats
-    harmonic_bias: Floats
-    noise: Floats
-    noise_bias: Floats
+    spectrum: Floats
     balance_layer: Floats
     balance_layer_bias: Floats
     balance: Floats
     balance_bias: Floats
-    knots: Floats
 
 
 @compiled_in_any_order
@@ -144,10 +140,18 @@ def step_stack(stack, rows, frames, units, inputs, others, pasts, n_steps, hidde
                 + _dot(stack.detail[e], inputs[r, 3 : 3 + n_detail])
 
 
+@compiled_in_any_order
+def _copy(values, at, part):  # type: ignore[no-untyped-def]
+    """Fill a part from the place where it begins; where the next one does."""
+    for c in range(len(part)):
+        part[c] = values[at + c]
+    return at + len(part)
+
+
 @ready_made_in_any_order
 def read_heads(heads, rows, frames, units, seen, before, now, n_frames, pace, n_named, mixed, taps, hidden, lines,  # type: ignore[no-untyped-def]
-               logits, nodes, noise_logs, named, code, balance):
-    """What the heads say of the next frame of R voices: `Network.heads`, up to where the spectrum is shaped.
+               spectrum, nodes, noise_envelope, named, code, balance):
+    """What the heads say of the next frame of R voices: `Network.play`, up to where the spectrum is shaped.
 
     Args:
         rows: [R], the voices.
@@ -157,11 +161,11 @@ def read_heads(heads, rows, frames, units, seen, before, now, n_frames, pace, n_
         n_frames: [V], frames played so far, moved on; pace: frames a step.
         n_named: of the axes with names; 0 is a network that was given none.
         mixed, taps, hidden, lines: [C + N + K + A + G], [1, 3 T], [1, C] and [B], to work in.
-        logits: [R, H]; nodes: [R, N]; noise_logs: [R, K]; named: [R, A]; code: [R, G]; balance: [R, 3]; filled.
+        spectrum: [R, H + K and a few]; nodes: [R, N]; noise_envelope: [R, K]; named: [R, A]; code: [R, G]; balance: [R, 3];
+            all filled.
     """
     heard, awake = taps[0], hidden[0]
-    n_channels, n_taps, n_knots = len(awake), len(heard) // 3, heads.harmonic.shape[0]
-    n_seen, n_nodes, n_bands = seen.shape[1], nodes.shape[1], noise_logs.shape[1]
+    n_channels, n_taps, n_seen = len(awake), len(heard) // 3, seen.shape[1]
     for r in range(len(rows)):
         voice = rows[r]
         own = seen[voice]
@@ -179,27 +183,12 @@ def read_heads(heads, rows, frames, units, seen, before, now, n_frames, pace, n_
         for c in range(n_channels):
             awake[c] = mixed[c]
         awaken(taps, heads.taps, hidden)
-        if len(heads.knots):
-            logits[r, :] = 0
-            for knot in range(n_knots):
-                height = heads.harmonic_bias[knot] + _dot(heads.harmonic[knot], awake)
-                for k in range(logits.shape[1]):
-                    logits[r, k] += height * heads.knots[knot, k]
-        else:
-            for k in range(n_knots):
-                logits[r, k] = heads.harmonic_bias[k] + _dot(heads.harmonic[k], awake)
-        at = n_channels
-        for c in range(n_nodes):
-            nodes[r, c] = mixed[at + c]
-        at += n_nodes
-        for band in range(n_bands):
-            noise_logs[r, band] = mixed[at + band] + heads.noise_bias[band] + _dot(heads.noise[band], awake)
-        at += n_bands
-        for c in range(named.shape[1]):
-            named[r, c] = mixed[at + c]
-        at += named.shape[1]
-        for c in range(code.shape[1]):
-            code[r, c] = mixed[at + c]
+        for k in range(spectrum.shape[1]):
+            spectrum[r, k] = _dot(heads.spectrum[k], awake)
+        at = _copy(mixed, n_channels, nodes[r])
+        at = _copy(mixed, at, noise_envelope[r])
+        at = _copy(mixed, at, named[r])
+        _copy(mixed, at, code[r])
         if n_named:
             for c in range(heads.balance_layer.shape[0]):
                 x = heads.balance_layer_bias[c] + _dot(heads.balance_layer[c], heard)
