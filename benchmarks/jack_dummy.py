@@ -25,18 +25,24 @@ RATE = 48_000
 MIDI = b"8 bit raw midi"
 LOUD = 1e-4  # of the first sample of a note, after silence
 # what the callback is told, and what it counts
-CLIENT, KEYS, EAR, N_MESSAGES, NEXT, N_SENT, SENT_AT, PEAK, N_DELAYS, DELAYS = range(10)
+CLIENT, KEYS, EAR, N_MESSAGES, NEXT, N_SENT, SENT_AT, PEAK, WATCHES, N_GAPS, N_DELAYS, DELAYS = range(12)
 NOBODY = -1
 PEAK_UNIT = 1e-9
 ALREADY_JOINED = errno.EEXIST
-MOST_DELAYS, MOST_MESSAGES = 1024, 1 << 15
-MESSAGES = DELAYS + MOST_DELAYS  # sample, and bytes below their number, of each
+MOST_DELAYS, MOST_GAPS, MOST_MESSAGES = 1024, 1024, 1 << 15
+GAPS = DELAYS + MOST_DELAYS  # microseconds at which periods of silence were heard
+MESSAGES = GAPS + MOST_GAPS  # sample, and bytes below their number, of each
 SIZE = MESSAGES + 2 * MOST_MESSAGES
 
 
 def hear_control_c() -> None:
     """What a shell has started in the background ignores Control-C, and so would its programs."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def clock_s() -> float:
+    """JACK's clock, which nobody sets right."""
+    return time.clock_gettime(time.CLOCK_MONOTONIC_RAW)
 
 
 @contextmanager
@@ -76,6 +82,8 @@ def _callback() -> Any:
     clear.argtypes, clear.restype = [address], None
     reserve.argtypes, reserve.restype = [address, count, ctypes.c_size_t], ctypes.POINTER(ctypes.c_uint8)
     begins.argtypes, begins.restype = [address], count
+    clock = library.jack_get_time
+    clock.argtypes, clock.restype = [], ctypes.c_uint64
 
     def process(n: int, memory: Any) -> int:
         state = numba.carray(memory, (SIZE,), np.int64)
@@ -95,14 +103,19 @@ def _callback() -> Any:
             state[NEXT] += 1
             state[N_SENT] += 1
         audio = numba.carray(heard_in(state[EAR], np.uint32(n)), (n,))
+        is_gap = state[WATCHES] != 0
         for place in range(n):
             level = abs(audio[place])
+            is_gap = is_gap and level == 0
             state[PEAK] = max(state[PEAK], np.int64(level / PEAK_UNIT))
             if level > LOUD and state[SENT_AT] != NOBODY:
                 if state[N_DELAYS] < MOST_DELAYS:
                     state[DELAYS + state[N_DELAYS]] = begin + place - state[SENT_AT]
                     state[N_DELAYS] += 1
                 state[SENT_AT] = NOBODY
+        if is_gap and state[N_GAPS] < MOST_GAPS:
+            state[GAPS + state[N_GAPS]] = np.int64(clock())
+            state[N_GAPS] += 1
         return 0
 
     return numba.cfunc(types.int32(types.uint32, types.voidptr), error_model="numpy")(process)
@@ -114,6 +127,7 @@ class Listener:
     def __init__(self) -> None:
         self._jack, self._callback = libjack(), _callback()
         self._jack.jack_frame_time.restype, self._jack.jack_frame_time.argtypes = ctypes.c_uint32, [ctypes.c_void_p]
+        self._jack.jack_get_time.restype, self._jack.jack_get_time.argtypes = ctypes.c_uint64, []
         self._client = self._jack.jack_client_open(b"listener", NO_SERVER_STARTED, ctypes.byref(ctypes.c_int()))
         assert self._client, "no JACK server runs"
         self._keys, self._ear = (self._jack.jack_port_register(self._client, name, kind, way, 0) for name, kind, way in (
@@ -157,6 +171,16 @@ class Listener:
     def delays(self) -> np.ndarray:
         """From each note-on to its first sample, in samples."""
         return self._state[DELAYS : DELAYS + int(self._state[N_DELAYS])].copy()
+
+    def watch(self, *, on: bool) -> None:
+        """Look for periods without any sound, from now on or no more."""
+        self._state[WATCHES] = on
+
+    @property
+    def gaps_s(self) -> list[float]:
+        """When they were heard, by `clock_s`."""
+        off_s = clock_s() - self._jack.jack_get_time() / 1e6
+        return [at / 1e6 + off_s for at in self._state[GAPS : GAPS + int(self._state[N_GAPS])].tolist()]
 
     def take_peak(self) -> float:
         """The loudest sample since this was asked last."""

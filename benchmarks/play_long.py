@@ -3,12 +3,13 @@
 Eight notes are held at any time, a new one every half second, for some minutes; then come many random messages of all kinds;
 then the keys and pedals go up, and the last second is listened to. With --silent no key is pressed in these minutes.
 
-Beside it runs a witness on each processor: a program that goes before all others and does nothing but wake up for every
-block. What it overslept, the machine makes anybody miss. With --near, another program keeps the memory of these near, where
+Beside it runs a witness on each processor: a program that goes before all others and does nothing but wake up a thousand
+times a second. What it overslept, the machine makes anybody miss; of each gap in the sound of the held notes it is told
+whether a witness was more than a millisecond late then. With --near, another program keeps the memory of these near, where
 the machine is a guest whose host takes it away (`near_memory.py`).
 
     nice -n -10 python benchmarks/play_long.py [--minutes 10] [--block 256] [--ready 1] [--messages 10000] [--silent]
-                                               [--near]
+                                               [--near] [--gaps when.json]
 """
 
 from __future__ import annotations
@@ -24,15 +25,18 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 import mido
 import numpy as np
-from jack_dummy import RATE, Listener, hear_control_c, jack
+from jack_dummy import RATE, Listener, clock_s, hear_control_c, jack
 from near_memory import kept_near, tell_host
 
 VOICES, STEP_S, HELD_S = 8, 0.5, 4.0
 MESSAGES_S = 60.0
 ABOVE_ALL = 80  # among real-time threads; the server has 60
+TICK_S = 0.001  # of the witnesses
 
 
 def send(listener: Listener, events: list[tuple[float, bytes]]) -> None:
@@ -74,9 +78,12 @@ def all_up(n_channels: int = 16) -> list[tuple[float, bytes]]:
 
 
 @contextmanager
-def witnesses(block: int) -> Iterator[dict[int, dict[str, float]]]:
-    """A program on each processor that only wakes up; afterwards, how many blocks each overslept, and the longest in ms."""
-    told: dict[int, dict[str, float]] = {}
+def witnesses(block: int) -> Iterator[dict[int, dict[str, Any]]]:
+    """A program on each processor that only wakes up; afterwards, how many blocks each overslept, the longest, and when.
+
+    "late" are pairs: when it should have woken up by `clock_s`, and how late it did, in seconds.
+    """
+    told: dict[int, dict[str, Any]] = {}
     programs = {cpu: subprocess.Popen([sys.executable, __file__, "--witness", str(cpu), "--block", str(block)],
                                       stdout=subprocess.PIPE, text=True, preexec_fn=hear_control_c)  # noqa: PLW1509
                 for cpu in sorted(os.sched_getaffinity(0))}
@@ -95,17 +102,25 @@ def wake_up(block: int, cpu: int) -> None:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(ABOVE_ALL))
     gc.disable()
     block_s = block / RATE
-    due_s, n_blocks, longest_s = time.perf_counter(), 0, 0.0
+    due_s, n_blocks, longest_s = clock_s(), 0, 0.0
+    late: list[tuple[float, float]] = []
     with suppress(KeyboardInterrupt):
         while True:
-            due_s += block_s
-            time.sleep(max(0.0, due_s - time.perf_counter()))
-            late_s = time.perf_counter() - due_s
-            if late_s > block_s:
+            due_s += TICK_S
+            time.sleep(max(0.0, due_s - clock_s()))
+            late_s = clock_s() - due_s
+            if late_s > TICK_S:
+                late.append((due_s, late_s))
                 n_blocks += int(late_s / block_s)
-                due_s = time.perf_counter()
+                due_s = clock_s()
             longest_s = max(longest_s, late_s)
-    print(json.dumps({"blocks": n_blocks, "longest_ms": round(1000 * longest_s, 1)}))
+    print(json.dumps({"blocks": n_blocks, "longest_ms": round(1000 * longest_s, 1), "late": late}))
+
+
+def n_witnessed(gaps_s: list[float], overslept: dict[int, dict[str, Any]], reach_s: float) -> int:
+    """In how many gaps, or so long before them, a witness should have been awake and was not."""
+    late = [pair for seen in overslept.values() for pair in seen["late"]]
+    return sum(any(due_s < at + reach_s and at - reach_s < due_s + late_s for due_s, late_s in late) for at in gaps_s)
 
 
 def memory_mb(pid: int) -> float:
@@ -121,6 +136,7 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=10_000)
     parser.add_argument("--silent", action="store_true", help="nobody plays")
     parser.add_argument("--near", action="store_true", help="keep the memory near")
+    parser.add_argument("--gaps", type=Path, help="write down when they were, and when the witnesses were late")
     parser.add_argument("--witness", type=int, metavar="CPU", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.witness is not None:
@@ -143,9 +159,12 @@ def main() -> None:
                     listener.connect("ddspvae:in", "ddspvae sound")
                     break
             send(listener, [(60 * args.minutes, bytes([0xB0, 1, 0]))] if args.silent else held_notes(60 * args.minutes))
+            time.sleep(2 * STEP_S)
+            listener.watch(on=not args.silent)
             while listener.n_waiting:
-                time.sleep(5)
+                time.sleep(STEP_S)
                 memory.append(memory_mb(program.pid))
+            listener.watch(on=False)
             n_voices = 0 if args.silent else VOICES
             print(f"{args.minutes:g} minutes of {n_voices} voices: {memory[len(memory) // 10]:.1f} MB after a tenth, "
                   f"{memory[-1]:.1f} MB at the end")
@@ -162,12 +181,19 @@ def main() -> None:
                   f"{20 * np.log10(max(listener.take_peak(), 1e-9)):.0f} dBFS")
             program.send_signal(signal.SIGINT)
             said = json.loads(program.communicate(timeout=30)[0])
-            n_sent = listener.n_sent
+            n_sent, gaps_s = listener.n_sent, listener.gaps_s
     taken = mido.MidiFile(f"{kept}/take.mid")
     times_s = np.cumsum([message.time for message in taken])
     n_kept = sum(not message.is_meta and at_s < times_s[-1] for at_s, message in zip(times_s, taken))  # others end it
     print(f"{n_sent} messages were sent and {n_kept} were played")
     print(said)
+    late_s = sum(late_s for seen in overslept.values() for _, late_s in seen["late"])
+    n = n_witnessed(gaps_s, overslept, 2 * args.block / RATE)
+    print(f"gaps in the held notes: {len(gaps_s)} periods; within two blocks of {n} of them a witness was more than "
+          f"{1000 * TICK_S:g} ms late; all that they were late is {1000 * late_s:.0f} ms")
+    if args.gaps:
+        when = {"gaps_s": gaps_s, "late_s": {cpu: seen["late"] for cpu, seen in overslept.items()}}
+        args.gaps.write_text(json.dumps(when))
     for cpu, seen in overslept.items():
         print(f"the witness on processor {cpu} overslept {seen['blocks']} blocks, {seen['longest_ms']} ms at most")
     print(f"load of the machine: {os.getloadavg()}; {tell_host()}")

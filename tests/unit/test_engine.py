@@ -1,6 +1,8 @@
 """What plays without torch, beside the torch that it must agree with."""
 
 import math
+from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import mido
@@ -18,6 +20,7 @@ from ddspvae.engine.room import in_room
 from ddspvae.engine.shapes import player_shapes
 from ddspvae.features.spectrum import measure_spectrum
 from ddspvae.instrument.in_torch import as_tensors
+from ddspvae.instrument.instrument import Instrument
 from ddspvae.instrument.loading import load_to_play
 from ddspvae.instrument.presets import arrays_of, find_preset, read_card, read_weights, save_instrument
 from ddspvae.instrument.rooms import Rooms
@@ -28,11 +31,12 @@ from ddspvae.kernels.mixed_noise import mix_filtered_noise
 from ddspvae.kernels.noise import bins_of, play_filtered_noise
 from ddspvae.kernels.oscillators import play_oscillators
 from ddspvae.kernels.peaks import find_peak
-from ddspvae.kernels.spectrum import below
+from ddspvae.kernels.spectrum import below, highest
 from ddspvae.kernels.stack import gate
 from ddspvae.kernels.tiles import gate_tiles, mix_inputs, mix_taps
 from ddspvae.live.torch_player import TensorPlayer
-from ddspvae.model.form import DILATIONS
+from ddspvae.model.autoencoder import Autoencoder
+from ddspvae.model.form import DILATIONS, frames_per_step
 from ddspvae.signals import Performance
 from ddspvae.signals.checks import InputError
 from ddspvae.signals.jobs import on_cores
@@ -158,6 +162,14 @@ def test_harmonics_below_a_frequency_are_counted_as_they_are_rounded(number, sid
         assert below(f0_hz, limit_hz, 90) == count
 
 
+def test_the_highest_is_found_wherever_it_is(rng):
+    for n in range(1, 12):
+        for at in range(n):
+            values = rng.normal(size=16).astype(np.float32)
+            values[at], values[n:] = 9, 99
+            assert highest(values, n) == 9
+
+
 def test_the_peak_is_looked_for_only_where_it_may_be(rng):
     sound = (rng.standard_normal(5000) * np.hanning(5000)).astype(np.float32)
     padded = np.pad(sound, interpolator_reach())
@@ -216,9 +228,24 @@ def played(instrument, rng, seconds=3.0) -> Performance:
                        loudness_db, z.astype(np.float32), instrument.axis_names, config.frame_rate_hz, config.frames_per_z)
 
 
-@pytest.mark.parametrize("name", ["violin", "tuba", "ensemble"])
-def test_the_network_agrees_with_torch(name, rng):
-    instrument = load(name)
+def untrained(**changes) -> Instrument:
+    """An instrument of other sizes whose heads say something."""
+    torch.manual_seed(0)
+    violin = load("violin")
+    config = replace(violin.config, **changes)
+    model = Autoencoder(config)
+    with torch.no_grad():
+        for head in (model.decoder.harmonic_head, model.decoder.noise_head, model.decoder.balance_head):
+            for values in head.parameters():
+                torch.nn.init.normal_(values, std=0.1)
+    return Instrument(model, {**violin.card, "config": config.to_dict()}, "untrained")
+
+
+@pytest.mark.parametrize("made", [partial(load, "violin"), partial(load, "tuba"), partial(load, "ensemble"),
+                                  partial(untrained, n_z=0), partial(untrained, n_harmonics=300)],
+                         ids=["violin", "tuba", "ensemble", "no axes", "harmonics from knots"])
+def test_the_network_agrees_with_torch(made, rng):
+    instrument = made()
     take, config = played(instrument, rng), instrument.config
     network = Network(config, weights_of(instrument.model))
     curves = (take.f0_hz, take.periodicity, take.loudness_db)
@@ -232,6 +259,19 @@ def test_the_network_agrees_with_torch(name, rng):
                                                            torch.tensor(take.z)[None], None, None)
     for ours, theirs in ((heights, frames.heights), (magnitudes, frames.noise_magnitudes)):
         np.testing.assert_allclose(ours, theirs[0].numpy(), rtol=0, atol=1e-5 * float(theirs.max()))
+
+
+@pytest.mark.parametrize("n_steps", [3, 100, 160, 297])  # beyond what the stack remembers or not, and in tiles or not
+def test_the_network_goes_on_where_it_stopped(violin, rng, n_steps):
+    take, network = played(violin, rng, 6.0), Network(violin.config, weights_of(violin.model))
+    assert take.frames_per_z == frames_per_step(take.frames_per_z) == 4
+    curves, dry = (take.f0_hz, take.periodicity, take.loudness_db), network.level(None)
+    whole = network.play(*curves, take.z, take.f0_hz, dry, network.state())
+    state, pieces, at = network.state(), [], 4 * n_steps
+    for frames, rows in ((slice(at), slice(n_steps)), (slice(at, None), slice(n_steps, None))):
+        pieces.append(network.play(*(curve[frames] for curve in curves), take.z[rows], take.f0_hz[frames], dry, state))
+    for one, parts in zip(whole, zip(*pieces)):
+        np.testing.assert_allclose(np.concatenate(parts), one, rtol=0, atol=1e-5 * one.max())
 
 
 @pytest.mark.parametrize("where", ["room", "dry", "stereo"])
