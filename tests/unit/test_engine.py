@@ -276,7 +276,7 @@ def test_the_network_goes_on_where_it_stopped(violin, rng, n_steps):
 
 @pytest.mark.parametrize("where", ["room", "dry", "stereo"])
 def test_takes_sound_as_in_torch(violin, rng, where):
-    takes = [played(violin, rng), played(violin, rng, 4.2)]
+    takes = [played(violin, rng), played(violin, rng, 11.0)]  # the second is longer than a block
     ir = (rng.standard_normal((2, 3000)) * np.exp(-np.arange(3000) / 500)).astype(np.float32) / 30
     rooms = Rooms(violin.config, lambda: weights_of(violin.model), violin.room)
     tail, response = rooms.response(where == "dry", ir if where == "stereo" else None)
