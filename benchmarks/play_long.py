@@ -118,7 +118,7 @@ def wake_up(block: int, cpu: int) -> None:
 
 
 def n_witnessed(gaps_s: list[float], overslept: dict[int, dict[str, Any]], reach_s: float) -> int:
-    """In how many gaps, or so long before them, a witness should have been awake and was not."""
+    """In how many gaps, or within so long of them, a witness should have been awake and was not."""
     late = [pair for seen in overslept.values() for pair in seen["late"]]
     return sum(any(due_s < at + reach_s and at - reach_s < due_s + late_s for due_s, late_s in late) for at in gaps_s)
 

@@ -2,7 +2,7 @@
 
 sin((k + j) x) and sin((k - j) x) are sin(k x) cos(j x) plus and minus cos(k x) sin(j x). All groups share the seven cosines
 and sines of j x, so a harmonic costs one multiplication; the middle of the next group is the last one's, turned by 15 x. The
-angle and its turns are reckoned in double precision, all else in single: an error over 120 dB below.
+angle and its doublings are reckoned in double precision, all else in single: an error over 120 dB below.
 """
 
 from __future__ import annotations
